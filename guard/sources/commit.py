@@ -1,0 +1,54 @@
+"""Any commit as a tree, with or without a checkout."""
+
+from __future__ import annotations
+
+import re
+from typing import ClassVar, Final
+
+from guard.model import CannotCheck, GuardError
+from guard.sources.blobs import BlobTree
+from guard.sources.git import Git, GitFailed
+from guard.sources.paths import decode_path
+
+_ROW: Final = re.compile(r"(\d+) \w+ ([0-9a-f]+)\t([^\0]+)\0")
+_SHOWN: Final = 12
+
+
+class CommitTree(BlobTree):
+    """The files of one commit."""
+
+    kind: ClassVar[str] = "commit"
+    revision: str
+    """The full id of the commit."""
+
+    def __init__(self, git: Git, rev: str) -> None:
+        """List `rev` (whatever git takes for one commit).
+
+        Raises GuardError for a revision that is not there, CannotCheck when its list of files is not.
+        """
+        self.git = self._git = git
+        self.revision = self._treeish = resolve(git, rev)
+        short = self.revision[:_SHOWN]
+        self.label = short if self.revision.startswith(rev) else f"{rev} ({short})"
+        try:
+            printed = git.run("ls-tree", "-r", "-z", "--full-tree", self.revision)
+        except GitFailed as error:
+            raise CannotCheck(
+                f"cannot list the files of {rev}: {error}"
+                + ("; run: git fetch --refetch --no-filter" if git.is_partial else "")
+            ) from error
+        self._fill(_ROW.findall(decode_path(printed)))
+
+
+def resolve(git: Git, rev: str) -> str:
+    """The full id of the commit that `rev` names. Raises GuardError (usage), with a hint in a shallow clone."""
+    if "\0" not in rev:
+        # A revision never becomes an option, and a range or anything else that is not one commit is an error.
+        status, printed = git.start("rev-parse", "--verify", "--end-of-options", f"{rev}^{{commit}}").wait()
+        # `^main` is one revision too, but one that is left out.
+        if status == 0 and not printed.startswith(b"^"):
+            return printed.decode("ascii").strip()
+    hint = ""
+    if git.run("rev-parse", "--is-shallow-repository").strip() == b"true":
+        hint = "; this clone is shallow, so older commits are not in it: git fetch --unshallow"
+    raise GuardError(f"no such commit: {rev}{hint}")

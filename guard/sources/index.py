@@ -1,0 +1,38 @@
+"""The index as a tree: what the next commit would hold."""
+
+from __future__ import annotations
+
+import os
+from typing import ClassVar
+
+from guard.model import CannotCheck, Problem
+from guard.sources.blobs import BlobTree
+from guard.sources.entries import LIST_INDEX, parse_entries
+from guard.sources.git import Git
+
+
+class IndexTree(BlobTree):
+    """What is staged (of the index that `GIT_INDEX_FILE` names, if it does).
+
+    Paths with a merge conflict are problems: a commit would refuse them. Paths that `git add --intent-to-add`
+    announced are not in the tree.
+    """
+
+    kind: ClassVar[str] = "index"
+
+    def __init__(self, git: Git) -> None:
+        """List the index of `git`. Raises CannotCheck where the repository has no work tree, so no index."""
+        if git.work_tree is None:
+            raise CannotCheck("a repository without a work tree has nothing staged; use --rev")
+        self.git = self._git = git
+        self.label = os.path.basename(git.work_tree) or "/"
+        entries = parse_entries(git.run(*LIST_INDEX))
+        unmerged = sorted({entry.path for entry in entries if entry.stage != "0"})
+        self._fill(
+            (
+                (entry.mode, entry.oid, entry.path)
+                for entry in entries
+                if entry.stage == "0" and not entry.intent_to_add
+            ),
+            [Problem(path, "unmerged", "it has a merge conflict: nothing is staged yet") for path in unmerged],
+        )

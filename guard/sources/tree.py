@@ -1,0 +1,137 @@
+"""What every source of files looks like to the rest of guard."""
+
+from __future__ import annotations
+
+import abc
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import msgspec
+
+from guard.model import Problem
+
+if TYPE_CHECKING:
+    from guard.sources.git import Git
+
+REGULAR = 0o100644
+EXECUTABLE = 0o100755
+SYMLINK = 0o120000
+SUBMODULE = 0o160000
+
+
+class SourceFile(msgspec.Struct, frozen=True, array_like=True):
+    """One path of a tree.
+
+    `path` is relative to the tree's root, with `/`; bytes that are not UTF-8 are held as surrogates
+    (`os.fsdecode`'s way). `oid` is the id that git gives, or would give, a blob of these bytes.
+    """
+
+    path: str
+    mode: int
+    oid: str
+
+    @property
+    def is_link(self) -> bool:
+        """A symbolic link; its content is its target."""
+        return self.mode == SYMLINK
+
+
+class Reader(abc.ABC):
+    """Reads contents of one tree. Each process makes its own with `Tree.reader`; closing is the maker's duty."""
+
+    @abc.abstractmethod
+    def read(self, file: SourceFile, limit: int | None = None) -> bytes:
+        """The bytes of `file`; for a link, its target. Raises `Unreadable` when they cannot be had, or are more
+        than `limit`.
+
+        What is given always has the id `file.oid`, so facts may be remembered by that id: content that changed
+        after it was listed, or that a repository holds under a wrong id, is `Unreadable`.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most readers hold nothing
+        """Let go of what the reader holds."""
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Unreadable(Exception):
+    """A file's bytes cannot be had; carries the problem to report."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Tree(abc.ABC):
+    """A snapshot of files. Small, picklable and without open handles, so that worker processes can be given it."""
+
+    kind: ClassVar[str]
+    """`worktree`, `index`, `commit` or `directory`."""
+    label: str
+    """What a person calls it: a revision, a folder's name; never an absolute path of the machine."""
+    files: Mapping[str, SourceFile]
+    """Regular files and symbolic links, by path, sorted by path."""
+    submodules: tuple[str, ...]
+    """Folders that belong to another repository: what is in them is unknown."""
+    problems: tuple[Problem, ...]
+    """What could not be listed."""
+    git: Git | None = None
+    """The repository that the tree comes from; None for a bare folder."""
+    root: str | None = None
+    """The folder on disk that the paths are relative to; None where there is none to write to."""
+    context: str = ""
+    """What beside the files a verdict may depend on: a digest of where the index differs from the work tree."""
+
+    @abc.abstractmethod
+    def reader(self) -> Reader:
+        """A reader for this process."""
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of one path; None where the tree has no such file. For the few files that configure a run.
+
+        Raises `Unreadable`.
+        """
+        file = self.files.get(path)
+        if file is None or file.is_link:
+            return None
+        with self.reader() as reader:
+            return reader.read(file)
+
+    def read_many(self, paths: Iterable[str], limit: int | None = None) -> Iterator[tuple[str, bytes]]:
+        """The bytes of several paths, leaving out what the tree does not have or cannot read."""
+        with self.reader() as reader:
+            for path in paths:
+                file = self.files.get(path)
+                if file is None or file.is_link:
+                    continue
+                try:
+                    yield path, reader.read(file, limit)
+                except Unreadable:
+                    continue
+
+
+def blob_id(content: bytes, algorithm: str = "sha1") -> str:
+    """The id that git gives a blob of these bytes (`git hash-object`); `algorithm` is `sha1` or `sha256`."""
+    return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+def algorithm_of(oid: str) -> str:
+    """The hash that made `oid`, as git names it (`git rev-parse --show-object-format`)."""
+    return "sha256" if len(oid) == 64 else "sha1"
+
+
+def verified(file: SourceFile, content: bytes, why: str) -> bytes:
+    """`content`, when it is what `file.oid` stands for. Raises `Unreadable` with the message `why` otherwise."""
+    if blob_id(content, algorithm_of(file.oid)) != file.oid:
+        raise Unreadable(Problem(file.path, "unreadable", why))
+    return content
+
+
+def too_large(path: str, size: int, limit: int) -> Unreadable:
+    """The error for a file of `size` bytes where `limit` bytes are the most that is read."""
+    return Unreadable(Problem(path, "too-large", f"{size:,} bytes, more than the limit of {limit:,}"))
