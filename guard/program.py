@@ -1,0 +1,63 @@
+"""Every file's facts, and what the families make of them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from guard.families import AnyFamily, Family
+
+if TYPE_CHECKING:
+    from guard.config import Config
+    from guard.facts import FileFacts
+    from guard.sources.tree import Tree
+    from guard.target import TargetPython
+
+F = TypeVar("F")
+L = TypeVar("L")
+
+
+class Program:
+    """One tree, seen. Facts are decoded and families linked when a rule first asks, once."""
+
+    def __init__(self, tree: Tree, config: Config, target: TargetPython, files: Mapping[str, FileFacts]) -> None:
+        self.tree = tree
+        self.config = config
+        self.target = target
+        self.files = files
+        """By path, sorted by path. Two paths of one content share one value."""
+        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._linked: dict[str, Any] = {}
+        self.remembered: dict[str, object] = {}
+        """What is derived from the whole program and belongs to no family, by name; for its owner's use only."""
+
+    def facts(self, family: Family[F, Any]) -> Mapping[str, F]:
+        """The family's facts by path; a path is left out where the family remembers nothing of it."""
+        found = self._facts.get(family.name)
+        if found is None:
+            found = self._facts[family.name] = self._decode(family)
+        return found
+
+    def linked(self, family: Family[Any, L]) -> L:
+        """What the family's `link` makes of the whole program."""
+        if family.name not in self._linked:
+            self._linked[family.name] = family.link(self)
+        linked: L = self._linked[family.name]
+        return linked
+
+    def _decode(self, family: AnyFamily) -> Mapping[str, Any]:
+        decode = msgspec.msgpack.Decoder(family.facts).decode
+        name = family.name
+        by_path: dict[str, Any] = {}
+        seen: dict[int, Any] = {}
+        for path, file in self.files.items():
+            raw = file.parts.get(name)
+            if raw is None:
+                continue
+            facts = seen.get(id(raw))
+            if facts is None:
+                facts = seen[id(raw)] = decode(raw)
+            by_path[path] = facts
+        return by_path

@@ -1,0 +1,326 @@
+"""Scopes, what they bind, and the blocks that statements stand in: the walk's vocabulary."""
+
+from __future__ import annotations
+
+import ast
+import enum
+from typing import Final
+
+_PLATFORM_NAMES: Final = frozenset(
+    {"sys.version_info", "sys.platform", "os.name", "sys.hexversion", "sys.implementation"}
+)
+
+
+class BindingKind(enum.StrEnum):
+    """The ways in which a statement binds a name."""
+
+    IMPORT = "import"
+    ASSIGN = "assign"
+    ANNOTATED = "annotated"
+    """`x: C = …`; a bare `x: C` is DECLARED."""
+    DECLARED = "declared"
+    AUGMENTED = "augmented"
+    LOOP = "loop"
+    WITH = "with"
+    EXCEPT = "except"
+    """`except E as x`: bound in the handler, unbound behind it."""
+    DELETE = "delete"
+    FUNCTION = "function"
+    CLASS = "class"
+    PARAMETER = "parameter"
+    WALRUS = "walrus"
+    MATCH = "match"
+    TYPE_ALIAS = "type alias"
+    UNPACKED = "unpacked"
+    """A target inside a tuple or list: bound, to a part of the value."""
+
+
+class Binding:
+    """One place that binds a name. `node` is the statement (for a parameter: the `ast.arg`), `value` the
+    expression bound, where the name gets exactly that value, `annotation` the one that stands at the name."""
+
+    __slots__ = ("annotation", "context", "kind", "node", "value")
+
+    def __init__(
+        self,
+        kind: BindingKind,
+        node: ast.AST,
+        context: Context,
+        value: ast.expr | None = None,
+        annotation: ast.expr | None = None,
+    ) -> None:
+        self.kind = kind
+        self.node = node
+        self.context = context
+        self.value = value
+        self.annotation = annotation
+
+
+class Scope:
+    """A module, class, function (lambdas too) or comprehension, with what it binds, in source order."""
+
+    __slots__ = (
+        "bindings",
+        "global_names",
+        "has_yield",
+        "is_async",
+        "kind",
+        "node",
+        "nonlocal_names",
+        "parent",
+        "qualname",
+    )
+
+    def __init__(self, kind: str, node: ast.AST, qualname: str, parent: Scope | None) -> None:
+        self.kind: Final = kind
+        """`module`, `class`, `function`, `lambda` or `comprehension`."""
+        self.node: Final = node
+        self.qualname: Final = qualname
+        """As Python's `__qualname__`, without `<locals>`; empty for the module."""
+        self.parent: Final = parent
+        self.bindings: dict[str, list[Binding]] = {}
+        self.global_names: set[str] = set()
+        self.nonlocal_names: set[str] = set()
+        self.has_yield = False
+        self.is_async = isinstance(node, ast.AsyncFunctionDef)
+
+    def lookup(self, name: str) -> tuple[Scope, list[Binding]] | None:
+        """Where Python would find `name` when code in this scope reads it; None for a builtin or nothing.
+
+        Class scopes are skipped from inside functions, as Python does it. Only right once the walk is over.
+        """
+        scope: Scope | None = self
+        own = True
+        while scope is not None:
+            if name in scope.global_names:
+                while scope.parent is not None:
+                    scope = scope.parent
+                found = scope.bindings.get(name)
+                return (scope, found) if found else None
+            if (own or scope.kind != "class") and name in scope.bindings and name not in scope.nonlocal_names:
+                return scope, scope.bindings[name]
+            own = own and scope.kind == "comprehension"
+            scope = scope.parent
+        return None
+
+    @property
+    def function(self) -> Scope | None:
+        """The innermost function or lambda that this scope is or stands in."""
+        scope: Scope | None = self
+        while scope is not None and scope.kind not in ("function", "lambda"):
+            scope = scope.parent
+        return scope
+
+
+class Guard:
+    """Something around a statement that changes what its failure means.
+
+    `kind` is `try` (the body of a `try` with handlers), `suppress` (`contextlib.suppress`), `raises` (the failure
+    is what is asserted: `pytest.raises`, `assertRaises`), `test` (an `if` that asks for presence: `find_spec`,
+    `"x" in sys.modules`, `hasattr`). `catches` holds the dotted names as written; empty is a bare `except`. For a
+    `test` it holds the attributes that `hasattr` asks for; empty where a module is asked for.
+    """
+
+    __slots__ = ("catches", "kind", "node")
+
+    def __init__(self, kind: str, catches: tuple[str, ...], node: ast.AST) -> None:
+        self.kind: Final = kind
+        self.catches: Final = catches
+        self.node: Final = node
+
+
+class Context:
+    """Where a statement stands. Shared by all statements of one block; never changed."""
+
+    __slots__ = ("branch", "dead", "guards", "main", "platform", "scope", "type_checking")
+
+    def __init__(
+        self,
+        scope: Scope,
+        guards: tuple[Guard, ...] = (),
+        branch: tuple[ast.AST, ...] = (),
+        *,
+        type_checking: bool = False,
+        dead: bool = False,
+        platform: bool = False,
+        main: bool = False,
+    ) -> None:
+        self.scope: Final = scope
+        self.guards: Final = guards
+        """Innermost last. A function body starts anew: guards around its `def` do not cover its call."""
+        self.branch: Final = branch
+        """The `if`, loop, `try`, handler, `match` and `with` nodes inside this scope, innermost last; empty means that
+        the statement runs whenever the scope does."""
+        self.type_checking: Final = type_checking
+        self.dead: Final = dead
+        """Never runs: behind `return`, `raise`, `sys.exit()`, or under `if False`."""
+        self.platform: Final = platform
+        """In a branch that `sys.platform`, `sys.version_info` or the like decides."""
+        self.main: Final = main
+        """Under `if __name__ == "__main__"`."""
+
+    def inside(
+        self,
+        node: ast.AST,
+        guard: Guard | None = None,
+        *,
+        type_checking: bool = False,
+        dead: bool = False,
+        platform: bool = False,
+        main: bool = False,
+    ) -> Context:
+        """The context of a block of `node`, which stands in this one."""
+        return Context(
+            self.scope,
+            (*self.guards, guard) if guard else self.guards,
+            (*self.branch, node),
+            type_checking=self.type_checking or type_checking,
+            dead=self.dead or dead,
+            platform=self.platform or platform,
+            main=self.main or main,
+        )
+
+    def in_scope(self, scope: Scope) -> Context:
+        """The context of the body of a function or class that stands in this one."""
+        keep = scope.kind != "function"
+        return Context(
+            scope,
+            self.guards if keep else (),
+            (),
+            type_checking=self.type_checking,
+            dead=self.dead,
+            platform=self.platform,
+            main=self.main,
+        )
+
+
+def dotted(node: ast.AST | None) -> str:
+    """`a.b.c` for a name or attribute chain on a name; empty for anything else."""
+    if node.__class__ is ast.Name:
+        return node.id
+    parts: list[str] = []
+    while node.__class__ is ast.Attribute:
+        parts.append(node.attr)
+        node = node.value
+    if node.__class__ is not ast.Name:
+        return ""
+    parts.append(node.id)
+    parts.reverse()
+    return ".".join(parts)
+
+
+def caught_names(handler: ast.ExceptHandler) -> tuple[str, ...]:
+    """The exception types that a handler names, dotted, as written; empty for a bare `except`."""
+    if handler.type is None:
+        return ()
+    nodes = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return tuple(dotted(node) or "?" for node in nodes)
+
+
+def constant_truth(test: ast.expr) -> bool | None:
+    """Whether a test is always true or always false, where it is written as a constant; else None."""
+    if isinstance(test, ast.Constant):
+        return bool(test.value)
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        inner = constant_truth(test.operand)
+        return None if inner is None else not inner
+    return None
+
+
+class _Signs:
+    """What a test says of the branch that it decides. Gathered in one pass, since every `if` is asked."""
+
+    __slots__ = ("attributes", "main", "module", "platform")
+
+    def __init__(self, test: ast.expr) -> None:
+        self.main = False
+        self.platform = False
+        self.module = False
+        """Asks whether a module is there: `find_spec`, `"x" in sys.modules`."""
+        self.attributes: list[str] = []
+        """The names that `hasattr` asks for."""
+        stack: list[ast.AST] = [test]
+        while stack:
+            node = stack.pop()
+            kind = node.__class__
+            if kind is ast.Name:
+                name = node.id  # type: ignore[attr-defined]
+                self.main = self.main or name == "__name__"
+                self.platform = self.platform or name == "version_info"
+                continue
+            if kind is ast.Constant:
+                continue
+            if kind is ast.Attribute:
+                written = dotted(node)
+                self.platform = self.platform or written in _PLATFORM_NAMES
+                self.module = self.module or written == "sys.modules"
+                if written:
+                    continue
+            elif kind is ast.Call:
+                self._call(node)  # type: ignore[arg-type]
+            for value in node.__dict__.values():
+                if value.__class__ is list:
+                    stack.extend(item for item in value if isinstance(item, ast.AST))
+                elif isinstance(value, ast.AST):
+                    stack.append(value)
+
+    def _call(self, node: ast.Call) -> None:
+        name = dotted(node.func)
+        last = name.rpartition(".")[2]
+        if last in ("find_spec", "find_loader", "find_module"):
+            self.module = True
+        elif last == "hasattr" and len(node.args) == 2 and isinstance(node.args[1], ast.Constant):
+            self.attributes.append(str(node.args[1].value))
+        elif name.startswith("platform."):
+            self.platform = True
+
+
+def branches(node: ast.If, context: Context) -> tuple[Context, Context]:
+    """The contexts of the two branches of an `if`."""
+    test = node.test
+    truth = constant_truth(test)
+    if truth is not None:
+        return context.inside(node, dead=not truth), context.inside(node, dead=truth)
+    negated = isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+    core = test.operand if isinstance(test, ast.UnaryOp) and negated else test
+    name = dotted(core)
+    if name:
+        if name.rpartition(".")[2] != "TYPE_CHECKING" and name != "MYPY":
+            plain = context.inside(node)
+            return plain, plain
+        for_checkers, at_run_time = context.inside(node, type_checking=True), context.inside(node)
+        return (at_run_time, for_checkers) if negated else (for_checkers, at_run_time)
+    if isinstance(test, ast.BoolOp) and any(dotted(p).rpartition(".")[2] == "TYPE_CHECKING" for p in test.values):
+        # `TYPE_CHECKING and x` is for checkers only; of `TYPE_CHECKING or x` nothing is certain.
+        certain = isinstance(test.op, ast.And)
+        return context.inside(node, type_checking=certain, platform=not certain), context.inside(node)
+    signs = _Signs(core)
+    guard = None
+    if signs.module or signs.attributes:
+        guard = Guard("test", () if signs.module else tuple(signs.attributes), node)
+    if guard is None and not signs.main and not signs.platform:
+        plain = context.inside(node)
+        return plain, plain
+    return (
+        context.inside(node, guard, main=signs.main, platform=signs.platform),
+        context.inside(node, guard, platform=signs.platform),
+    )
+
+
+def guard_of_with(expression: ast.expr, node: ast.AST) -> Guard | None:
+    """The guard that one item of a `with` puts around its body, if it is one."""
+    if not isinstance(expression, ast.Call):
+        return None
+    last = dotted(expression.func).rpartition(".")[2]
+    if last in (
+        "raises",
+        "assertRaises",
+        "assertRaisesRegex",
+        "assertRaisesRegexp",
+        "warns",
+        "deprecated_call",
+    ):
+        return Guard("raises", tuple(dotted(arg) or "?" for arg in expression.args[:1]), node)
+    if last == "suppress":
+        return Guard("suppress", tuple(dotted(arg) or "?" for arg in expression.args), node)
+    return None

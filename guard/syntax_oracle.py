@@ -1,0 +1,208 @@
+"""What stops a module from compiling on a given Python, settled by ruff's parser.
+
+CPython's own parser knows only the running version, and `ast.parse` leaves out all that the compiler says later.
+ruff reads every version's grammar and knows most of the compiler's errors too; the rest `guard.checks.syntax` asks of
+the running Python. Each batch of contents is written into a private folder under neutral names, so that neither the
+names nor the configuration of the checked repository reach ruff.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import tokenize
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from guard.model import EnvironmentFailed, Span
+
+_RULES: Final = "E9,F404,F406,F407,F622,F701,F702,F704,F706,F707,PLE0115,PLE0117,PLE0118,PLE1142,PLE1700,F821"
+"""ruff's names for what CPython's compiler refuses, and F821; tests/syntax compares the two."""
+
+UNDEFINED_NAME: Final = "F821"
+LATE_FUTURE_IMPORT: Final = "F404"
+UNREAD: Final = "unread"
+"""Code of the one diagnostic of a file that the oracle could not read: nested too deeply for its stack."""
+_GRAMMAR: Final = "invalid-syntax"
+_FAILED: Final = frozenset({"io-error", "panic", "E902"})
+_ADDED: Final = re.compile(r" on Python 3\.\d+ \(syntax was (added|removed) in Python (\d+)\.(\d+)\)$")
+_NOQA: Final = re.compile(
+    rb"#\s*noqa(?!\s*:)|#\s*noqa\s*:[^#]*\bF(?:8(?:21?)?)?\b|#\s*pylint\s*:\s*disable=[^#]*\b(?:undefined-variable|E0602)\b"
+    rb"|#\s*type\s*:\s*ignore\[[^\]]*\bname-defined\b|#\s*(?:pyright|ty)\s*:\s*ignore\[[^\]]*(?:reportUndefined|unresolved-ref)",
+    re.IGNORECASE,
+)
+"""What says on a line that its undefined name is meant, whichever tool it is said to."""
+_ALWAYS_KNOWN: Final = (3, 14)
+"""The newest Python that every supported ruff can be asked about."""
+_LISTED: Final = (0, 1, 2)
+"""Exit codes of a ruff that ended by itself; it has died where it gives another."""
+
+
+class Diagnostic(msgspec.Struct, frozen=True, array_like=True):
+    """One thing that the oracle says of one file."""
+
+    code: str
+    """ruff's rule, or `invalid-syntax`."""
+    message: str
+    span: Span
+    added_in: tuple[int, int] | None = None
+    """The Python that brought in this syntax, where the file is too new for the one that was asked about."""
+
+    @property
+    def is_grammar(self) -> bool:
+        """Whether a parser says so, not the compiler behind it."""
+        return self.code == _GRAMMAR
+
+
+class _Location(msgspec.Struct):
+    row: int
+    column: int
+
+
+class _Row(msgspec.Struct):
+    code: str | None
+    message: str
+    filename: str
+    location: _Location
+    end_location: _Location
+    noqa_row: int | None = None
+
+
+_DECODER: Final = msgspec.json.Decoder(list[_Row])
+
+
+@cache
+def executable() -> str:
+    """The path of ruff, which is installed with guard. Raises EnvironmentFailed where it is not."""
+    suffix = ".exe" if sys.platform == "win32" else ""
+    beside = Path(sysconfig.get_path("scripts")) / f"ruff{suffix}"
+    if beside.is_file():
+        return str(beside)
+    for found in (Path(sys.executable).parent / f"ruff{suffix}", shutil.which("ruff")):
+        if found and Path(found).is_file():
+            return str(found)
+    raise EnvironmentFailed("ruff, which settles syntax, is not installed beside guard: pip install ruff")
+
+
+@cache
+def oracle_version() -> str:
+    """The version of the ruff that is installed, without starting it."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("ruff")
+    except PackageNotFoundError:
+        return executable()
+
+
+def diagnose(contents: Sequence[bytes], target: tuple[int, int]) -> list[list[Diagnostic]]:
+    """What the oracle says of each of `contents` as a module of Python `target`; by place in the file.
+
+    A content that cannot be decoded has no diagnostics; one that the oracle cannot read has the one `UNREAD`. Columns
+    count characters. Raises EnvironmentFailed when ruff cannot be run or its folder cannot be written.
+    """
+    rows = _rows([(number, _as_utf8(content)) for number, content in enumerate(contents)], target)
+    found: list[list[Diagnostic]] = [[] for _ in contents]
+    lines: dict[int, list[bytes]] = {}
+    for number, row in rows:
+        if row.code == UNDEFINED_NAME:
+            text = lines.get(number) or lines.setdefault(number, contents[number].splitlines())
+            at = row.noqa_row or row.location.row
+            if at <= len(text) and _NOQA.search(text[at - 1]):
+                continue
+        diagnostic = _diagnostic(row)
+        if diagnostic.added_in is None or diagnostic.added_in > target:
+            found[number].append(diagnostic)
+    for diagnostics in found:
+        diagnostics.sort(key=lambda d: (d.span.line, d.span.column, d.code, d.message))
+    return found
+
+
+def _as_utf8(content: bytes) -> bytes | None:
+    """The content as ruff wants it, which reads nothing but UTF-8; None where it cannot be decoded."""
+    try:
+        if b"coding" not in content[:400]:
+            content.decode("utf-8")
+            return content
+        encoding = tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+        return content if encoding.startswith("utf-8") else content.decode(encoding).encode("utf-8")
+    except (SyntaxError, UnicodeError, LookupError):
+        return None
+
+
+def _rows(numbered: Sequence[tuple[int, bytes | None]], target: tuple[int, int]) -> list[tuple[int, _Row]]:
+    """Every row that ruff gives, with the number of the content that it speaks of.
+
+    A content that overflows ruff's stack takes its whole batch down, so the halves of such a batch are asked about
+    one by one: only the content itself goes unread.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="guard-") as folder:
+            for number, content in numbered:
+                if content is not None:
+                    Path(folder, f"m{number}.py").write_bytes(content)
+            rows = _run(folder, target)
+    except OSError as error:
+        raise EnvironmentFailed(
+            f"cannot write to the folder for temporary files: {error.strerror or error}; set TMPDIR"
+        ) from error
+    if rows is not None:
+        return [(int(os.path.basename(row.filename)[1:-3]), row) for row in rows]
+    if len(numbered) == 1:
+        return [(numbered[0][0], _Row("panic", "nested too deeply", "", _Location(1, 1), _Location(1, 1)))]
+    middle = len(numbered) // 2
+    return _rows(numbered[:middle], target) + _rows(numbered[middle:], target)
+
+
+def _diagnostic(row: _Row) -> Diagnostic:
+    span = Span(row.location.row, row.location.column, row.end_location.row, row.end_location.column)
+    if row.code in _FAILED:
+        return Diagnostic(UNREAD, row.message, span)
+    message, added_in = row.message, None
+    changed = _ADDED.search(message)
+    if changed:
+        message = message[: changed.start()]
+        added_in = (int(changed[2]), int(changed[3])) if changed[1] == "added" else None
+    return Diagnostic(row.code or _GRAMMAR, message, span, added_in)
+
+
+def _run(folder: str, target: tuple[int, int]) -> list[_Row] | None:
+    """What ruff says of the files of `folder`; None where it died of one of them."""
+    version = "py%d%d" % target
+    run = subprocess.run(
+        [
+            executable(),
+            *("check", "--isolated", "--no-cache", "--ignore-noqa", "--no-respect-gitignore", "--quiet", "--exit-zero"),
+            *("--target-version", version, "--select", _RULES, "--output-format", "json", "."),
+        ],
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        env=_environment(),
+    )
+    if run.returncode not in _LISTED:
+        return None
+    if run.returncode == 2 and version.encode() in run.stderr and target > _ALWAYS_KNOWN:
+        return _run(folder, _ALWAYS_KNOWN)
+    try:
+        return _DECODER.decode(run.stdout)
+    except msgspec.DecodeError as error:
+        said = run.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise EnvironmentFailed(f"ruff failed (exit {run.returncode}): {said[-1] if said else error}") from error
+
+
+def _environment() -> dict[str, str]:
+    """The environment without what would configure ruff: RUFF_OUTPUT_FILE, say, would take its answer away."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("RUFF_")}
+    # guard has a process for each core already.
+    return {**kept, "RAYON_NUM_THREADS": "1", "NO_COLOR": "1"}
