@@ -1,0 +1,1 @@
+"""How TOML becomes a `Config`. `guard.config` is the way in; these modules are its parts."""

@@ -1,0 +1,189 @@
+"""Which Python is deployed.
+
+In this order: the config, the Dockerfiles, requires-python, .python-version, runtime.txt, the running Python. Of
+several Dockerfiles that are deployed the lowest Python counts: code that does not compile there stops that
+service. Dockerfiles of tests, examples and development are not deployed.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+import sys
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import msgspec
+
+from guard.configuration.convert import printable
+from guard.configuration.discover import Broken, parse_toml
+from guard.configuration.patterns import matcher
+from guard.configuration.settings import Config
+from guard.sources.tree import Tree
+from guard.target.base_image import Version, base_image
+from guard.target.specifiers import lowest_minor
+
+OLDEST: Final = (3, 7)
+NEWEST: Final = (3, 15)
+"""What the syntax oracle can be asked about: ruff's `--target-version py37` to `py315`."""
+
+_READ_LIMIT: Final = 1024 * 1024
+_DOCKERFILE: Final = re.compile(
+    r"^(?:(?:docker|container)file(?:[.-][\w.-]+)?|[\w.-]+\.(?:docker|container)file)$", re.IGNORECASE
+)
+_NO_DOCKERFILE: Final = (".dockerignore", ".md", ".txt", ".py", ".rst", ".sh")
+_SPECIFIER_KEYS: Final = (("project", "requires-python"), ("tool", "poetry", "dependencies", "python"))
+_NOT_DEPLOYED_FOLDER: Final = re.compile(
+    r"(?:^|/)(?:tests?|testing|testdata|fixtures?|examples?|samples?|demos?|docs?|archived?|benchmarks?|vendor|"
+    r"third_party|node_modules|site-packages|\.?venv|\.?devcontainer)(?:/|$)",
+    re.IGNORECASE,
+)
+_NOT_DEPLOYED_NAME: Final = re.compile(
+    r"(?:^|[._-])(?:tests?|testing|dev|develop|development|devcontainer|debug|local|ci|e2e|lint|bench|docs)(?:[._-]|$)",
+    re.IGNORECASE,
+)
+
+
+class Candidate(NamedTuple):
+    """One place that names a Python."""
+
+    version: Version
+    path: str
+    """Empty where it is not a file."""
+    line: int
+    """0 where it is not a line."""
+    said: str
+    """What stands there."""
+
+    @property
+    def source(self) -> str:
+        """The place and what stands there, for a person: `Dockerfile:1 FROM python:3.11-slim`."""
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        return printable(f"{place} {self.said}".strip())
+
+
+class TargetPython(msgspec.Struct, frozen=True, kw_only=True):
+    """The deployed Python, and how that is known."""
+
+    version: Version
+    """What is checked against; within `OLDEST` and `NEWEST`."""
+    source: str
+    """Where it was found, and what stands there."""
+    path: str = ""
+    line: int = 0
+    note: str = ""
+    """What a person should know: that the version had to be replaced by the nearest that can be checked."""
+    others: tuple[str, ...] = ()
+    """The other places of the same rank, which name the same Python or a newer one."""
+
+    def __str__(self) -> str:
+        return f"{self.version[0]}.{self.version[1]}"
+
+
+def target_python(tree: Tree, config: Config) -> TargetPython:
+    """The Python that the code of `tree` is deployed on; never fails, since the running Python is the last resort."""
+    if config.target_version:
+        return _target([Candidate(config.target_version, "", 0, f"target-python of {_origin(config)}")])
+    for rank in (_dockerfiles, _requires_python, _python_version, _runtime_txt):
+        candidates = sorted(rank(tree, config), key=lambda candidate: (candidate.version, candidate.path))
+        if candidates:
+            return _target(candidates)
+    return _target([Candidate(sys.version_info[:2], "", 0, "the Python that guard runs on")])
+
+
+def _origin(config: Config) -> str:
+    return config.sources[0] if config.sources else "the configuration"
+
+
+def _target(candidates: list[Candidate]) -> TargetPython:
+    lowest, *others = candidates
+    version = min(max(lowest.version, OLDEST), NEWEST)
+    note = ""
+    if version != lowest.version:
+        note = "Python %d.%d cannot be checked for; %d.%d, the nearest that can, is" % (*lowest.version, *version)
+    return TargetPython(
+        version=version,
+        source=lowest.source,
+        path=lowest.path,
+        line=lowest.line,
+        note=note,
+        others=tuple(candidate.source for candidate in others),
+    )
+
+
+def _dockerfiles(tree: Tree, config: Config) -> Iterator[Candidate]:
+    for path, content in tree.read_many(list(deployed_dockerfiles(tree, config)), _READ_LIMIT):
+        image = base_image(content)
+        if image and image.python:
+            yield Candidate(image.python, path, image.line, image.statement)
+
+
+def deployed_dockerfiles(tree: Tree, config: Config) -> Iterator[str]:
+    """The paths of Dockerfiles, by name and place, without those of tests, examples and development."""
+    left_out = [matcher(patterns) for patterns in (config.exclude, config.tests, config.tooling)]
+    for path in tree.files:
+        folder, _, name = path.rpartition("/")
+        if "file" not in name.lower() or not _DOCKERFILE.match(name) or name.lower().endswith(_NO_DOCKERFILE):
+            continue
+        if _NOT_DEPLOYED_NAME.search(name) or _NOT_DEPLOYED_FOLDER.search(folder):
+            continue
+        if not any(matches(path) for matches in left_out):
+            yield path
+
+
+def _requires_python(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    for path, content in tree.read_many(["pyproject.toml"], _READ_LIMIT):
+        try:
+            project = parse_toml(content, path)
+        except Broken:
+            continue
+        for keys in _SPECIFIER_KEYS:
+            found = list(_specified(_at(project, keys), path, content, keys[-1]))
+            if found:
+                yield from found
+                return
+    for path, content in tree.read_many(["setup.cfg"], _READ_LIMIT):
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read_string(content.decode("utf-8", "replace"))
+        except configparser.Error:
+            continue
+        yield from _specified(parser.get("options", "python_requires", fallback=None), path, content, "python_requires")
+
+
+def _at(table: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        table = table.get(key) if isinstance(table, dict) else None
+    return table
+
+
+def _specified(specifier: object, path: str, content: bytes, key: str) -> Iterator[Candidate]:
+    if isinstance(specifier, dict):  # Poetry: python = { version = "^3.11" }
+        specifier = specifier.get("version")
+    if not isinstance(specifier, str):
+        return
+    version = lowest_minor(specifier)
+    if version:
+        yield Candidate(version, path, _line_of(content, key), f"{key} = {specifier.strip()}")
+
+
+def _line_of(content: bytes, key: str) -> int:
+    found = re.search(rb"^[ \t]*[\"']?%s[\"']?[ \t]*=" % re.escape(key.encode()), content, re.MULTILINE)
+    return content.count(b"\n", 0, found.end()) + 1 if found else 0
+
+
+def _python_version(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    yield from _first_line(tree, ".python-version", r"(?:[a-z]+[-@])?(\d)\.(\d{1,2})(?![0-9])")
+
+
+def _runtime_txt(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    yield from _first_line(tree, "runtime.txt", r"python-(\d)\.(\d{1,2})(?![0-9])")
+
+
+def _first_line(tree: Tree, name: str, pattern: str) -> Iterator[Candidate]:
+    for path, content in tree.read_many([name], _READ_LIMIT):
+        for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), 1):
+            found = re.match(pattern, line.strip())
+            if found:
+                yield Candidate((int(found[1]), int(found[2])), path, number, line.strip())
+                return
