@@ -1,0 +1,142 @@
+"""Imports that can never succeed, with what swallows their failure."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from guard.checks.layout import Resolution, Target
+from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, Import, ModuleFacts
+from guard.checks.module_table import Modules
+
+_IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
+_NOT_IMPORT_ERRORS: Final = frozenset(
+    {
+        *(
+            "AttributeError",
+            "NameError",
+            "SyntaxError",
+            "ValueError",
+            "TypeError",
+            "KeyError",
+            "OSError",
+            "RuntimeError",
+        ),
+        *("KeyboardInterrupt", "IndexError", "LookupError", "AssertionError", "SystemExit", "NotImplementedError"),
+        *("IOError", "EnvironmentError", "FileNotFoundError", "UnicodeDecodeError", "TimeoutError", "ConnectionError"),
+        *("StopIteration", "PermissionError", "ArithmeticError", "ZeroDivisionError", "RecursionError", "EOFError"),
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BrokenImport:
+    """One import, or one name of one, that can never succeed."""
+
+    path: str
+    statement: Import
+    alias: Alias | None
+    """The name at fault; None where the module of a `from` import is what is missing."""
+    module: str
+    """The absolute or, for a relative import, the written module."""
+    name: str
+    """The missing name; empty where a module is missing."""
+    target: Target
+    """For a name: the module that does not bind it. For a module: the last part that is there."""
+    found_parts: str
+    """The leading part of `module` that does lead somewhere."""
+    swallowed_line: int = 0
+    """The line of the handler that swallows the failure; 0 where nothing does."""
+    retried: bool = False
+    """The handler imports an alternative."""
+
+
+def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
+    """Every first-party import that can never succeed, in order of path and line."""
+    return tuple(
+        broken
+        for path, facts in modules.facts.items()
+        for statement in facts.imports
+        if not statement.flags & (DEAD | PLATFORM | ASSERTED)
+        for broken in _broken_by(modules, path, facts, statement)
+    )
+
+
+def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Import) -> Iterator[BrokenImport]:
+    level = max(statement.level, 0)
+    typing = bool(statement.flags & TYPING)
+    for module, alias in _wanted(statement):
+        if _skipped(module, facts) or _is_provided(modules, module, facts):
+            continue
+        resolution = modules.resolve(path, level, module)
+        if resolution.missing is not None:
+            guard = _guard(facts, statement, missing_module=True)
+            if guard is not None:
+                missing = resolution.missing
+                there = ".".join(module.split(".")[: missing.index])
+                yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
+            continue
+        if statement.level < 0 or not resolution.targets or resolution.doubtful:
+            continue
+        for name in statement.aliases:
+            if name.name == "*" or any(modules.binds(t, name.name, typing=typing) for t in resolution.targets):
+                continue
+            if _is_provided(modules, f"{module}.{name.name}", facts) or not _namespace_is_ours(
+                modules, path, level, module, resolution
+            ):
+                continue
+            guard = _guard(facts, statement, missing_module=False)
+            if guard is not None:
+                target = resolution.targets[0]
+                yield BrokenImport(path, statement, name, module, name.name, target, module, *guard)
+
+
+def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, resolution: Resolution) -> bool:
+    """Whether a folder without `__init__.py` holds all that its name can lead to."""
+    if any(target.kind != "namespace" for target in resolution.targets):
+        return True
+    if level > 0 or not module:
+        return True
+    probe = modules.resolve(path, level, f"{module}.guard_looks_for_a_module_that_nobody_has")
+    return probe.missing is not None
+
+
+def _is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
+    """Whether something puts the module, or one above it, into `sys.modules` by name."""
+    if not modules.provided and not facts.provides_later:
+        return False
+    parents = {module[: match.start()] for match in re.finditer(r"\.|$", module)}
+    return not parents.isdisjoint(modules.provided) or not parents.isdisjoint(facts.provides_later)
+
+
+def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:
+    """The line of the handler that swallows the failure and whether it retries; line 0 for none.
+
+    None where a handler may swallow it: it names an exception that cannot be told.
+    """
+    for number in reversed(statement.guards):
+        guard = facts.guards[number]
+        names = {name.rpartition(".")[2] for name in guard.catches}
+        if not missing_module:
+            names.discard("ModuleNotFoundError")
+        catches = not guard.catches or bool(names & _IMPORT_ERRORS)
+        if not catches and names - _NOT_IMPORT_ERRORS - {"ModuleNotFoundError"}:
+            return None
+        if catches and not guard.reraises:
+            return guard.handler_line, guard.retries
+    return 0, False
+
+
+def _wanted(statement: Import) -> Iterator[tuple[str, Alias | None]]:
+    """The modules that a statement needs, each with the alias that names it."""
+    if statement.level < 0:
+        yield from ((alias.name, alias) for alias in statement.aliases)
+    else:
+        yield statement.module, None
+
+
+def _skipped(module: str, facts: ModuleFacts) -> bool:
+    """Whether `pytest.importorskip` has asked for this module or one above it, so that nobody gets here without it."""
+    return any(module == skip or module.startswith(skip + ".") for skip in facts.skips)

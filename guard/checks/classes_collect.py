@@ -1,0 +1,231 @@
+"""What is noted of classes and their uses while a file is walked. All deciding is left to `classes_finish`."""
+
+from __future__ import annotations
+
+import ast
+from typing import ClassVar, Final
+
+from guard.checks.classes_facts import Access, ClassesFacts
+from guard.checks.classes_finish import ASKS, ASSERTS_FAILURE, SETS_BY_NAME, arguments_of, finish, place
+from guard.parse import Parsed
+from guard.scopes import Context, Scope, dotted
+
+_NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | {"replace", "locals", "exec"}
+
+_NOT_FIRST_PARTY: Final = frozenset(
+    {
+        *("Any", "None", "Dict", "List", "Set", "FrozenSet", "Tuple", "Type", "Callable", "Awaitable", "Coroutine"),
+        *(
+            "Iterable",
+            "Iterator",
+            "Sequence",
+            "Mapping",
+            "MutableMapping",
+            "Generator",
+            "AsyncGenerator",
+            "AsyncIterator",
+        ),
+        *("Mock", "MagicMock", "AsyncMock", "Path"),
+    }
+)
+"""Names that are so common, and so surely not those of a checked class, that a look is spared."""
+
+
+def is_class_name(name: str) -> bool:
+    """Whether a name is written as class names are."""
+    return name[:1].isupper() or (name[:1] == "_" and name.lstrip("_")[:1].isupper())
+
+
+def _may_name_class(annotation: ast.expr) -> bool:
+    """A quick look at an annotation: whether it may name a first-party class."""
+    kind = annotation.__class__
+    if kind is ast.Name:
+        name: str = annotation.id  # type: ignore[attr-defined]
+        return not name[:1].islower() and name not in _NOT_FIRST_PARTY
+    if isinstance(annotation, ast.Subscript):
+        head = annotation.value
+        if head.__class__ is ast.Name and head.id == "Optional":
+            return _may_name_class(annotation.slice)
+        return _may_name_class(head)
+    if isinstance(annotation, ast.BinOp):
+        return _may_name_class(annotation.left) or _may_name_class(annotation.right)
+    if isinstance(annotation, ast.Constant):
+        return isinstance(annotation.value, str)
+    return True
+
+
+class ClassCollector:
+    """Sees one file. Only appends while the walk runs."""
+
+    handlers: ClassVar = {
+        ast.ClassDef: "see_class",
+        ast.FunctionDef: "see_function",
+        ast.AsyncFunctionDef: "see_function",
+        ast.Call: "see_call",
+        ast.Assign: "see_assign",
+        ast.AnnAssign: "see_annotated",
+        ast.AugAssign: "see_augmented",
+        ast.Global: "see_rebinding",
+        ast.Nonlocal: "see_rebinding",
+        ast.Match: "see_match",
+    }
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._is_stub = parsed.kind == "stub"
+        self._has_decorated = False
+        self.classes: list[tuple[ast.ClassDef, Context]] = []
+        self.class_names: set[str] = set()
+        self.calls: list[tuple[str, Context, int, int, int, tuple[int, tuple[str, ...], bool, bool]]] = []
+        """Callee, context, place and arguments of each call of what may be a class."""
+        self.special_calls: list[tuple[ast.Call, str, Context]] = []
+        self.telling: list[tuple[str, str, ast.Assign | ast.AnnAssign, Context]] = []
+        """Plain assignments to an attribute that may say its class: name, attribute, statement."""
+        self.not_telling: list[tuple[str, str, Context]] = []
+        """Plain assignments to an attribute of anything else than None."""
+        self.assigned: dict[ast.AST, set[str]] = {}
+        """By class statement: attributes that its methods assign on `self`."""
+        self.opened: list[tuple[ast.expr, Context]] = []
+        """What is given an attribute by way of its `__dict__`."""
+        self.plain: set[ast.expr] = set()
+        """The targets of both."""
+        self.candidates: set[str] = set()
+        """Names that some binding in the file may give an instance of a known class."""
+        self.augmented: set[ast.expr] = set()
+        self.rebound: set[str] = set()
+        self.subjects: list[tuple[ast.Match, Context]] = []
+        self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
+        """Attribute chains with the name that they begin with, and what is done to the last; None is a plain store."""
+
+    def see_class(self, node: ast.ClassDef, context: Context) -> None:
+        """A class statement."""
+        self.classes.append((node, context))
+        self.class_names.add(node.name)
+        if node.decorator_list:
+            self._has_decorated = True
+
+    def see_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> None:
+        """A function, for the annotations of its parameters."""
+        arguments = node.args
+        for arg in arguments.args:
+            if arg.annotation is not None:
+                self._may_hold(arg.arg, arg.annotation)
+        if arguments.kwonlyargs or arguments.posonlyargs:
+            for arg in (*arguments.posonlyargs, *arguments.kwonlyargs):
+                if arg.annotation is not None:
+                    self._may_hold(arg.arg, arg.annotation)
+
+    def _may_hold(self, name: str, annotation: ast.expr) -> None:
+        if name not in self.candidates and _may_name_class(annotation):
+            self.candidates.add(name)
+
+    def see_call(self, node: ast.Call, context: Context) -> None:
+        """A call: of a class, by the look of its name, or of one of the functions that deal in attributes."""
+        callee = node.func
+        if callee.__class__ is ast.Name:
+            text = name = callee.id
+        elif callee.__class__ is ast.Attribute:
+            name = callee.attr
+            text = ""
+        else:
+            return
+        if name in _NOTED:
+            self.special_calls.append((node, name, context))
+        elif (name[0] < "a" and self._may_be_class(name)) or name in self.class_names:
+            text = text or dotted(callee)
+            if text:
+                self.calls.append((text, context, *place(callee), arguments_of(node)))
+
+    def see_assign(self, node: ast.Assign, context: Context) -> None:
+        """An assignment whose value may say what class a name or an attribute has."""
+        target = node.targets[0]
+        if isinstance(target, ast.Attribute):
+            self._attribute(target, node, self._may_give(node.value), context)
+        elif target.__class__ is ast.Name:
+            if self._may_give(node.value):
+                self.candidates.update(name.id for name in node.targets if isinstance(name, ast.Name))
+        elif isinstance(target, ast.Subscript):
+            holder = target.value
+            if isinstance(holder, ast.Attribute) and holder.attr == "__dict__":
+                self.opened.append((holder.value, context))
+            elif isinstance(holder, ast.Call) and dotted(holder.func) == "vars" and holder.args:
+                self.opened.append((holder.args[0], context))
+
+    def _may_be_class(self, name: str) -> bool:
+        return is_class_name(name) and name not in _NOT_FIRST_PARTY
+
+    def _may_give(self, value: ast.expr) -> bool:
+        """Whether an expression may give an instance of a known class, at a quick look."""
+        kind = value.__class__
+        if kind is ast.Call:
+            callee = value.func  # type: ignore[attr-defined]
+            if callee.__class__ is ast.Name:
+                name = callee.id
+            elif callee.__class__ is ast.Attribute:
+                name = callee.attr
+            else:
+                return False
+            return (name[0] < "a" and self._may_be_class(name)) or name in self.class_names
+        if kind is ast.Name:
+            return value.id in self.candidates  # type: ignore[attr-defined]
+        return kind is ast.IfExp or kind is ast.BoolOp or kind is ast.NamedExpr
+
+    def _attribute(
+        self, target: ast.Attribute, node: ast.Assign | ast.AnnAssign, may_tell: bool, context: Context
+    ) -> None:
+        self.plain.add(target)
+        if target.value.__class__ is not ast.Name:
+            return
+        root: str = target.value.id
+        if may_tell:
+            self.telling.append((root, target.attr, node, context))
+        elif not isinstance(node.value, ast.Constant) or node.value.value is not None:
+            self.not_telling.append((root, target.attr, context))
+
+    def see_annotated(self, node: ast.AnnAssign, context: Context) -> None:
+        """An annotated variable, field or attribute."""
+        target = node.target
+        if isinstance(target, ast.Name):
+            self._may_hold(target.id, node.annotation)
+        elif isinstance(target, ast.Attribute):
+            self._attribute(target, node, True, context)
+
+    def see_augmented(self, node: ast.AugAssign, context: Context) -> None:
+        """`x.a += …`: a read of the attribute before it is a write."""
+        self.augmented.add(node.target)
+
+    def see_rebinding(self, node: ast.Global | ast.Nonlocal, context: Context) -> None:
+        """A scope that rebinds names of another."""
+        self.rebound.update(node.names)
+
+    def see_match(self, node: ast.Match, context: Context) -> None:
+        """A `match` narrows its subject."""
+        self.subjects.append((node, context))
+
+    def chain(self, node: ast.Attribute, base: ast.Name, attributes: list[str], context: Context) -> None:
+        """Every maximal attribute chain on a name. What cannot tell anything is left out: a read from a name that
+        nothing above it gives a known class, or what a method of an undecorated class reads from `self`."""
+        name = base.id
+        kind = node.ctx.__class__
+        if kind is ast.Load:
+            if name == "self":
+                if len(attributes) == 1 and not self._has_decorated and attributes[0] != "__dict__":
+                    return
+            elif name not in self.candidates:
+                return
+            self.chains.append((node, name, attributes, context, Access.LOAD))
+        elif name == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
+            scope: Scope | None = context.scope
+            while scope is not None and scope.kind != "class":
+                scope = scope.parent
+            if scope is not None:
+                self.assigned.setdefault(scope.node, set()).add(attributes[0])
+                if node not in self.plain:  # unpacked, or bound by a loop or a `with`: of no known class
+                    self.not_telling.append((name, attributes[0], context))
+        elif kind is ast.Del:
+            self.chains.append((node, name, attributes, context, Access.DELETE))
+        else:
+            self.chains.append((node, name, attributes, context, Access.AUGMENT if node in self.augmented else None))
+
+    def finish(self, module: Scope) -> ClassesFacts | None:
+        """The facts. A stub says nothing of its own: it is no code that runs."""
+        return None if self._is_stub else finish(self)

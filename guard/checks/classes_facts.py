@@ -1,0 +1,231 @@
+"""What is remembered of the classes of one file, and of the places that use classes of any file.
+
+Compact, because the facts of every file are decoded in every run: a name that stands for something elsewhere is
+an index into the file's own table of `Ref`s, an enclosing scope one into its table of qualified names, and -1 is
+"not known". What only few runs look at (the body of a class, the calls of one callee) is kept encoded, and decoded
+when somebody asks. Nothing here knows dataclasses from other classes: what a decorator or a base makes of a class
+is decided when the program is linked, so another kind of class needs no other facts.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from guard.checks.references import Ref
+
+UNKNOWN: Final = -1
+"""The index of what is not known."""
+
+
+class ParameterKind(enum.IntEnum):
+    """How an argument reaches a parameter."""
+
+    POSITIONAL_ONLY = 0
+    POSITIONAL = 1
+    """By position or by name."""
+    VAR_POSITIONAL = 2
+    KEYWORD_ONLY = 3
+    VAR_KEYWORD = 4
+
+
+class Parameter(msgspec.Struct, frozen=True, array_like=True):
+    """One parameter of a signature."""
+
+    name: str
+    kind: ParameterKind
+    required: bool = True
+    """False for one with a default, and for `*args` and `**kwargs`."""
+
+
+Signature = tuple[Parameter, ...]
+
+
+class Applied(msgspec.Struct, frozen=True, array_like=True):
+    """A decorator, or the call that makes a field's default: `dataclass(frozen=True)`, `field(default=3)`."""
+
+    ref: int
+    called: bool = False
+    positional: int = 0
+    options: tuple[tuple[str, bool | str | None], ...] = ()
+    """Keyword arguments in order; the value only where it is a literal bool or string."""
+    opaque: bool = False
+    """Whether `*` or `**` hide some of the arguments."""
+
+    def option(self, name: str) -> bool | str | None:
+        """The literal value of a keyword argument; None where it is missing or not a literal."""
+        return next((value for given, value in self.options if given == name), None)
+
+    def has(self, name: str) -> bool:
+        """Whether a keyword argument is given."""
+        return any(given == name for given, _ in self.options)
+
+
+class Marker(enum.IntEnum):
+    """What an annotation says of the name beside its type."""
+
+    NONE = 0
+    CLASS_VAR = 1
+    INIT_VAR = 2
+    KW_ONLY = 3
+
+
+class Field(msgspec.Struct, frozen=True, array_like=True):
+    """An annotated name of a class body."""
+
+    name: str
+    line: int
+    type: int = UNKNOWN
+    """The class that the annotation names, `Optional` and the like taken off."""
+    marker: Marker = Marker.NONE
+    has_value: bool = False
+    maker: Applied | None = None
+    """The call whose result is the value, where the value is a call."""
+    conditional: bool = False
+    """Whether it stands in a branch of the class body."""
+
+
+class Typed(msgspec.Struct, frozen=True, array_like=True):
+    """The class of what methods assign to an attribute of `self`, None aside."""
+
+    name: str
+    type: int
+    """UNKNOWN where the assignments do not agree on one class."""
+
+
+class Body(msgspec.Struct, frozen=True, array_like=True):
+    """What stands in and around one class statement."""
+
+    decorators: tuple[Applied, ...] = ()
+    metaclass: int | None = None
+    """None where none is given."""
+    has_keywords: bool = False
+    """Whether the class statement has other keyword arguments than `metaclass`, or starred ones."""
+    dynamic: bool = False
+    """Whether attributes come to it in a way that names none: `setattr(self, name, …)`, `self.__dict__`, `locals()`."""
+    names: tuple[str, ...] = ()
+    """Bound in the class body to a value: assignments, methods, classes, imports; in branches too. Sorted."""
+    fields: tuple[Field, ...] = ()
+    """Annotated names of the class body, in order."""
+    assigned: tuple[str, ...] = ()
+    """Attributes that methods assign on `self` or on the class, beyond `names` and `fields`. Sorted."""
+    typed: tuple[Typed, ...] = ()
+    """For the attributes of which at least one assignment tells a class. Sorted by name."""
+    signatures: tuple[tuple[str, Signature | None], ...] = ()
+    """Of `__init__`, `__new__` and `__post_init__` where the body binds them; None where the call is not bound by
+    what is written: decorated, conditional, assigned."""
+
+
+class ClassFacts(msgspec.Struct, frozen=True, array_like=True):
+    """One class statement."""
+
+    name: str
+    """Qualified inside the file: `Outer.Inner`."""
+    line: int
+    bases: tuple[int, ...]
+    body: msgspec.Raw
+    """A `Body`."""
+
+
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """A call of something that may be a class. The place is that of the callee."""
+
+    line: int
+    column: int
+    end_column: int
+    scope: int
+    lazy: bool
+    """Whether it runs only when a function is called."""
+    positional: int = 0
+    keywords: tuple[str, ...] = ()
+    starred: bool = False
+    """Whether there is a `*iterable`."""
+    double_starred: bool = False
+
+
+class Update(msgspec.Struct, frozen=True, array_like=True):
+    """A call that copies an instance with other values: `dataclasses.replace(instance, name=…)`."""
+
+    line: int
+    column: int
+    end_column: int
+    scope: int
+    lazy: bool
+    function: int
+    type: int
+    exact: bool
+    keywords: tuple[str, ...]
+
+
+class Access(enum.IntEnum):
+    """What is done to the last attribute of a chain."""
+
+    LOAD = 0
+    DELETE = 1
+    AUGMENT = 2
+    """`x.a += 1`: a read first."""
+
+
+class Use(msgspec.Struct, frozen=True, array_like=True):
+    """Attributes used on a receiver whose class is known. The place is that of the whole chain, receiver included."""
+
+    line: int
+    column: int
+    end_column: int
+    scope: int
+    lazy: bool
+    path: str
+    """The attributes, dotted: `a.b` for `x.a.b`."""
+    exact: bool
+    """False where an instance of a subclass may be what is there."""
+    access: Access = Access.LOAD
+
+
+class Write(msgspec.Struct, frozen=True, array_like=True):
+    """An attribute that code outside the class's methods gives to a class or an instance."""
+
+    type: int
+    path: str
+    opens: bool
+    """Whether the last part of the path is not the name of an attribute, but stands for any number of them."""
+
+
+class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
+    """Everything about classes in one file."""
+
+    refs: tuple[Ref, ...] = ()
+    scopes: tuple[str, ...] = ()
+    classes: tuple[ClassFacts, ...] = ()
+    calls: dict[int, msgspec.Raw] = {}
+    """By callee, a list of `Call`."""
+    updates: tuple[Update, ...] = ()
+    uses: dict[int, msgspec.Raw] = {}
+    """By the class of the receiver, a list of `Use` of one attribute."""
+    chains: dict[int, msgspec.Raw] = {}
+    """By the class of the receiver, a list of `Use` of several attributes in a row."""
+    writes: tuple[Write, ...] = ()
+    loose: tuple[str, ...] = ()
+    """Attribute names that this file assigns to, or asks for on, receivers of unknown class. Sorted."""
+    set_by_name: tuple[str, ...] = ()
+    """Attribute names in `setattr(…, "name", …)` and the like. Sorted."""
+
+
+T = TypeVar("T")
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_decoders: dict[object, msgspec.msgpack.Decoder[Any]] = {}
+
+
+def pack(value: object) -> msgspec.Raw:
+    """The encoded form of facts that are not always needed."""
+    return msgspec.Raw(_ENCODER.encode(value))
+
+
+def unpack(raw: msgspec.Raw, kind: type[T]) -> T:
+    """What `pack` has encoded. Raises msgspec.DecodeError for anything else."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
+    decoded: T = decoder.decode(raw)
+    return decoded

@@ -1,0 +1,363 @@
+"""All classes of the program: where a reference to one leads, what each inherits, and which of them are open."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature, unpack
+from guard.checks.modules import Definition, External, Modules
+from guard.checks.references import Ref
+
+_TRANSPARENT_BASES: Final = frozenset(
+    {
+        External("builtins", "object"),
+        External("abc", "ABC"),
+        External("typing", "Generic"),
+        External("typing_extensions", "Generic"),
+    }
+)
+"""Bases that bring no attribute without underscores, no constructor and no metaclass that changes the call."""
+
+PLAIN_BASES: Final = frozenset(
+    {
+        *(External("builtins", name) for name in ("dict", "list", "set")),
+        *(
+            External("builtins", name)
+            for name in (
+                *("BaseException", "Exception", "ArithmeticError", "AssertionError", "AttributeError", "BufferError"),
+                *("ConnectionError", "EOFError", "ImportError", "IndexError", "IOError", "KeyError", "LookupError"),
+                *("NameError", "NotImplementedError", "OSError", "OverflowError", "PermissionError"),
+                *("FileNotFoundError", "FileExistsError", "RecursionError", "ReferenceError", "RuntimeError"),
+                *("StopIteration", "SyntaxError", "SystemError", "TimeoutError", "TypeError", "UserWarning"),
+                *("DeprecationWarning", "Warning", "ValueError", "ZeroDivisionError", "ModuleNotFoundError"),
+                *("BrokenPipeError", "ConnectionResetError", "ConnectionRefusedError", "InterruptedError"),
+            )
+        ),
+        External("threading", "Thread"),
+        External("logging", "Handler"),
+        External("logging", "Filter"),
+        External("logging", "Formatter"),
+        External("logging", "LoggerAdapter"),
+        External("ast", "NodeVisitor"),
+        External("ast", "NodeTransformer"),
+        External("json", "JSONEncoder"),
+        External("html.parser", "HTMLParser"),
+    }
+)
+"""Bases whose `__new__` takes anything and whose metaclass calls as `type` does: a constructor of one's own in front of
+them decides alone which arguments are right. Tested against the running Python."""
+
+_METACLASSES: Final = frozenset({External("abc", "ABCMeta"), External("builtins", "type")})
+
+_HARMLESS_DECORATORS: Final = frozenset(
+    {
+        External("functools", "total_ordering"),
+        External("typing", "final"),
+        External("typing_extensions", "final"),
+        External("typing", "runtime_checkable"),
+        External("typing_extensions", "runtime_checkable"),
+        External("dataclasses", "dataclass"),
+    }
+)
+"""Class decorators that give back the class itself and hide no attribute."""
+
+_OPENING_NAMES: Final = frozenset(
+    {"__getattr__", "__getattribute__", "__setattr__", "__slots__", "__new__", "__init_subclass__", "__dir__"}
+)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Class:
+    """One class of the program."""
+
+    path: str
+    header: ClassFacts
+
+    @property
+    def qualname(self) -> str:
+        """Its name inside the file: `Outer.Inner`."""
+        return self.header.name
+
+    @property
+    def name(self) -> str:
+        """Its name without what it stands in."""
+        return self.header.name.rpartition(".")[2]
+
+    @property
+    def line(self) -> int:
+        """Where its class statement stands in the file."""
+        return self.header.line
+
+    @cached_property
+    def facts(self) -> Body:
+        """What its statement and its methods say."""
+        return unpack(self.header.body, Body)
+
+    def signature(self, method: str) -> Signature | None:
+        """The signature of a constructor in the class's own body; None where it is not known or not there."""
+        return next((signature for name, signature in self.facts.signatures if name == method), None)
+
+    def defines(self, method: str) -> bool:
+        """Whether the class's own body binds a constructor of that name."""
+        return any(name == method for name, _ in self.facts.signatures)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lineage:
+    """The method resolution order of a class."""
+
+    classes: tuple[Class, ...]
+    """The first-party ones, the class itself first."""
+    externals: tuple[External, ...]
+    """Bases that are not first-party, those without any say left out."""
+    complete: bool
+    """Whether every base was found, and their order is Python's."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing but `classes` says what an instance is."""
+        return self.complete and not self.externals
+
+
+class ClassTable:
+    """Finds classes. `facts` holds the family's facts by path."""
+
+    def __init__(self, facts: Mapping[str, ClassesFacts], modules: Modules) -> None:
+        self.facts = facts
+        self._modules = modules
+        self._by_name: dict[tuple[str, str], Class | None] = {}
+        self._all: list[Class] = []
+        for path, file in facts.items():
+            for class_facts in file.classes:
+                found = Class(path, class_facts)
+                key = (path, class_facts.name)
+                self._by_name[key] = None if key in self._by_name else found
+                self._all.append(found)
+        self._resolved: dict[tuple[str, int], Class | External | None] = {}
+        self._lineages: dict[Class, Lineage] = {}
+
+    def resolve(self, path: str, ref: int) -> Class | External | None:
+        """What a reference of a file is: a class of the program, something external, or not certain."""
+        if ref == UNKNOWN:
+            return None
+        key = (path, ref)
+        try:
+            return self._resolved[key]
+        except KeyError:
+            found = self._resolved[key] = self._follow(path, self.facts[path].refs[ref])
+            return found
+
+    def _follow(self, path: str, ref: Ref) -> Class | External | None:
+        if ref.module == "builtins":
+            return External("builtins", ref.name)
+        found = self._modules.follow(path, ref)
+        if isinstance(found, Definition):
+            return self._by_name.get((found.path, found.name))
+        return found
+
+    def class_of(self, path: str, ref: int) -> Class | None:
+        """`resolve` where only a class of the program is of use."""
+        found = self.resolve(path, ref)
+        return found if isinstance(found, Class) else None
+
+    # Inheritance
+
+    def lineage(self, cls: Class) -> Lineage:
+        """What `cls` inherits from, in Python's order."""
+        return self._lineage(cls, frozenset())
+
+    def _lineage(self, cls: Class, visiting: frozenset[Class]) -> Lineage:
+        known = self._lineages.get(cls)
+        if known is not None:
+            return known
+        if cls in visiting:
+            return Lineage((cls,), (), False)
+        sequences: list[list[Class]] = []
+        bases: list[Class] = []
+        externals: dict[External, None] = {}
+        complete = True
+        for ref in cls.header.bases:
+            base = self.resolve(cls.path, ref)
+            if isinstance(base, Class):
+                inherited = self._lineage(base, visiting | {cls})
+                complete = complete and inherited.complete
+                externals.update(dict.fromkeys(inherited.externals))
+                sequences.append(list(inherited.classes))
+                bases.append(base)
+            elif base is None:
+                complete = False
+            elif base not in _TRANSPARENT_BASES:
+                externals[base] = None
+        merged = merge([*sequences, bases])
+        lineage = Lineage((cls, *(merged or ())), tuple(externals), complete and merged is not None)
+        if not visiting:
+            self._lineages[cls] = lineage
+        return lineage
+
+    @cached_property
+    def _children(self) -> Mapping[Class, tuple[Class, ...]]:
+        children: dict[Class, list[Class]] = {}
+        for cls in self._all:
+            for ref in cls.header.bases:
+                base = self.class_of(cls.path, ref)
+                if base is not None:
+                    children.setdefault(base, []).append(cls)
+        return {base: tuple(found) for base, found in children.items()}
+
+    def descendants(self, cls: Class) -> Iterator[Class]:
+        """Every class of the program that inherits from `cls`, each once."""
+        seen = {cls}
+        waiting = [cls]
+        while waiting:
+            for child in self._children.get(waiting.pop(), ()):
+                if child not in seen:
+                    seen.add(child)
+                    waiting.append(child)
+                    yield child
+
+    # Openness
+
+    def metaclass_is_plain(self, lineage: Lineage) -> bool:
+        """Whether calling the class does what `type.__call__` does."""
+        return all(
+            cls.facts.metaclass is None or self.resolve(cls.path, cls.facts.metaclass) in _METACLASSES
+            for cls in lineage.classes
+        )
+
+    def decorators_are_known(self, cls: Class) -> bool:
+        """Whether every decorator of the class is one whose effect is known."""
+        return all(self.resolve(cls.path, applied.ref) in _HARMLESS_DECORATORS for applied in cls.facts.decorators)
+
+    def decorator(self, cls: Class, decorator: External) -> Applied | None:
+        """How `decorator` is applied to the class; None where it is not."""
+        for applied in cls.facts.decorators:
+            if self.resolve(cls.path, applied.ref) == decorator:
+                return applied
+        return None
+
+    def has_known_attributes(self, cls: Class) -> bool:
+        """Whether everything that an instance of exactly `cls` can have is written in the program's classes."""
+        lineage = self.lineage(cls)
+        return (
+            lineage.closed
+            and self.metaclass_is_plain(lineage)
+            and not any(
+                c.facts.dynamic
+                or c.facts.has_keywords
+                or self.is_opened(c)
+                or not self.decorators_are_known(c)
+                or not _OPENING_NAMES.isdisjoint((*c.facts.names, *c.facts.assigned))
+                for c in lineage.classes
+            )
+        )
+
+    def is_called_plainly(self, cls: Class) -> bool:
+        """Whether a call of `cls` hands its arguments to the first `__init__` of the lineage as they are."""
+        lineage = self.lineage(cls)
+        return (
+            lineage.complete
+            and all(base in PLAIN_BASES for base in lineage.externals)
+            and self.metaclass_is_plain(lineage)
+            and not any(
+                c.facts.has_keywords
+                or not self.decorators_are_known(c)
+                or "__new__" in c.facts.names
+                or "__init_subclass__" in c.facts.names
+                or not {"__init__", "__new__"}.isdisjoint(self.given(c))
+                for c in lineage.classes
+            )
+        )
+
+    # What other code does to instances and classes
+
+    @cached_property
+    def _writes(self) -> tuple[Mapping[Class, frozenset[str]], frozenset[Class]]:
+        given: dict[Class, set[str]] = {}
+        opened: set[Class] = set()
+        for path, file in self.facts.items():
+            for write in file.writes:
+                *leading, last = write.path.split(".")
+                owner = self.class_of(path, write.type)
+                for attribute in leading:
+                    owner = None if owner is None else self.attribute_type(owner, attribute, exact=False)
+                if owner is None:
+                    continue
+                if write.opens:
+                    opened.add(owner)
+                else:
+                    given.setdefault(owner, set()).add(last)
+        return {cls: frozenset(names) for cls, names in given.items()}, frozenset(opened)
+
+    def is_opened(self, cls: Class) -> bool:
+        """Whether code somewhere gives its instances attributes whose names are not known."""
+        return cls in self._writes[1]
+
+    def given(self, cls: Class) -> frozenset[str]:
+        """Attributes that code outside the class's own methods assigns on the class or its instances."""
+        return self._writes[0].get(cls, frozenset())
+
+    # Attributes
+
+    def attribute_type(self, cls: Class, name: str, *, exact: bool) -> Class | None:
+        """The class of what attribute `name` of an instance of `cls` holds; a subclass may be what is there.
+
+        None where the class statements of the lineage, and without `exact` those of the subclasses, do not agree.
+        """
+        found: Class | None = None
+        related = self.lineage(cls).classes
+        for owner in related if exact else (*related, *self.descendants(cls)):
+            facts = owner.facts
+            if name in facts.names and not any(field.name == name for field in facts.fields):
+                return None  # a method, a property or a plain class attribute
+            stated = [typed.type for typed in facts.typed if typed.name == name]
+            if not stated and name in facts.assigned:
+                return None  # whatever it is that is assigned
+            stated += [field.type for field in facts.fields if field.name == name]
+            for ref in stated:
+                held = self.class_of(owner.path, ref)
+                if held is None or (found is not None and held is not found):
+                    return None
+                found = held
+        return found
+
+    def own_attributes(self, cls: Class) -> Iterator[str]:
+        """Every attribute that the class statement, its methods and other code give to instances."""
+        facts = cls.facts
+        yield from facts.names
+        yield from facts.assigned
+        yield from (field.name for field in facts.fields)
+        yield from self.given(cls)
+
+    def has_attribute(self, cls: Class, name: str, *, exact: bool) -> bool:
+        """Whether an instance of `cls` may have the attribute; without `exact`, one of a subclass too."""
+        if name.startswith("__") and name.endswith("__"):
+            return True
+        if any(name in self.own_attributes(owner) for owner in self.lineage(cls).classes):
+            return True
+        if exact:
+            return False
+        # A subclass has what it inherits from its other bases too.
+        return any(
+            not self.has_known_attributes(child)
+            or any(name in self.own_attributes(owner) for owner in self.lineage(child).classes)
+            for child in self.descendants(cls)
+        )
+
+
+def merge(sequences: list[list[Class]]) -> list[Class] | None:
+    """The C3 merge of the bases' own orders and the bases themselves; None where there is none (a TypeError)."""
+    waiting = [list(sequence) for sequence in sequences if sequence]
+    order: list[Class] = []
+    while waiting:
+        for sequence in waiting:
+            head = sequence[0]
+            if not any(head in other[1:] for other in waiting):
+                break
+        else:
+            return None
+        order.append(head)
+        waiting = [rest for other in waiting if (rest := [c for c in other if c is not head])]
+    return order

@@ -1,0 +1,273 @@
+"""Which class a name or an expression of one file certainly holds an instance of.
+
+Only what every binding of a name agrees on counts. What is certain of a name is said of the whole function, so a
+name that is tested with `isinstance` or `hasattr` somewhere in it is not judged at all (the collector sees to it).
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+import msgspec
+
+from guard.checks.classes_facts import Marker
+from guard.checks.references import Ref, reference_of_name
+from guard.scopes import Binding, BindingKind, Scope, dotted
+
+_WRAPPERS: Final = frozenset({"Optional", "Final", "ClassVar", "InitVar", "Annotated", "Required", "NotRequired"})
+_MARKERS: Final = {"ClassVar": Marker.CLASS_VAR, "InitVar": Marker.INIT_VAR, "KW_ONLY": Marker.KW_ONLY}
+_CLASS_METHODS: Final = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
+_DEPTH: Final = 8
+"""How far a name is followed through other names."""
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An instance of the class `ref`; of exactly that class where `exact`."""
+
+    ref: Ref
+    exact: bool
+
+
+class OwnInstance(msgspec.Struct, frozen=True):
+    """`self` of a method: an instance of the class that the method stands in, or of a subclass."""
+
+    scope: Scope
+    """The class's."""
+
+
+class OwnClass(msgspec.Struct, frozen=True):
+    """`cls` of a class method."""
+
+    scope: Scope
+
+
+Receiver = Known | OwnInstance | OwnClass | None
+
+_NEUTRAL: Final = Known(Ref(0, "builtins", "None"), True)
+"""None, or the name itself: says nothing about the class of a name."""
+
+
+def looks_like_class(name: str) -> bool:
+    """Whether the last part of a dotted name is written as class names are."""
+    return name.rpartition(".")[2].lstrip("_")[:1].isupper()
+
+
+def method_kind(function: ast.AST) -> str:
+    """`instance`, `class` or `static`, for a function in a class body."""
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return "static"
+    decorators = {dotted(node).rpartition(".")[2] for node in function.decorator_list}
+    if "staticmethod" in decorators:
+        return "static"
+    if decorators & {"classmethod", "abstractclassmethod"} or function.name in _CLASS_METHODS:
+        return "class"
+    return "instance"
+
+
+def marker_of(annotation: ast.expr) -> Marker:
+    """The marker that an annotation is wrapped in, or is."""
+    annotation = _unquoted(annotation)
+    head = annotation.value if isinstance(annotation, ast.Subscript) else annotation
+    return _MARKERS.get(dotted(head).rpartition(".")[2], Marker.NONE)
+
+
+def _unquoted(annotation: ast.expr) -> ast.expr:
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        try:
+            return ast.parse(annotation.value.strip(), mode="eval").body
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            return annotation
+    return annotation
+
+
+class Types:
+    """Answers for one file. Only right once the walk is over."""
+
+    def __init__(self, rebound: frozenset[str], classes: frozenset[str]) -> None:
+        self._rebound = rebound
+        """Names that some scope declares global or nonlocal: what they hold is not followed."""
+        self._classes = classes
+        """Names of the file's own classes, for those that are not written as class names are."""
+        self._refs: dict[tuple[Scope, str], Ref | None] = {}
+        self._names: dict[tuple[Scope, str], Receiver] = {}
+        self._receivers: dict[tuple[Scope, str], Receiver] = {}
+
+    def reference(self, text: str, scope: Scope) -> Ref | None:
+        """`references.reference_of_name`, remembered."""
+        key = (scope, text)
+        try:
+            return self._refs[key]
+        except KeyError:
+            found = self._refs[key] = reference_of_name(text, scope)
+            return found
+
+    def annotated(self, annotation: ast.expr | None, scope: Scope) -> Ref | None:
+        """The one class that an annotation names, read in `scope`; None for anything less certain."""
+        if annotation is None:
+            return None
+        annotation = _unquoted(annotation)
+        if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
+            return self._one_of([annotation.left, annotation.right], scope)
+        if not isinstance(annotation, ast.Subscript):
+            text = dotted(annotation)
+            return self.reference(text, scope) if text else None
+        head = dotted(annotation.value)
+        last = head.rpartition(".")[2]
+        inner = annotation.slice
+        if last in _WRAPPERS:
+            first = inner.elts[0] if isinstance(inner, ast.Tuple) and inner.elts else inner
+            return self.annotated(first, scope)
+        if last == "Union":
+            return self._one_of(inner.elts if isinstance(inner, ast.Tuple) else [inner], scope)
+        return self.reference(head, scope) if head else None
+
+    def _one_of(self, members: list[ast.expr], scope: Scope) -> Ref | None:
+        members = [_unquoted(member) for member in members]
+        left = [m for m in members if not (isinstance(m, ast.Constant) and m.value is None)]
+        return self.annotated(left[0], scope) if len(left) == 1 else None
+
+    def receiver(self, name: str, scope: Scope) -> Receiver:
+        """What `name`, read in `scope`, is an instance of."""
+        key = (scope, name)
+        try:
+            return self._receivers[key]
+        except KeyError:
+            found = self._receivers[key] = self._receiver(name, scope, _DEPTH)
+            return found
+
+    def _receiver(self, name: str, scope: Scope, depth: int) -> Receiver:
+        found = scope.lookup(name)
+        if found is None or depth == 0:
+            return None
+        where, bindings = found
+        key = (where, name)
+        if key in self._names:
+            return self._names[key]
+        self._names[key] = None  # what is asked for again while it is looked for is not certain
+        known = self._names[key] = self._bound(name, where, bindings, depth)
+        return known
+
+    def _bound(self, name: str, where: Scope, bindings: list[Binding], depth: int) -> Receiver:
+        if name in self._rebound:
+            return None
+        own = _own_receiver(name, where, bindings)
+        if own is not None:
+            return own
+        known: Known | None = None
+        for binding in bindings:
+            if binding.context.dead or binding.context.type_checking:
+                continue
+            held = self._held(name, where, binding, depth)
+            if held is None:
+                return None
+            if held is _NEUTRAL:
+                continue
+            if known is None:
+                known = held
+            elif known.ref != held.ref:
+                return None
+            else:
+                known = Known(known.ref, known.exact and held.exact)
+        return known
+
+    def _held(self, name: str, where: Scope, binding: Binding, depth: int) -> Known | None:
+        kind = binding.kind
+        if kind is BindingKind.ASSIGN and binding.value is not None:
+            return self._value(binding.value, where, depth, name)
+        if kind is BindingKind.PARAMETER:
+            if where.parent is None or _is_injected(where.node):
+                return None
+            return self._declared(binding.annotation, where.parent)
+        if kind is BindingKind.DECLARED:
+            return self._declared(binding.annotation, where)
+        if kind is BindingKind.ANNOTATED:
+            return self.declared_with(binding.annotation, binding.value, where)
+        return None
+
+    def _declared(self, annotation: ast.expr | None, scope: Scope) -> Known | None:
+        ref = self.annotated(annotation, scope)
+        return None if ref is None else Known(ref, False)
+
+    def declared_with(self, annotation: ast.expr | None, value: ast.expr | None, scope: Scope) -> Known | None:
+        """What `x: annotation = value` makes of x. A value that is made by calling another class says that the
+        annotation is a wish (a test double, say)."""
+        declared = self._declared(annotation, scope)
+        if declared is None or not isinstance(value, ast.Call):
+            return declared
+        callee = dotted(value.func)
+        if not callee or not looks_like_class(callee):
+            return declared
+        return declared if self.reference(callee, scope) == declared.ref else None
+
+    def value(self, value: ast.expr, scope: Scope) -> Known | None:
+        """What the expression gives, read in `scope`; None where that is not certain, or is the constant None."""
+        known = self._value(value, scope, _DEPTH, "")
+        return None if known is _NEUTRAL else known
+
+    def is_none(self, value: ast.expr) -> bool:
+        """Whether the expression is the constant None."""
+        return isinstance(value, ast.Constant) and value.value is None
+
+    def _value(self, value: ast.expr, scope: Scope, depth: int, target: str) -> Known | None:
+        if depth == 0:
+            return None
+        if isinstance(value, ast.Call):
+            callee = dotted(value.func)
+            if not callee or not (looks_like_class(callee) or callee in self._classes):
+                return None
+            ref = self.reference(callee, scope)
+            return Known(ref, True) if ref is not None else None
+        if self.is_none(value):
+            return _NEUTRAL
+        if isinstance(value, ast.Name):
+            if value.id == target:
+                return _NEUTRAL
+            held = self._receiver(value.id, scope, depth - 1)
+            return held if isinstance(held, Known) else None
+        if isinstance(value, ast.NamedExpr):
+            return self._value(value.value, scope, depth - 1, target)
+        branches: list[ast.expr] = []
+        if isinstance(value, ast.IfExp):
+            branches = [value.body, value.orelse]
+        elif isinstance(value, ast.BoolOp) and isinstance(value.op, ast.Or):
+            branches = value.values
+        known: Known | None = None
+        for branch in branches:
+            held = self._value(branch, scope, depth - 1, target)
+            if held is None:
+                return None
+            if known is None or known is _NEUTRAL:
+                known = held
+            elif held is not _NEUTRAL:
+                if held.ref != known.ref:
+                    return None
+                known = Known(known.ref, known.exact and held.exact)
+        return known
+
+
+def _own_receiver(name: str, where: Scope, bindings: list[Binding]) -> OwnInstance | OwnClass | None:
+    """`self` or `cls`, where `name` is the first parameter of a method and nothing else."""
+    if where.kind != "function" or where.parent is None or where.parent.kind != "class" or len(bindings) != 1:
+        return None
+    arguments = where.node.args  # type: ignore[attr-defined]
+    first = next(iter((*arguments.posonlyargs, *arguments.args)), None)
+    if first is None or first.arg != name:
+        return None
+    kind = method_kind(where.node)
+    if kind == "instance":
+        return OwnInstance(where.parent)
+    return OwnClass(where.parent) if kind == "class" else None
+
+
+def _is_injected(function: ast.AST) -> bool:
+    """Whether a test runner fills the parameters: their annotations are a wish, what comes may be a double."""
+    if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    if function.name.startswith("test"):
+        return True
+    for node in function.decorator_list:
+        callee = node.func if isinstance(node, ast.Call) else node
+        if dotted(callee).rpartition(".")[2] in ("fixture", "patch", "object", "given"):
+            return True
+    return False

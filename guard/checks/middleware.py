@@ -1,0 +1,41 @@
+"""Applications and the middleware around them: the stack that each one really has, and what its layers do."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from guard.checks import modules
+from guard.checks.middleware_collect import collector
+from guard.checks.middleware_facts import Facts
+from guard.checks.middleware_profile import Profile, Profiles
+from guard.checks.middleware_sources import Sources
+from guard.checks.middleware_stack import Layer, Stack
+from guard.checks.middleware_stacks import stacks
+from guard.families import Family
+
+if TYPE_CHECKING:
+    from guard.program import Program
+
+__all__ = ["FAMILY", "Stacks"]
+
+
+class Stacks:
+    """The middleware of a whole program."""
+
+    def __init__(self, program: Program) -> None:
+        self._sources = Sources(program.facts(FAMILY), program.linked(modules.FAMILY))
+        self._profiles = Profiles(self._sources)
+
+    @cached_property
+    def all(self) -> tuple[Stack, ...]:
+        """Every stack that some code sets up, in the order of the files."""
+        return stacks(self._sources)
+
+    def profile(self, layer: Layer) -> Profile:
+        """What a layer reads, provides and answers."""
+        return self._profiles.of(layer)
+
+
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 1, Facts, Stacks, see_python=collector)
+"""Set-up code and request code of Starlette and FastAPI applications."""

@@ -1,0 +1,289 @@
+"""Calls in set-up code: what each kind of callee does with the applications and lists that it is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from guard.checks import middleware_known as known
+from guard.checks.middleware_facts import Call
+from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Node, Origin, Place
+from guard.checks.middleware_values import (
+    NOTHING,
+    Application,
+    Callee,
+    Decorator,
+    Entry,
+    Env,
+    Instance,
+    Item,
+    Listed,
+    Method,
+    Mounted,
+    Nothing,
+    Opaque,
+    Parent,
+    Several,
+    Value,
+)
+from guard.checks.modules import External
+
+if TYPE_CHECKING:
+    from guard.checks.middleware_run import Run
+
+_MOST_VALUES = 16
+
+
+class Calls:
+    """Executes calls for one `Run`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def call(self, call: Call, env: Env) -> Value:
+        """What a call does and gives."""
+        run = self._run
+        func = run.value(call.func, env)
+        args = [run.value(arg, env) for arg in call.args]
+        keywords = {name: run.value(value, env) for name, value in call.keywords}
+        place = run.place(env, call.place)
+        if isinstance(func, Several):
+            options = [self._apply(option, args, keywords, place) for _, option in func.options[:_MOST_VALUES]]
+            distinct = [value for value in options if not isinstance(value, Nothing)]
+            return distinct[0] if len(distinct) == 1 else NOTHING
+        return self._apply(func, args, keywords, place)
+
+    def _apply(self, func: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
+        run = self._run
+        if isinstance(func, Callee):
+            chain, run.chain = run.chain, (*run.chain, place)
+            value = run.invoke(func, args, keywords)
+            run.chain = chain
+            return value
+        if isinstance(func, Method):
+            return self._method(func, args, keywords, place)
+        if isinstance(func, Decorator):
+            for node in self._layers(args[0] if args else NOTHING, place, "decorator"):
+                run.recorder.add(func.app, "added", [node])
+            return args[0] if args else NOTHING
+        if isinstance(func, External):
+            return self._external(func, args, keywords, place)
+        if isinstance(func, ClassAt):
+            return self._class(func, args, keywords, place)
+        if isinstance(func, Nothing):
+            self._mark_all((*args, *keywords.values()), place)
+        # A function of the tree that holds no set-up code (`Opaque`) adds nothing that could be seen.
+        return NOTHING
+
+    # Applications
+
+    def _method(self, method: Method, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
+        run = self._run
+        owner, name = method.owner, method.name
+        if isinstance(owner, Listed):
+            return self._list_method(owner, name, args, place)
+        if name == "add_middleware":
+            nodes = self._entry(args, keywords, place, "add_middleware")
+            run.recorder.add(owner, "added", nodes)
+        elif name == "middleware":
+            return Decorator(owner)
+        elif name == "mount":
+            for app in _applications((*args[1:2], keywords.get("app", NOTHING))):
+                app.mounted_in.append(owner)
+        elif name == "__init__":
+            self._construct(owner, args, keywords, place)
+        elif name.startswith("user_middleware.") and name != "user_middleware.copy":
+            owner.opaque = True
+        return NOTHING
+
+    def _entry(
+        self, args: Sequence[Value], keywords: Mapping[str, Value], place: Place, means: str
+    ) -> tuple[Node, ...]:
+        """The layer that `add_middleware(C, …)` or `Middleware(C, …)` is about."""
+        value = args[0] if args else keywords.get("middleware_class", keywords.get("cls", NOTHING))
+        dispatch = keywords.get("dispatch")
+        if isinstance(value, External) and known.is_base_http(value) and dispatch is not None:
+            value = dispatch
+        helpers = tuple(helper.cls for helper in (*args[1:], *keywords.values()) if isinstance(helper, Instance))
+        return self._layers(value, place, means, helpers)
+
+    def _layers(self, value: Value, place: Place, means: str, helpers: tuple[ClassAt, ...] = ()) -> tuple[Node, ...]:
+        chain = (*self._run.chain, place)
+        if isinstance(value, Item):
+            return self._layers(value.value, value.place if value.place.path else place, means, helpers)
+        if isinstance(value, Layer):
+            return (value,)
+        if isinstance(value, Several):
+            arms = tuple((when, self._layers(option, place, means, helpers)) for when, option in value.options)
+            return (Choice(value.key, value.place, arms),)
+        origin: Origin = None
+        name = ""
+        if isinstance(value, ClassAt):
+            origin, name = value, value.name.rpartition(".")[2].partition("@")[0]
+        elif isinstance(value, Instance):
+            # An object with `__call__(request, call_next)` as the dispatch function.
+            origin, name = FunctionAt(value.cls.path, f"{value.cls.name}.__call__"), value.cls.name.rpartition(".")[2]
+        elif isinstance(value, External):
+            origin, name = value, value.name.rpartition(".")[2]
+        elif isinstance(value, Callee):
+            origin = FunctionAt(value.path, value.function.name)
+            name = origin.name.rpartition(".")[2].partition("@")[0]
+        elif isinstance(value, Opaque):
+            origin, name = value.at, value.at.name.rpartition(".")[2].partition("@")[0]
+        elif isinstance(value, Nothing):
+            name = value.text.rpartition(".")[2]
+        return (Layer(name, origin, chain, means, helpers),)
+
+    def _construct(self, app: Application, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> None:
+        """What the arguments of `FastAPI(…)` or `Starlette(…)` say."""
+        run = self._run
+        given = keywords.get("middleware")
+        if given is None and not known.is_fastapi(app.kind) and len(args) > 2:
+            given = args[2]
+        if given is not None:
+            entries = run.entries(given)
+            if entries is None:
+                app.partial[place] = None
+            else:
+                run.recorder.add(app, "constructor", self._as_layers(entries, place))
+        routes = keywords.get("routes") or (args[1] if not known.is_fastapi(app.kind) and len(args) > 1 else NOTHING)
+        for route in _flat(run.entries(routes) or ()):
+            if isinstance(route, Mounted):
+                route.app.mounted_in.append(app)
+        lifespan = keywords.get("lifespan")
+        if lifespan is not None:
+            app.given_state = self._gives_state(lifespan)
+
+    def _gives_state(self, lifespan: Value) -> bool:
+        """Whether a lifespan may yield a state; one that is not known may."""
+        if isinstance(lifespan, Callee):
+            at = FunctionAt(lifespan.path, lifespan.function.name)
+        elif isinstance(lifespan, Opaque):
+            at = lifespan.at
+        else:
+            return True
+        flow = self._run.sources.flow(at.path, at.name)
+        return flow is not None and flow.yields_state
+
+    def _as_layers(self, entries: Sequence[Entry], place: Place) -> tuple[Node, ...]:
+        nodes: list[Node] = []
+        for entry in entries:
+            if isinstance(entry, Layer):
+                nodes.append(entry)
+            elif isinstance(entry, Choice):
+                arms = tuple((when, self._as_layers(arm, place)) for when, arm in entry.arms)
+                nodes.append(Choice(entry.key, entry.place, arms))
+            else:
+                nodes.extend(self._layers(entry, place, "constructor"))
+        return tuple(nodes)
+
+    # Lists
+
+    def _list_method(self, owner: Listed, name: str, args: Sequence[Value], place: Place) -> Value:
+        run = self._run
+        if name == "append" and args:
+            run.recorder.add(owner, "items", self._listed(args[0], place))
+        elif name == "insert" and len(args) > 1:
+            # Only `insert(0, …)` is common; another position cannot be told, so the layer counts as the first.
+            run.recorder.add(owner, "front", self._listed(args[1], place))
+        elif name == "extend" and args:
+            run.recorder.add(owner, "items", run.entries(args[0]) or (Item(NOTHING, place),))
+        return NOTHING
+
+    @staticmethod
+    def _listed(value: Value, place: Place) -> tuple[Entry, ...]:
+        return (value,) if isinstance(value, Layer) else (Item(value, place),)
+
+    # Classes
+
+    def _external(self, thing: External, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
+        run = self._run
+        if known.is_application(thing):
+            app = run.new_application(thing, (*run.chain, place))
+            self._construct(app, args, keywords, place)
+            return app
+        if known.is_entry(thing):
+            nodes = self._entry(args, keywords, place, "constructor")
+            if len(nodes) == 1 and isinstance(nodes[0], Layer):
+                return nodes[0]
+            listed = Listed()
+            run.recorder.add(listed, "items", nodes)
+            return listed
+        if known.is_mount(thing):
+            apps = list(_applications((*args[1:2], keywords.get("app", NOTHING))))
+            return Mounted(apps[0]) if apps else NOTHING
+        if known.is_layer(thing):
+            return self._wrap(thing, args, keywords, place)
+        if not known.is_own(thing):
+            self._mark_all((*args, *keywords.values()), place)
+        return NOTHING
+
+    def _wrap(
+        self, value: ClassAt | External, args: Sequence[Value], keywords: Mapping[str, Value], place: Place
+    ) -> Value:
+        """`Wrapper(app, …)`: a layer outside of all of the application's own."""
+        run = self._run
+        inner = args[0] if args else keywords.get("app", NOTHING)
+        helpers = tuple(v.cls for v in (*args[1:], *keywords.values()) if isinstance(v, Instance))
+        for app in _applications((inner,)):
+            run.recorder.add(app, "wraps", self._layers(value, place, "wrap", helpers))
+        return inner
+
+    def _class(self, at: ClassAt, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
+        run = self._run
+        kind = run.sources.application_kind(at)
+        if kind is not None:
+            app = run.new_application(kind, (*run.chain, place), at)
+            if not self._initialise(at, app, args, keywords, place):
+                self._construct(app, args, keywords, place)
+            return app
+        inner = args[0] if args else keywords.get("app", NOTHING)
+        if run.sources.is_layer(at) and list(_applications((inner,))):
+            return self._wrap(at, args, keywords, place)
+        instance = Instance(at)
+        self._initialise(at, instance, args, keywords, place)
+        return instance
+
+    def _initialise(
+        self, at: ClassAt, bound: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place
+    ) -> bool:
+        """Run a class's own `__init__`, if it has one."""
+        init = self._run.method(at, "__init__", bound)
+        if init is None:
+            return False
+        self._apply(init, args, keywords, place)
+        return True
+
+    def parent_method(self, parent: Parent, name: str) -> Value:
+        """`super().name`."""
+        run = self._run
+        cls = parent.bound.cls if isinstance(parent.bound, Application | Instance) else None
+        if cls is not None:
+            found = run.method(cls, name, parent.bound, behind=parent.cls)
+            if found is not None:
+                return found
+        return Method(parent.bound, name) if isinstance(parent.bound, Application) else NOTHING
+
+    def _mark_all(self, values: Sequence[Value], place: Place) -> None:
+        """Unknown code has been handed these: what it does to applications among them is not known."""
+        for app in _applications(values):
+            app.partial[place] = None
+
+
+def _applications(values: Sequence[Value]) -> Iterator[Application]:
+    for value in values:
+        if isinstance(value, Item):
+            yield from _applications((value.value,))
+        elif isinstance(value, Application):
+            yield value
+        elif isinstance(value, Several):
+            yield from _applications([option for _, option in value.options])
+
+
+def _flat(entries: Sequence[Entry]) -> Iterator[Value]:
+    for entry in entries:
+        if isinstance(entry, Choice):
+            for _, arm in entry.arms:
+                yield from _flat(arm)
+        else:
+            yield entry.value if isinstance(entry, Item) else entry

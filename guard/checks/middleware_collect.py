@@ -1,0 +1,208 @@
+"""The collector of the middleware family: what the one walk over a file yields for it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Final
+
+import msgspec
+
+from guard.checks.middleware_facts import Attr, Class, Def, Facts, Flow, Free, Handoff, Super, Var
+from guard.checks.middleware_flow import read_flow
+from guard.checks.middleware_names import Names, last_name
+from guard.checks.middleware_prune import prune
+from guard.checks.middleware_setup import AnyFunction, SetupReader, is_about_applications, wanted_names
+from guard.parse import Parsed
+from guard.scopes import BindingKind, Context, Scope
+
+_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette")
+_FAINT_SIGNS: Final = ((b"equest.", re.compile(rb"equest\.(?:s|user)")), (b"(app", re.compile(rb"\(app[,)]")))
+"""A file that holds none of these has nothing to do with middleware. A plain substring is several times as fast to look
+for as a pattern, so the patterns are asked only where a part of them is there."""
+
+
+_ENTRIES: Final = frozenset({"dispatch", "__call__", "authenticate"})
+_BASES: Final = ("Middleware", "FastAPI", "Starlette", "Backend")
+
+
+class Blind:
+    """The collector for files that have none of the signs."""
+
+    handlers: ClassVar[Mapping[type[ast.AST], str]] = {}
+
+    def finish(self, module: Scope) -> Facts | None:
+        """Nothing."""
+        return None
+
+
+class MiddlewareCollector:
+    """Remembers scopes and calls during the walk, and reads functions once it is over."""
+
+    handlers: ClassVar[Mapping[type[ast.AST], str]] = {
+        ast.Call: "on_call",
+        ast.Return: "on_return",
+        ast.Yield: "on_node",
+        ast.Subscript: "on_node",
+        ast.FunctionDef: "on_definition",
+        ast.AsyncFunctionDef: "on_definition",
+        ast.ClassDef: "on_definition",
+    }
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._tree: Final = parsed.tree
+        self._calls: list[tuple[ast.Call, Scope]] = []
+        self._returned: list[tuple[str, Scope]] = []
+        self._scopes: dict[int, Scope] = {}
+        self._definitions: list[tuple[AnyFunction | ast.ClassDef, Scope]] = []
+        self._taken: set[str] = set()
+        self._unique: dict[int, str] = {}
+
+    def on_call(self, node: ast.Call, context: Context) -> None:
+        """A call."""
+        self._calls.append((node, context.scope))
+        self._scopes[id(context.scope.node)] = context.scope
+
+    def on_definition(self, node: AnyFunction | ast.ClassDef, context: Context) -> None:
+        """A function or class, before its body: it gets its name, and its bases are read in the scope around it."""
+        scope = context.scope
+        around = self._unique.get(id(scope.node), "")
+        name = f"{around}.{node.name}" if around else node.name
+        if name in self._taken:
+            name = f"{name}@{node.lineno}"
+        self._taken.add(name)
+        self._unique[id(node)] = name
+        self._definitions.append((node, scope))
+
+    def on_return(self, node: ast.Return, context: Context) -> None:
+        """What a function gives."""
+        self._scopes[id(context.scope.node)] = context.scope
+        if isinstance(node.value, ast.Name):
+            self._returned.append((node.value.id, context.scope))
+
+    def on_node(self, node: ast.AST, context: Context) -> None:
+        """A statement that shows the scope it stands in."""
+        self._scopes[id(context.scope.node)] = context.scope
+
+    def chain(self, node: ast.Attribute, base: ast.Name, attributes: list[str], context: Context) -> None:
+        """An attribute chain, which shows its scope too."""
+        self._scopes[id(context.scope.node)] = context.scope
+
+    def finish(self, module: Scope) -> Facts | None:
+        """The facts of the file; None where it does nothing that matters."""
+        if self._tree is None:
+            return None
+        names = Names(self._unique)
+        scopes = [module, *(scope for scope in self._scopes.values() if scope.kind == "function")]
+        wanted = wanted_names((call for call, _ in self._calls), scopes)
+        concerned = self._concerned(wanted, scopes)
+        reader = SetupReader(names, wanted, self._unique)
+        functions = [reader.module(self._tree, module)]
+        found: list[Flow] = []
+        methods: dict[str, list[str]] = {}
+        for node, around in self._definitions:
+            unique, in_class = self._unique[id(node)], around.kind == "class"
+            if isinstance(node, ast.ClassDef):
+                methods[unique] = [member.name for member in node.body if isinstance(member, AnyFunction)]
+                continue
+            scope = self._scopes.get(id(node))
+            if scope is not None:
+                owner = unique.rpartition(".")[0] if in_class else ""
+                helps = in_class and not _ENTRIES.isdisjoint(methods.get(owner, ()))
+                if id(node) in concerned:
+                    functions.append(reader.function(node, unique, scope, in_class=in_class))
+                flow = read_flow(node, unique, scope, names, in_class=in_class, helps=helps)
+                if flow is not None:
+                    found.append(flow)
+        flows = _worth_keeping(found, methods)
+        kept = prune(functions, methods)
+        used = {function.name.rpartition(".")[0] for function in kept} | {
+            flow.name.rpartition(".")[0] for flow in flows
+        }
+        classes = tuple(
+            Class(
+                unique,
+                tuple(names.expr(base, around) for base in node.bases),
+                tuple(methods[unique]),
+                node.lineno,
+            )
+            for node, around in self._definitions
+            if isinstance(node, ast.ClassDef)
+            for unique in (self._unique[id(node)],)
+            if unique in used or _is_telling(node, methods[unique])
+        )
+        return Facts(kept, flows, classes) if kept or flows or classes else None
+
+    def _concerned(self, wanted: frozenset[str], scopes: Sequence[Scope]) -> frozenset[int]:
+        """The ids of the functions that may hold set-up code: they use a wanted name, make a layer, or call one that
+        does, or are methods beside one that does."""
+        found = {id(scope.node) for scope in scopes if not wanted.isdisjoint(scope.bindings)}
+        found |= {id(scope.node) for call, scope in self._calls if is_about_applications(call, wanted)}
+        for name, scope in self._returned:
+            kinds = {binding.kind for binding in scope.bindings.get(name, ())}
+            if kinds & {BindingKind.FUNCTION, BindingKind.CLASS} or "iddleware" in scope.qualname:
+                found.add(id(scope.node))
+        for _ in range(3):
+            size = len(found)
+            holders = [scope for scope in scopes if id(scope.node) in found and scope.kind == "function"]
+            classes = {id(scope.parent) for scope in holders if scope.parent and scope.parent.kind == "class"}
+            called = {scope.qualname.rpartition(".")[2] for scope in holders}
+            found |= {id(scope.node) for scope in scopes if id(scope.parent) in classes}
+            found |= {
+                id(scope.node)
+                for call, scope in self._calls
+                if isinstance(call.func, ast.Name) and call.func.id in called
+            }
+            if len(found) == size:
+                break
+        return frozenset(found)
+
+
+def _is_telling(node: ast.ClassDef, methods: Sequence[str]) -> bool:
+    if any(method in _ENTRIES for method in methods):
+        return True
+    return any(last_name(base).endswith(_BASES) for base in node.bases)
+
+
+def _worth_keeping(flows: Sequence[Flow], methods: Mapping[str, Sequence[str]]) -> tuple[Flow, ...]:
+    """The flows that touch a request, or hand one to somebody who may; the rest of their handoffs left out."""
+    here = {flow.name for flow in flows}
+    alive = {
+        flow.name
+        for flow in flows
+        if flow.touches or flow.refuses or flow.raises or flow.writes_cors or flow.yields_state
+    }
+
+    def matters(flow: Flow, handoff: Handoff) -> bool:
+        func, owner = handoff.func, flow.name.rpartition(".")[0]
+        if isinstance(func, Attr) and isinstance(func.base, Var | Super):
+            name = f"{owner}.{func.name}"
+            return name in alive if func.name in methods.get(owner, ()) or name in here else bool(handoff.args)
+        if isinstance(func, Def):
+            return func.name in alive
+        if isinstance(func, Free):
+            return func.ref.name in alive if func.ref.is_local else bool(handoff.args)
+        return False
+
+    growing = True
+    while growing:
+        more = {f.name for f in flows if f.name not in alive and any(matters(f, handoff) for handoff in f.handoffs)}
+        alive |= more
+        growing = bool(more)
+    return tuple(
+        msgspec.structs.replace(flow, handoffs=tuple(h for h in flow.handoffs if matters(flow, h)))
+        for flow in flows
+        if flow.name in alive
+    )
+
+
+def collector(parsed: Parsed) -> MiddlewareCollector | Blind:
+    """The collector for one file."""
+    return MiddlewareCollector(parsed) if _concerns(parsed.content) else Blind()
+
+
+def _concerns(content: bytes) -> bool:
+    if any(sign in content for sign in _SIGNS):
+        return True
+    return any(part in content and pattern.search(content) is not None for part, pattern in _FAINT_SIGNS)

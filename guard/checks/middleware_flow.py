@@ -1,0 +1,458 @@
+"""Request code: which parts of the request a function reads and sets, in the order in which it runs.
+
+A read counts as *before* the inner layers where no path to it has called them: behind `await call_next(request)` the
+inner layers have filled the same scope, and reading from it works from anywhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from guard.checks.middleware_facts import Flow, Handoff, Place4
+from guard.checks.middleware_facts import Touch as TouchFact
+from guard.checks.middleware_names import Names, last_name, looks_like_request, place_of
+from guard.checks.middleware_refusals import CREDENTIALS, calls_inward, is_401, lets_most_pass, refusing, status_of
+from guard.scopes import Scope, caught_names
+
+AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
+
+PARTS: Final = frozenset({"session", "user", "auth"})
+"""Parts of the request that a layer has to provide; `state.x` is another one for each x."""
+
+_WRAPPERS: Final = frozenset({"Request", "HTTPConnection", "WebSocket"})
+_SWALLOWS_ASSERTION: Final = frozenset({"Exception", "BaseException", "AssertionError"})
+_SWALLOWS_HTTP: Final = frozenset({"Exception", "BaseException", "HTTPException", "StarletteHTTPException"})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _State:
+    """What holds at one point: whether the inner layers may have run, which parts are known to be there, and whether
+    only some requests come here: those of certain paths, or that ask for it."""
+
+    after: bool = False
+    there: frozenset[str] = frozenset()
+    narrowed: bool = False
+
+
+def _joined(states: Iterable[_State | None]) -> _State | None:
+    """What holds where several paths meet; None where none arrives."""
+    arriving = [state for state in states if state is not None]
+    if not arriving:
+        return None
+    there = frozenset.intersection(*(state.there for state in arriving))
+    after = any(state.after for state in arriving)
+    return _State(after, there, all(state.narrowed for state in arriving))
+
+
+class FlowReader:
+    """Reads one function. Use `read_flow`."""
+
+    def __init__(self, node: AnyFunction, name: str, scope: Scope, names: Names, *, in_class: bool) -> None:
+        self._node = node
+        self._name = name
+        self._scope = scope
+        self._names = names
+        arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+        self._params = tuple(arg.arg for arg in arguments)
+        self._own = self._params[0] if in_class and self._params else ""
+        # What a local name is: ("request" | "state", the parameter it comes from).
+        self._carriers: dict[str, tuple[str, str]] = {
+            arg.arg: ("request", arg.arg)
+            for index, arg in enumerate(arguments)
+            if looks_like_request(arg.arg, arg.annotation)
+            or (in_class and index == 1 and node.name in ("dispatch", "__call__", "authenticate"))
+        }
+        self._touches: dict[tuple[str, str, str, bool], TouchFact] = {}
+        self._handoffs: list[Handoff] = []
+        self._refuses: list[tuple[Place4, bool]] = []
+        self._raises: list[Place4] = []
+        self._handlers: list[frozenset[str]] = []
+
+    def read(self, *, helps: bool) -> Flow | None:
+        """The function's flow; None where it touches no request. `helps`: it may do so without being handed one."""
+        if not (self._carriers or helps or self._scope.has_yield):
+            return None
+        try:
+            self._block(self._node.body, _State())
+        except RecursionError:
+            return None  # nested beyond what can be followed: nothing is known of it
+        telling = helps or bool(self._touches or self._refuses or self._raises)
+        texts = self._texts() if telling else frozenset()
+        writes_cors = any(text.startswith("access-control-") for text in texts)
+        lifespan = self._yields_state()
+        if not (self._touches or self._handoffs or self._refuses or self._raises or writes_cors or lifespan):
+            return None
+        about_credentials = any(sign in text for text in texts for sign in CREDENTIALS)
+        refuses = tuple(place for place, is_401 in self._refuses if is_401 or about_credentials)
+        return Flow(
+            self._name,
+            self._params,
+            tuple(sorted(self._touches.values(), key=lambda touch: touch.place)),
+            tuple(self._handoffs),
+            refuses,
+            tuple(self._raises),
+            "options" in texts,
+            writes_cors,
+            lifespan,
+        )
+
+    def _yields_state(self) -> bool:
+        """Whether it is a lifespan that yields something: what it yields becomes the state of every request."""
+        if not self._scope.has_yield or not any("contextmanager" in last_name(d) for d in self._node.decorator_list):
+            return False
+        return any(
+            isinstance(node, ast.Yield) and node.value is not None and not _is_none(node.value)
+            for node in ast.walk(self._node)
+        )
+
+    def _texts(self) -> frozenset[str]:
+        return frozenset(
+            node.value.lower()
+            for node in ast.walk(self._node)
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and len(node.value) < 60
+        )
+
+    # Statements
+
+    def _block(self, statements: Sequence[ast.stmt], state: _State) -> _State | None:
+        current: _State | None = state
+        for statement in statements:
+            if current is None:
+                return None
+            current = self._statement(statement, current)
+        return current
+
+    def _statement(self, node: ast.stmt, state: _State) -> _State | None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            return state  # when a closure runs is not known
+        if isinstance(node, ast.Return):
+            self._visit(node.value, state)
+            return None
+        if isinstance(node, ast.Raise):
+            self._raised(node, state)
+            self._visit(node.exc, state)
+            return None
+        if isinstance(node, (ast.Continue, ast.Break)):
+            return None
+        if isinstance(node, ast.If):
+            return self._if(node, state)
+        if isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
+            return self._try(node, state)  # type: ignore[arg-type]
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            state = self._visit(node.iter if not isinstance(node, ast.While) else node.test, state)
+            body = self._block(node.body, state)
+            # A `continue` or `break` ends the block, not the loop: what it has called has been called.
+            if body is None and calls_inward(node.body):
+                state = dataclasses.replace(state, after=True)
+            return self._block(node.orelse, _joined((state, body)) or state)
+        if isinstance(node, (ast.With, ast.AsyncWith)):
+            for item in node.items:
+                state = self._visit(item.context_expr, state)
+            return self._block(node.body, state)
+        if isinstance(node, ast.Match):
+            state = self._visit(node.subject, state)
+            return _joined([state, *(self._block(case.body, state) for case in node.cases)])
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            return self._assign(node, state)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                state = self._visit(child, state)
+        return state
+
+    def _if(self, node: ast.If, state: _State) -> _State | None:
+        state = self._visit(node.test, state)
+        present, absent = self._told_by(node.test)
+        then = self._block(node.body, dataclasses.replace(state, there=state.there | present))
+        if then is None and lets_most_pass(node):
+            state = dataclasses.replace(state, narrowed=True)
+        otherwise = self._block(node.orelse, dataclasses.replace(state, there=state.there | absent))
+        return _joined((then, otherwise))
+
+    def _try(self, node: ast.Try, state: _State) -> _State | None:
+        caught = frozenset(
+            name.rpartition(".")[2] for handler in node.handlers for name in caught_names(handler) or ("BaseException",)
+        )
+        self._handlers.append(caught)
+        body = self._block(node.body, state)
+        self._handlers.pop()
+        failed = dataclasses.replace(state, after=state.after or calls_inward(node.body))
+        if body is not None:
+            body = self._block(node.orelse, body)
+        ends = [body, *(self._block(handler.body, failed) for handler in node.handlers)]
+        joined = _joined(ends)
+        if not node.finalbody:
+            return joined
+        finished = self._block(node.finalbody, joined or failed)
+        return finished if joined is not None else None
+
+    def _assign(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, state: _State) -> _State:
+        state = self._visit(node.value, state)
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        for target in targets:
+            if isinstance(target, ast.Name) and node.value is not None:
+                carried = self._carrier(node.value)
+                if carried is not None:
+                    self._carriers[target.id] = carried
+            else:
+                for element in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
+                    state = self._store(element, state)
+        return state
+
+    def _store(self, target: ast.expr, state: _State) -> _State:
+        found = self._part(target)
+        if found is None:
+            if isinstance(target, (ast.Attribute, ast.Subscript)):
+                state = self._visit(target.value, state)
+            return state
+        part, param = found
+        self._touch(param, part, "set", target, state)
+        return dataclasses.replace(state, there=state.there | {part})
+
+    # Expressions
+
+    def _visit(self, node: ast.expr | None, state: _State) -> _State:
+        """Note what an expression reads, in the order of evaluation; gives what holds behind it."""
+        if node is None or isinstance(node, (ast.Constant, ast.Name, ast.Lambda)):
+            return state
+        if isinstance(node, ast.BoolOp):
+            inner = state
+            for value in node.values:
+                inner = self._visit(value, inner)
+                present, absent = self._told_by(value)
+                told = present if isinstance(node.op, ast.And) else absent
+                inner = dataclasses.replace(inner, there=inner.there | told)
+            return dataclasses.replace(state, after=inner.after)
+        if isinstance(node, ast.IfExp):
+            state = self._visit(node.test, state)
+            present, absent = self._told_by(node.test)
+            self._visit(node.body, dataclasses.replace(state, there=state.there | present))
+            self._visit(node.orelse, dataclasses.replace(state, there=state.there | absent))
+            return dataclasses.replace(state, after=state.after or calls_inward([node]))
+        if isinstance(node, ast.Call):
+            return self._call(node, state)
+        found = self._part(node)
+        if found is not None:
+            self._touch(found[1], found[0], "read", node, state)
+            return state
+        if isinstance(node, ast.Dict):
+            state = self._dict(node, state)
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                state = self._visit(child, state)
+            elif isinstance(child, ast.comprehension):
+                for part in (child.iter, *child.ifs):
+                    state = self._visit(part, state)
+        return state
+
+    def _dict(self, node: ast.Dict, state: _State) -> _State:
+        """`{**scope, "session": …}` is a scope that has it; a message of status 401 is a refusal."""
+        keys = {
+            key.value: value for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)
+        }
+        if any(key is None and self._carrier(value) for key, value in zip(node.keys, node.values, strict=True)):
+            for part in PARTS & keys.keys():
+                self._touch(self._carrier_of_spread(node), part, "set", node, state)
+                state = dataclasses.replace(state, there=state.there | {part})
+        kind = keys.get("type")
+        if isinstance(kind, ast.Constant) and kind.value == "http.response.start" and refusing(keys.get("status")):
+            if state.narrowed:
+                return state
+            self._refuses.append((place_of(node), is_401(keys.get("status"))))
+        return state
+
+    def _carrier_of_spread(self, node: ast.Dict) -> str:
+        for key, value in zip(node.keys, node.values, strict=True):
+            carried = self._carrier(value) if key is None else None
+            if carried is not None:
+                return carried[1]
+        return ""
+
+    def _call(self, node: ast.Call, state: _State) -> _State:
+        if self._asks(node, state):
+            return state
+        for argument in (*node.args, *(keyword.value for keyword in node.keywords)):
+            inner = argument.value if isinstance(argument, ast.Starred) else argument
+            state = self._visit(inner, state)
+        func = node.func
+        if isinstance(func, ast.Attribute):
+            state = self._method(node, func, state)
+        elif not isinstance(func, ast.Name):
+            state = self._visit(func, state)
+        last = last_name(func)
+        if last.endswith("Response") and refusing(status_of(node, 1)) and not state.narrowed:
+            self._refuses.append((place_of(node), is_401(status_of(node, 1))))
+        if self._goes_inward(node):
+            return dataclasses.replace(state, after=True)
+        self._hand_on(node, state)
+        if any(isinstance(argument, ast.Name) and argument.id == "call_next" for argument in node.args):
+            return dataclasses.replace(state, after=True)
+        return state
+
+    def _method(self, node: ast.Call, func: ast.Attribute, state: _State) -> _State:
+        carried = self._carrier(func.value)
+        if carried is None or func.attr not in ("update", "setdefault", "get", "pop"):
+            return self._visit(func.value, state)
+        kind, param = carried
+        parts = [keyword.arg for keyword in node.keywords if keyword.arg]
+        first = node.args[0] if node.args else None
+        if isinstance(first, ast.Constant) and isinstance(first.value, str):
+            parts.append(first.value)
+        elif isinstance(first, ast.Dict):
+            parts += [str(key.value) for key in first.keys if isinstance(key, ast.Constant)]
+        for name in parts:
+            part = f"state.{name}" if kind == "state" else str(name)
+            if func.attr in ("update", "setdefault") and (kind == "state" or part in PARTS):
+                self._touch(param, part, "set", node, state)
+                state = dataclasses.replace(state, there=state.there | {part})
+        return state
+
+    def _asks(self, node: ast.Call, state: _State) -> bool:
+        """`hasattr`, `getattr` and `setattr` of a part that is named."""
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in ("hasattr", "getattr", "setattr") or len(node.args) < 2:
+            return False
+        carried, attribute = self._carrier(node.args[0]), node.args[1]
+        if carried is None or not (isinstance(attribute, ast.Constant) and isinstance(attribute.value, str)):
+            return False
+        kind, param = carried
+        part = f"state.{attribute.value}" if kind == "state" else attribute.value
+        if kind == "request" and part not in PARTS:
+            return True
+        how = {"hasattr": "hasattr", "setattr": "set"}.get(name) or ("getattr" if len(node.args) > 2 else "read")
+        self._touch(param, part, how, node, state)
+        return True
+
+    def _goes_inward(self, node: ast.Call) -> bool:
+        """Whether this call runs the inner layers: `call_next(request)`, `self.app(scope, receive, send)`."""
+        func = node.func
+        last = last_name(func)
+        if last == "call_next":
+            return True
+        if isinstance(func, ast.Name) and func.id in self._params and func.id not in self._carriers:
+            return any(self._carrier(argument) for argument in node.args)
+        return len(node.args) >= 3 and self._carrier(node.args[0]) is not None and isinstance(func, ast.Attribute)
+
+    def _hand_on(self, node: ast.Call, state: _State) -> None:
+        func = node.func
+        own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == self._own
+        pairs: list[tuple[int | str, str]] = []
+        for index, argument in enumerate(node.args):
+            carried = self._carrier(argument)
+            if carried is not None and carried[0] == "request":
+                pairs.append((index, carried[1]))
+        for keyword in node.keywords:
+            carried = self._carrier(keyword.value)
+            if keyword.arg and carried is not None and carried[0] == "request":
+                pairs.append((keyword.arg, carried[1]))
+        if not (pairs or (own and self._own)) or last_name(func) in _WRAPPERS:
+            return
+        target = self._names.expr(func, self._scope)
+        caught = any(self._handlers_catch(_SWALLOWS_ASSERTION))
+        self._handoffs.append(Handoff(target, tuple(pairs), state.after, caught, state.narrowed))
+
+    # Parts
+
+    def _carrier(self, node: ast.expr) -> tuple[str, str] | None:
+        """`("request", parameter)` for a request or scope, `("state", parameter)` for its state; else None."""
+        if isinstance(node, ast.Name):
+            return self._carriers.get(node.id)
+        if isinstance(node, ast.Attribute) and node.attr in ("state", "scope"):
+            carried = self._carrier(node.value)
+            if carried is None or carried[0] != "request":
+                return None
+            return ("state" if node.attr == "state" else "request", carried[1])
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == "state":
+            carried = self._carrier(node.value)
+            return ("state", carried[1]) if carried and carried[0] == "request" else None
+        if isinstance(node, ast.Call):
+            if last_name(node.func) in _WRAPPERS and node.args:
+                return self._carrier(node.args[0])
+            if isinstance(node.func, ast.Attribute) and node.func.attr in ("setdefault", "get") and node.args:
+                first = node.args[0]
+                if isinstance(first, ast.Constant) and first.value == "state":
+                    carried = self._carrier(node.func.value)
+                    return ("state", carried[1]) if carried else None
+        return None
+
+    def _part(self, node: ast.expr) -> tuple[str, str] | None:
+        """The part of the request that an expression names, and the parameter it belongs to."""
+        if isinstance(node, ast.Attribute):
+            carried, name = self._carrier(node.value), str(node.attr)
+        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+            carried, name = self._carrier(node.value), str(node.slice.value)
+        else:
+            return None
+        if carried is None:
+            return None
+        if carried[0] == "state":
+            return None if name.startswith("_") else (f"state.{name}", carried[1])
+        return (name, carried[1]) if name in PARTS else None
+
+    def _told_by(self, test: ast.expr) -> tuple[frozenset[str], frozenset[str]]:
+        """The parts that are there when a test holds, and when it does not."""
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            present, absent = self._told_by(test.operand)
+            return absent, present
+        if isinstance(test, ast.BoolOp):
+            told = [self._told_by(value) for value in test.values]
+            side = 0 if isinstance(test.op, ast.And) else 1
+            union = frozenset().union(*(pair[side] for pair in told))
+            return (union, frozenset()) if side == 0 else (frozenset(), union)
+        nothing: frozenset[str] = frozenset()
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            left, right, op = test.left, test.comparators[0], test.ops[0]
+            if isinstance(op, (ast.In, ast.NotIn)) and isinstance(left, ast.Constant) and isinstance(left.value, str):
+                carried = self._carrier(right)
+                if carried is not None:
+                    part = f"state.{left.value}" if carried[0] == "state" else left.value
+                    told_here = frozenset({part})
+                    return (told_here, nothing) if isinstance(op, ast.In) else (nothing, told_here)
+            if isinstance(op, (ast.Is, ast.IsNot)) and isinstance(right, ast.Constant) and right.value is None:
+                present, _ = self._told_by(left)
+                return (nothing, present) if isinstance(op, ast.Is) else (present, nothing)
+        if (
+            isinstance(test, ast.Call)
+            and isinstance(test.func, ast.Attribute)
+            and test.func.attr == "get"
+            and test.args
+        ):
+            carried, first = self._carrier(test.func.value), test.args[0]
+            if carried is not None and carried[0] == "request" and isinstance(first, ast.Constant):
+                return frozenset({str(first.value)}), nothing
+        return nothing, nothing
+
+    def _touch(self, param: str, part: str, how: str, node: ast.AST, state: _State) -> None:
+        if how != "set" and part in state.there:
+            return
+        key = (param, part, "set" if how == "set" else "read", state.after)
+        if key not in self._touches:
+            caught = any(self._handlers_catch(_SWALLOWS_ASSERTION))
+            self._touches[key] = TouchFact(param, part, how, place_of(node), state.after, caught)
+
+    def _handlers_catch(self, names: frozenset[str]) -> Iterable[bool]:
+        return (bool(caught & names) for caught in self._handlers)
+
+    # Refusals
+
+    def _raised(self, node: ast.Raise, state: _State) -> None:
+        exception = node.exc
+        if not isinstance(exception, ast.Call) or not last_name(exception.func).endswith("HTTPException"):
+            return
+        if refusing(status_of(exception, 0)) and not state.narrowed and not any(self._handlers_catch(_SWALLOWS_HTTP)):
+            self._raises.append(place_of(node))
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def read_flow(node: AnyFunction, name: str, scope: Scope, names: Names, *, in_class: bool, helps: bool) -> Flow | None:
+    """What a function does with the requests that it is handed; None where it does nothing with one.
+
+    `helps` is True for a function that may be part of a layer without being handed the request: a method beside a
+    `dispatch`.
+    """
+    return FlowReader(node, name, scope, names, in_class=in_class).read(helps=helps)

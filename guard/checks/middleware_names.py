@@ -1,0 +1,158 @@
+"""Expressions of one file as the little language of `middleware_facts` writes them."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from guard.checks.middleware_facts import (
+    Attr,
+    Call,
+    Def,
+    Either,
+    Expr,
+    Free,
+    Global,
+    Items,
+    Joined,
+    Place4,
+    Super,
+    Unknown,
+    Var,
+)
+from guard.checks.references import Ref, only_binding, reference, reference_of_name
+from guard.scopes import BindingKind, Scope, dotted
+
+_METHODS: Final = frozenset({"add_middleware", "middleware", "mount", "append", "extend", "insert", "user_middleware"})
+"""Attributes of a value, even where the value is imported: `from main import app; app.add_middleware(…)`."""
+
+MAKES: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|middlewares?)(?:_|$)", re.IGNORECASE)
+"""Functions whose result is worth knowing, by name."""
+
+_REQUEST: Final = re.compile(r"^_?(?:\w+_)?(?:request|req|conn|connection|scope|websocket)$")
+_ANNOTATION: Final = re.compile(r"(?:Request|HTTPConnection|WebSocket|Scope)$")
+
+_DEEPEST: Final = 12
+"""Nested expressions below this depth are not followed; set-up code is flat."""
+
+_TEXT: Final = 80
+
+
+def place_of(node: ast.AST) -> Place4:
+    """Where a node stands; columns from 1."""
+    return (node.lineno, node.col_offset + 1, node.end_lineno, node.end_col_offset + 1)  # type: ignore[attr-defined]
+
+
+def text_of(node: ast.AST) -> str:
+    """The code of a node on one line, shortened where it is long."""
+    text = " ".join(ast.unparse(node).split())
+    return text if len(text) <= _TEXT else text[: _TEXT - 1] + "…"
+
+
+def last_name(node: ast.AST | None) -> str:
+    """The last part of a name or attribute: `c` of `a.b.c`; empty for anything else."""
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def looks_like_request(name: str, annotation: ast.expr | None) -> bool:
+    """Whether a parameter is a request, a connection or an ASGI scope, by its name or annotation."""
+    if annotation is not None:
+        text = annotation.value if isinstance(annotation, ast.Constant) else last_name(annotation)
+        if isinstance(text, str) and _ANNOTATION.search(text):
+            return True
+    return bool(_REQUEST.match(name))
+
+
+class Names:
+    """Turns the expressions of one file into `Expr`, by Python's own scoping. Right once the walk is over."""
+
+    def __init__(self, unique: Mapping[int, str]) -> None:
+        self._unique = unique
+        """By id of a function's or class's node, the name under which the facts hold it."""
+
+    def named(self, name: str, scope: Scope) -> Expr:
+        """What `name` is when it is read in `scope`."""
+        found = scope.lookup(name)
+        if found is None:
+            return Unknown(name)
+        where, _ = found
+        if where.kind == "class":
+            return Unknown(name)
+        only = only_binding(scope, name)
+        kind = only[1].kind if only else None
+        if kind is BindingKind.IMPORT:
+            ref = reference_of_name(name, scope)
+            return Free(ref) if ref else Unknown(name)
+        if only is not None and kind in (BindingKind.FUNCTION, BindingKind.CLASS):
+            if where.kind == "module":
+                return Free(Ref(0, "", name))
+            return Def(self._unique.get(id(only[1].node), name))
+        return Global(name) if where.kind == "module" else Var(name)
+
+    def expr(self, node: ast.expr | None, scope: Scope, depth: int = 0) -> Expr:
+        """The expression, with what cannot matter left out."""
+        if node is None or depth > _DEEPEST:
+            return Unknown()
+        if isinstance(node, ast.Name):
+            return self.named(node.id, scope)
+        if isinstance(node, ast.Attribute):
+            return self._attribute(node, scope, depth)
+        if isinstance(node, ast.Call):
+            return self.call(node, scope, depth)
+        if isinstance(node, (ast.List, ast.Tuple)):
+            return self._display(node, scope, depth)
+        if isinstance(node, (ast.Await, ast.NamedExpr)):
+            return self.expr(node.value, scope, depth + 1)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            return Joined(self.expr(node.left, scope, depth + 1), self.expr(node.right, scope, depth + 1))
+        if isinstance(node, ast.IfExp):
+            then, otherwise = self.expr(node.body, scope, depth + 1), self.expr(node.orelse, scope, depth + 1)
+            return Either(text_of(node.test), node.lineno, then, otherwise)
+        return Unknown()
+
+    def _attribute(self, node: ast.Attribute, scope: Scope, depth: int) -> Expr:
+        if node.attr not in _METHODS:
+            whole = dotted(node)
+            root = self.named(whole.partition(".")[0], scope) if whole else None
+            if isinstance(root, Free):
+                ref = reference(node, scope)
+                return Free(ref) if ref else Unknown(whole)
+        return Attr(self.expr(node.value, scope, depth + 1), node.attr)
+
+    def call(self, node: ast.Call, scope: Scope, depth: int = 0) -> Expr:
+        """A call with the arguments that mean something."""
+        if isinstance(node.func, ast.Name) and node.func.id == "super":
+            return Super()
+        args = tuple(
+            Unknown("*") if isinstance(arg, ast.Starred) else self.expr(arg, scope, depth + 1) for arg in node.args
+        )
+        keywords = []
+        for keyword in node.keywords:
+            value = self.expr(keyword.value, scope, depth + 1)
+            if keyword.arg is not None and not isinstance(value, Unknown):
+                keywords.append((keyword.arg, value))
+        return Call(self.expr(node.func, scope, depth + 1), args, tuple(keywords), place_of(node))
+
+    def _display(self, node: ast.List | ast.Tuple, scope: Scope, depth: int) -> Expr:
+        whole: Expr | None = None
+        run: list[ast.expr] = []
+
+        def flush(whole: Expr | None) -> Expr | None:
+            if not run:
+                return whole
+            items = Items(tuple(self.expr(item, scope, depth + 1) for item in run), tuple(map(place_of, run)))
+            run.clear()
+            return Joined(whole, items) if whole is not None else items
+
+        for element in node.elts:
+            if isinstance(element, ast.Starred):
+                whole = flush(whole)
+                inner = self.expr(element.value, scope, depth + 1)
+                whole = Joined(whole, inner) if whole is not None else inner
+            else:
+                run.append(element)
+        return flush(whole) or Items((), ())

@@ -1,0 +1,61 @@
+"""How a layer answers by itself: statuses, and tests that let most requests pass."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from typing import Final
+
+from guard.checks.middleware_names import last_name
+
+_REFUSALS: Final = frozenset({401, 403})
+_REFUSAL_NAMES: Final = frozenset({"HTTP_401_UNAUTHORIZED", "HTTP_403_FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"})
+CREDENTIALS: Final = ("authorization", "bearer", "api-key", "api_key", "apikey", "token", "www-authenticate")
+_OF_ALL: Final = re.compile(r"\btype\b|\bmethod\b|OPTIONS")
+
+
+def status_of(call: ast.Call, position: int) -> ast.expr | None:
+    """The status that a response or exception is made with."""
+    for keyword in call.keywords:
+        if keyword.arg == "status_code":
+            return keyword.value
+    return call.args[position] if len(call.args) > position else None
+
+
+def refusing(status: ast.expr | None) -> bool:
+    """Whether it is 401 or 403."""
+    if isinstance(status, ast.Constant):
+        return status.value in _REFUSALS
+    return last_name(status) in _REFUSAL_NAMES
+
+
+def is_401(status: ast.expr | None) -> bool:
+    """401 is about credentials by its definition; 403 may be about anything."""
+    if isinstance(status, ast.Constant):
+        return status.value == 401
+    return last_name(status) in ("HTTP_401_UNAUTHORIZED", "UNAUTHORIZED")
+
+
+def lets_most_pass(node: ast.If) -> bool:
+    """Whether an `if` hands on every request that does *not* ask for something: `if not is_metrics(path): …`."""
+    if not calls_inward(node.body):
+        return False
+    tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
+    return any(
+        (
+            (isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not))
+            or (isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.NotIn, ast.NotEq)))
+        )
+        and not _OF_ALL.search(ast.unparse(test))
+        for test in tests
+    )
+
+
+def calls_inward(nodes: Sequence[ast.AST]) -> bool:
+    """Whether the inner layers may be called anywhere in there; rather once too often."""
+    for root in nodes:
+        for node in ast.walk(root):
+            if isinstance(node, ast.Call) and (last_name(node.func) in ("call_next", "app") or len(node.args) >= 3):
+                return True
+    return False

@@ -1,0 +1,391 @@
+"""Set-up code: which statements of a file make applications, hand them on, and add layers to them.
+
+What a variable holds is not known yet, so a statement is kept when its names say that it may matter: names that are
+annotated, assigned, used or called as an application is. The rest of a function is left out.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from guard.checks.middleware_facts import (
+    Arm,
+    Attr,
+    Branch,
+    Call,
+    Def,
+    Do,
+    Expr,
+    Free,
+    Function,
+    Global,
+    Items,
+    Joined,
+    Let,
+    Loop,
+    Op,
+    Return,
+    Stop,
+    Unknown,
+    Var,
+)
+from guard.checks.middleware_names import MAKES, Names, last_name, place_of, text_of
+from guard.checks.references import Ref
+from guard.scopes import BindingKind, Scope, caught_names, dotted
+
+AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
+
+_APPLICATION: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette)$", re.IGNORECASE)
+_APP_CLASSES: Final = frozenset({"FastAPI", "Starlette"})
+
+_INERT_METHODS: Final = frozenset(
+    {
+        *("include_router", "add_route", "add_api_route", "add_websocket_route", "add_api_websocket_route"),
+        *("add_exception_handler", "exception_handler", "on_event", "add_event_handler", "openapi", "setup"),
+        *("get", "post", "put", "delete", "patch", "options", "head", "trace", "route", "websocket", "websocket_route"),
+        *("url_path_for", "build_middleware_stack", "host"),
+    }
+)
+"""Methods of an application that leave its layers as they are."""
+
+_INERT_CALLS: Final = frozenset(
+    {
+        *("print", "isinstance", "issubclass", "hasattr", "getattr", "setattr", "delattr", "id", "type", "len", "str"),
+        *("repr", "callable", "vars", "dir", "list", "dict", "set", "tuple", "bool", "Depends", "run", "AsyncMock"),
+        *("TestClient", "AsyncClient", "ASGITransport", "ASGIWebSocketTransport", "LifespanManager", "Config", "Mock"),
+        *("MagicMock", "patch", "object", "cast", "super", "assert_called_once_with", "assert_called_with"),
+    }
+)
+"""Calls that are handed applications and add nothing to them, by last name."""
+
+_DEEPEST_BLOCK: Final = 60
+
+_LOGGERS: Final = frozenset({"logger", "logging", "log", "_logger"})
+
+
+def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozenset[str]:
+    """The names in one file that may stand for an application, for a layer, or for a list of layers."""
+    wanted: set[str] = set()
+    for call in calls:
+        wanted.update(_named_by(call))
+    scopes = list(scopes)
+    for scope in scopes:
+        for name, bindings in scope.bindings.items():
+            for binding in bindings:
+                annotation = binding.annotation
+                if (
+                    (annotation is not None and _speaks_of_application(annotation))
+                    or (_APPLICATION.search(name) and binding.kind is not BindingKind.IMPORT)
+                    or (binding.value is not None and _makes_something(binding.value))
+                ):
+                    wanted.add(name)
+    for _ in range(3):
+        size = len(wanted)
+        for scope in scopes:
+            for name in wanted & scope.bindings.keys():
+                for binding in scope.bindings[name]:
+                    source = binding.value
+                    if isinstance(binding.node, (ast.For, ast.AsyncFor)):
+                        source = binding.node.iter
+                    wanted.update(_names_in(source))
+        if len(wanted) == size:
+            break
+    return frozenset(wanted - {"", "self", "cls"})
+
+
+def _speaks_of_application(annotation: ast.expr | None) -> bool:
+    """Whether an annotation names an application's class: `FastAPI`, `"FastAPI"`, `Starlette | None`, `Optional[…]`."""
+    if isinstance(annotation, ast.Constant):
+        return isinstance(annotation.value, str) and any(name in annotation.value for name in _APP_CLASSES)
+    if isinstance(annotation, ast.BinOp):
+        return _speaks_of_application(annotation.left) or _speaks_of_application(annotation.right)
+    if isinstance(annotation, ast.Subscript):
+        return _speaks_of_application(annotation.slice)
+    return last_name(annotation) in _APP_CLASSES
+
+
+def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
+    """Whether a call may make, change or hand on an application or a layer, by its names alone."""
+    func = call.func
+    last = last_name(func)
+    if last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last):
+        return True
+    if isinstance(func, ast.Attribute) and last_name(func.value) in wanted:
+        return True
+    return any(last_name(arg) in wanted for arg in call.args) or any(
+        last_name(keyword.value) in wanted for keyword in call.keywords
+    )
+
+
+def _named_by(call: ast.Call) -> Iterator[str]:
+    func = call.func
+    if isinstance(func, ast.Attribute) and func.attr in ("add_middleware", "middleware", "mount"):
+        yield last_name(func.value)
+        yield from map(last_name, call.args[-1:] if func.attr == "mount" else call.args[:1])
+    elif isinstance(func, ast.Attribute) and func.attr in ("append", "insert") and call.args:
+        last = call.args[-1]
+        if isinstance(last, ast.Call) and last_name(last.func) == "Middleware":
+            yield last_name(func.value)
+    elif (
+        isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware"
+    ) or last_name(func) == "Middleware":
+        yield from map(last_name, call.args[:1])
+    for keyword in call.keywords:
+        if keyword.arg in ("middleware", "middleware_class", "dispatch"):
+            yield from _names_in(keyword.value)
+        elif keyword.arg == "app":
+            yield last_name(keyword.value)
+
+
+def _names_in(value: ast.expr | None) -> Iterator[str]:
+    if isinstance(value, (ast.Name, ast.Attribute)):
+        yield last_name(value)
+    elif isinstance(value, ast.BinOp):
+        yield from _names_in(value.left)
+        yield from _names_in(value.right)
+    elif isinstance(value, ast.IfExp):
+        yield from _names_in(value.body)
+        yield from _names_in(value.orelse)
+    elif isinstance(value, (ast.List, ast.Tuple)):
+        for element in value.elts:
+            yield from _names_in(element.value if isinstance(element, ast.Starred) else element)
+
+
+def _makes_something(value: ast.expr) -> bool:
+    if isinstance(value, (ast.List, ast.Tuple)):
+        return any(isinstance(item, ast.Call) and last_name(item.func) == "Middleware" for item in value.elts)
+    return isinstance(value, ast.Call) and last_name(value.func) in _APP_CLASSES
+
+
+class SetupReader:
+    """Reads the set-up code of one file's functions."""
+
+    def __init__(self, names: Names, wanted: frozenset[str], unique: Mapping[int, str]) -> None:
+        self._names = names
+        self._wanted = wanted
+        self._unique = unique
+        self._depth = 0
+
+    def module(self, tree: ast.Module, scope: Scope) -> Function:
+        """The set-up code of the module itself."""
+        return Function("", (), self._whole(tree.body, scope))
+
+    def function(self, node: AnyFunction, name: str, scope: Scope, *, in_class: bool) -> Function:
+        """The set-up code of a function; its body is empty where it has none."""
+        arguments = (*node.args.posonlyargs, *node.args.args)
+        decorators = {last_name(decorator) for decorator in node.decorator_list}
+        binding = "static" if "staticmethod" in decorators or not in_class else "instance"
+        if "classmethod" in decorators:
+            binding = "class"
+        handed = tuple(
+            arg.arg
+            for arg in (*arguments, *node.args.kwonlyargs)
+            if arg.annotation is not None and _speaks_of_application(arg.annotation)
+        )
+        body = self._whole(node.body, scope)
+        parameters = tuple(arg.arg for arg in (*arguments, *node.args.kwonlyargs))
+        return Function(name, parameters, body, node.lineno, () if scope.has_yield else handed, binding)
+
+    def _whole(self, statements: Sequence[ast.stmt], scope: Scope) -> tuple[Op, ...]:
+        """A body; nothing of one that is nested beyond what any set-up code is."""
+        self._depth = 0
+        try:
+            return self._block(statements, scope)
+        except RecursionError:
+            return ()
+
+    def _block(self, statements: Sequence[ast.stmt], scope: Scope) -> tuple[Op, ...]:
+        if self._depth > _DEEPEST_BLOCK:
+            raise RecursionError
+        self._depth += 1
+        kept = self._kept(statements, scope)
+        self._depth -= 1
+        return kept
+
+    def _kept(self, statements: Sequence[ast.stmt], scope: Scope) -> tuple[Op, ...]:
+        kept: list[Op] = []
+        for statement in statements:
+            kept.extend(self._statement(statement, scope))
+            if kept and isinstance(kept[-1], (Return, Stop)):
+                break
+        return tuple(kept)
+
+    def _statement(self, node: ast.stmt, scope: Scope) -> Iterator[Op]:
+        if isinstance(node, ast.Expr):
+            value = node.value.value if isinstance(node.value, ast.Await) else node.value
+            if isinstance(value, ast.Call) and self._matters(value, scope):
+                yield Do(self._names.expr(value, scope))
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                yield from self._assign(target, node.value, scope)
+        elif isinstance(node, ast.AnnAssign):
+            if node.value is not None:
+                yield from self._assign(node.target, node.value, scope)
+        elif isinstance(node, ast.AugAssign):
+            if isinstance(node.op, ast.Add) and last_name(node.target) in self._wanted:
+                place = self._names.expr(node.target, scope)
+                yield Let(place, Joined(place, self._names.expr(node.value, scope)))
+        elif isinstance(node, ast.Return):
+            yield Return(self._returned(node.value, scope))
+        elif isinstance(node, ast.Raise):
+            yield Stop()
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            yield from self._definition(node, scope)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield from self._import(node, scope)
+        else:
+            yield from self._compound(node, scope)
+
+    def _assign(self, target: ast.expr, value: ast.expr, scope: Scope) -> Iterator[Op]:
+        if isinstance(target, (ast.Tuple, ast.List)):
+            for element in target.elts:
+                yield from self._assign(element, ast.Constant(None), scope)
+        elif last_name(target) in self._wanted:
+            place = self._names.expr(target, scope)
+            if isinstance(place, (Var, Global, Attr)):
+                yield Let(place, self._names.expr(value, scope))
+        elif isinstance(value, ast.Call) and self._is_handed_an_application(value):
+            yield Do(self._names.expr(value, scope))
+
+    def _definition(self, node: AnyFunction | ast.ClassDef, scope: Scope) -> Iterator[Op]:
+        whole = Def(self._unique[id(node)])
+        if node.name in self._wanted:
+            place = self._names.named(node.name, scope)
+            if isinstance(place, (Var, Global)):
+                yield Let(place, whole)
+        for decorator in node.decorator_list:
+            if (
+                isinstance(decorator, ast.Call)
+                and isinstance(decorator.func, ast.Attribute)
+                and decorator.func.attr == "middleware"
+            ):
+                yield Do(Call(self._names.expr(decorator, scope), (whole,), (), place_of(decorator)))
+
+    def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> Iterator[Op]:
+        for alias in node.names:
+            name = alias.asname or alias.name
+            if name in self._wanted:
+                place = self._names.named(name, scope)
+                if isinstance(place, (Var, Global)):
+                    if isinstance(node, ast.ImportFrom):
+                        yield Let(place, Free(Ref(node.level, node.module or "", alias.name)))
+                    else:
+                        yield Let(place, Free(Ref(0, alias.name, "")))
+
+    def _compound(self, node: ast.stmt, scope: Scope) -> Iterator[Op]:
+        if isinstance(node, ast.If):
+            yield from self._if(node, scope)
+        elif isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
+            yield from self._try(node, scope)  # type: ignore[arg-type]
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            yield from self._block(node.body, scope)
+        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            body = self._block(node.body, scope)
+            if body:
+                targets = node.target.elts if isinstance(node.target, ast.Tuple) else [node.target]
+                names = tuple(last_name(target) for target in targets)
+                yield Loop(names, self._names.expr(node.iter, scope), node.lineno, body)
+            yield from self._block(node.orelse, scope)
+        elif isinstance(node, ast.While):
+            body = self._block(node.body, scope)
+            if body:
+                yield Loop((), Unknown(), node.lineno, body)
+        elif isinstance(node, ast.Match):
+            arms = [
+                Arm(f"{text_of(node.subject)} is {text_of(c.pattern)}", self._block(c.body, scope)) for c in node.cases
+            ]
+            if not any(isinstance(c.pattern, ast.MatchAs) and c.pattern.pattern is None for c in node.cases):
+                arms.append(Arm(f"{text_of(node.subject)} is none of these", ()))
+            if any(arm.body for arm in arms):
+                yield Branch(text_of(node.subject), node.lineno, tuple(arms))
+
+    def _if(self, node: ast.If, scope: Scope) -> Iterator[Op]:
+        then, otherwise = self._block(node.body, scope), self._block(node.orelse, scope)
+        test = node.test
+        if isinstance(test, ast.Constant):
+            yield from then if test.value else otherwise
+        elif dotted(test).rpartition(".")[2] == "TYPE_CHECKING":
+            yield from otherwise
+        elif then or otherwise:
+            if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+                then, otherwise, test = otherwise, then, test.operand
+            text = text_of(test)
+            yield Branch(text, node.lineno, (Arm(text, then), Arm(f"not ({text})", otherwise)))
+
+    def _try(self, node: ast.Try, scope: Scope) -> Iterator[Op]:
+        arms = [Arm("", self._block([*node.body, *node.orelse], scope))]
+        for handler in node.handlers:
+            what = ", ".join(caught_names(handler)) or "anything"
+            body = self._block(handler.body, scope)
+            arms.append(Arm(f"{what} is raised behind line {node.lineno}", body))
+        if len(arms) == 1:
+            yield from arms[0].body
+        elif any(arm.body for arm in arms):
+            yield Branch(f"try@{node.lineno}", node.lineno, tuple(arms))
+        yield from self._block(node.finalbody, scope)
+
+    def _returned(self, value: ast.expr | None, scope: Scope) -> Expr:
+        if isinstance(value, ast.Await):
+            value = value.value
+        if isinstance(value, ast.Call):
+            known = last_name(value.func) in _APP_CLASSES or bool(MAKES.search(last_name(value.func)))
+            if known or self._is_handed_an_application(value):
+                return self._names.expr(value, scope)
+        elif isinstance(value, ast.Name):
+            found = self._names.named(value.id, scope)
+            if value.id in self._wanted or isinstance(found, Def):
+                return found
+            if isinstance(found, Free) and "iddleware" in scope.qualname:
+                return found
+        elif isinstance(value, ast.Attribute):
+            if value.attr in self._wanted:
+                return self._names.expr(value, scope)
+        elif isinstance(value, (ast.List, ast.Tuple, ast.BinOp)):
+            found = self._names.expr(value, scope)
+            if _mentions_layers(found):
+                return found
+        return Unknown()
+
+    def _matters(self, call: ast.Call, scope: Scope) -> bool:
+        func = call.func
+        if isinstance(func, ast.Call):
+            return self._matters(func, scope)
+        last = last_name(func)
+        if last == "add_middleware" or last in _APP_CLASSES:
+            return True
+        if isinstance(func, ast.Attribute):
+            base = last_name(func.value)
+            if base in ("self", "cls") or (isinstance(func.value, ast.Call) and last_name(func.value.func) == "super"):
+                return True
+            if base == "user_middleware":
+                return True
+            if base in self._wanted and last not in _INERT_METHODS:
+                return True
+        elif isinstance(func, ast.Name):
+            named = self._names.named(func.id, scope)
+            if isinstance(named, Def) or (isinstance(named, Free) and named.ref.is_local):
+                return True
+            if isinstance(named, Free) and MAKES.search(last):
+                return True
+        return self._is_handed_an_application(call)
+
+    def _is_handed_an_application(self, call: ast.Call) -> bool:
+        if last_name(call.func) in _INERT_CALLS:
+            return False
+        if isinstance(call.func, ast.Attribute):
+            base = last_name(call.func.value)
+            if base in _LOGGERS or (base in self._wanted and call.func.attr in _INERT_METHODS):
+                return False
+        handed = (*call.args, *(keyword.value for keyword in call.keywords))
+        return any(last_name(arg) in self._wanted for arg in handed)
+
+
+def _mentions_layers(value: Expr) -> bool:
+    if isinstance(value, Joined):
+        return _mentions_layers(value.left) or _mentions_layers(value.right)
+    if isinstance(value, Items):
+        return any(isinstance(item, (Free, Def, Call)) for item in value.items)
+    return False

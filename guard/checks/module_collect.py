@@ -1,0 +1,477 @@
+"""Watches one module for what it binds, exports and imports.
+
+A module is *open* where it binds names that no reader of its text can know: `__getattr__`, `globals()[x] = …`, `exec`.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from guard.checks.module_facts import (
+    ASSERTED,
+    CLASS,
+    DEAD,
+    FUNCTION,
+    LAZY,
+    MAIN,
+    PLATFORM,
+    REBOUND,
+    SOLID,
+    TYPING,
+    TYPING_ONLY,
+    UNBOUND,
+    Alias,
+    Exported,
+    GuardFact,
+    Import,
+    ModuleFacts,
+    Name,
+    Origin,
+)
+from guard.checks.references import reference_of_name
+from guard.checks.sys_path import folder_of
+from guard.parse import Parsed
+from guard.scopes import Binding, BindingKind, Context, Guard, Scope, dotted
+
+_WRITERS: Final = frozenset({"update", "setdefault", "__setitem__", "pop", "__delitem__"})
+_NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
+_NAMED: Final = _NAMESPACES | {"exec", "setattr"}
+_READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
+_METHODS: Final = _WRITERS | _READERS | {"importorskip"}
+
+
+class ModuleCollector:
+    """Watches one module; see `guard.walk.Collector`."""
+
+    @property
+    def handlers(self) -> Mapping[type[ast.AST], str]:
+        """What it listens to."""
+        return _HANDLERS
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._stub = parsed.kind == "stub"
+        self._imports: list[tuple[ast.Import | ast.ImportFrom, Context]] = []
+        self._globals: list[tuple[Scope, list[str]]] = []
+        self._exports: list[tuple[ast.stmt, ast.expr | None, str]] = []
+        self._open = ""
+        self._reads = 0
+        self._namespaces = 0
+        self._extends_path = False
+        self._main = False
+        self._sys_path: list[ast.expr] = []
+        self._provides: list[str] = []
+        self._provides_later: list[str] = []
+        self._injects = False
+        self._handed: list[str] = []
+        self._plants: list[tuple[str, str]] = []
+        self._skips: list[str] = []
+
+    def import_statement(self, node: ast.Import | ast.ImportFrom, context: Context) -> None:
+        """Keep the statement; it is told once every binding is known."""
+        self._imports.append((node, context))
+
+    def global_statement(self, node: ast.Global, context: Context) -> None:
+        """A function that may bind names of the module."""
+        self._globals.append((context.scope, node.names))
+
+    def if_statement(self, node: ast.If, context: Context) -> None:
+        """Recognise `if __name__ == "__main__"`."""
+        test = node.test
+        if isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "__name__":
+            self._main = True
+
+    def assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, context: Context) -> None:
+        """Watch for `__all__`, `__path__`."""
+        if context.scope.kind != "module":
+            return
+        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+            if isinstance(target, ast.Name):
+                if target.id == "__all__" and node.value is not None:
+                    self._exports.append((node, node.value, "+" if isinstance(node, ast.AugAssign) else "="))
+                elif target.id == "__path__":
+                    self._extends_path = True
+            elif isinstance(target, ast.Attribute) and not context.dead and (owner := dotted(target.value)):
+                self._plants.append((owner, target.attr))
+
+    def expression_statement(self, node: ast.Expr, context: Context) -> None:
+        """Watch for `__all__.extend(…)` and `sys.path.insert(…)`."""
+        call = node.value
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
+            return
+        method = call.func.attr
+        if method not in _LIST_METHODS:
+            return
+        owner = dotted(call.func.value)
+        if owner == "__all__" and context.scope.kind == "module":
+            self._exports.append((node, call.args[0] if call.args else None, method))
+        elif owner == "__path__":
+            self._extends_path = True
+        elif owner.endswith("sys.path") or owner == "path":
+            self._sys_path.extend(call.args[-1:])
+
+    def call(self, node: ast.Call, context: Context) -> None:
+        """Watch for what makes a namespace open. Asked for every call, so it leaves at once where nothing can be."""
+        func = node.func
+        if func.__class__ is ast.Name:
+            name = func.id
+            if name in _NAMED:
+                self._named_call(node, name, context)
+        elif func.__class__ is ast.Attribute and func.attr in _METHODS:
+            self._method_call(node, func, context)
+        if node.args and context.scope.kind == "module":
+            self._hand_name(node, context)
+
+    def _named_call(self, node: ast.Call, name: str, context: Context) -> None:
+        if name in _NAMESPACES:
+            if not node.args and (name == "globals" or context.scope.kind == "module"):
+                self._namespaces += 1
+        elif name == "exec":
+            if context.scope.kind == "module":
+                self._open = self._open or "exec"
+        elif node.args and _is_sys_modules_item(node.args[0]):
+            self._set_module_attribute(node.args[0])
+
+    def _method_call(self, node: ast.Call, func: ast.Attribute, context: Context) -> None:
+        if func.attr == "importorskip":
+            first = node.args[0] if node.args else None
+            if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                self._skips.append(first.value)
+        elif _is_namespace_call(func.value, context):
+            if func.attr in _WRITERS:
+                self._open = self._open or f"{_call_name(func.value)}().{func.attr}"
+            else:
+                self._reads += 1
+
+    def _hand_name(self, node: ast.Call, context: Context) -> None:
+        """A call that hands on `__name__`: the function may replace the module, or fill it."""
+        for argument in node.args:
+            if argument.__class__ is ast.Name and argument.id == "__name__":
+                function = dotted(node.func)
+                if function and function.rpartition(".")[2] != "getLogger":
+                    self._handed.append(function)
+
+    def subscript(self, node: ast.Subscript, context: Context) -> None:
+        """`globals()[x]` and `sys.modules[x]`, read or written."""
+        if node.value.__class__ is ast.Name:
+            return
+        if _is_namespace_call(node.value, context):
+            if isinstance(node.ctx, ast.Load):
+                self._reads += 1
+            else:
+                self._open = self._open or f"{_call_name(node.value)}()[…] ="
+        elif isinstance(node.ctx, ast.Store) and dotted(node.value).endswith("sys.modules"):
+            if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
+                (self._provides if context.scope.kind == "module" else self._provides_later).append(node.slice.value)
+            else:
+                self._open = self._open or "sys.modules[…] ="
+
+    def compare(self, node: ast.Compare, context: Context) -> None:
+        """`"x" in globals()` only reads."""
+        for side in node.comparators:
+            if side.__class__ is ast.Call and _is_namespace_call(side, context):
+                self._reads += 1
+
+    def _set_module_attribute(self, owner: ast.expr) -> None:
+        assert isinstance(owner, ast.Subscript)
+        if isinstance(owner.slice, ast.Name) and owner.slice.id == "__name__":
+            self._open = self._open or "setattr(sys.modules[__name__], …)"
+        else:
+            self._injects = True
+
+    def finish(self, module: Scope) -> ModuleFacts:
+        """The facts, once every scope is complete."""
+        if self._namespaces > self._reads:
+            self._open = self._open or "globals() is handed on"
+        names = {name: _name(bindings, stub=self._stub) for name, bindings in module.bindings.items()}
+        for scope, declared in self._globals:
+            for name in declared:
+                if name in scope.bindings:
+                    known = names.get(name)
+                    flags = SOLID | REBOUND
+                    line = _line(scope.bindings[name][0])
+                    if known is None or known.flags & UNBOUND:
+                        names[name] = Name(flags, known.line if known else line, known.origins if known else ())
+                    else:
+                        names[name] = Name(known.flags & ~TYPING_ONLY | flags, known.line, known.origins)
+        if "__getattr__" in names:
+            self._open = "__getattr__"
+        guards = _Guards()
+        always = TYPING if self._stub else 0  # nothing in a stub ever runs
+        imports = tuple(_import(node, context, guards, always) for node, context in self._imports)
+        exports, exports_open = _exports(self._exports)
+        return ModuleFacts(
+            names=names,
+            imports=imports,
+            stars=_stars(self._imports),
+            guards=tuple(guards.facts),
+            exports=exports,
+            exports_open=exports_open,
+            open=self._open,
+            extends_path=self._extends_path,
+            main=self._main,
+            sys_path=tuple(found for node in self._sys_path if (found := folder_of(node, module)) is not None),
+            provides=tuple(self._provides),
+            provides_later=tuple(self._provides_later),
+            injects=self._injects,
+            plants=tuple(
+                (ref, name)
+                for owner, name in self._plants
+                if (ref := reference_of_name(owner, module)) is not None and not ref.is_local
+            ),
+            handed_to=tuple(ref for name in self._handed if (ref := reference_of_name(name, module)) is not None),
+            skips=tuple(self._skips),
+        )
+
+
+_LIST_METHODS: Final = frozenset({"extend", "append", "insert", "remove"})
+_HANDLERS: Final[Mapping[type[ast.AST], str]] = {
+    ast.Import: "import_statement",
+    ast.ImportFrom: "import_statement",
+    ast.Global: "global_statement",
+    ast.If: "if_statement",
+    ast.Assign: "assignment",
+    ast.AnnAssign: "assignment",
+    ast.AugAssign: "assignment",
+    ast.Expr: "expression_statement",
+    ast.Call: "call",
+    ast.Subscript: "subscript",
+    ast.Compare: "compare",
+}
+
+
+def _call_name(node: ast.expr) -> str:
+    return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+
+
+def _is_namespace_call(node: ast.expr, context: Context) -> bool:
+    name = _call_name(node)
+    if name not in _NAMESPACES or node.args:  # type: ignore[attr-defined]  # it has a call's name
+        return False
+    return name == "globals" or context.scope.kind == "module"
+
+
+def _is_sys_modules_item(node: ast.expr) -> bool:
+    return isinstance(node, ast.Subscript) and dotted(node.value).endswith("sys.modules")
+
+
+def _line(binding: Binding) -> int:
+    line: int = getattr(binding.node, "lineno", 1)
+    return line
+
+
+def _name(bindings: list[Binding], *, stub: bool) -> Name:
+    """Join all bindings of one name. They come in source order. In a stub a bare `x: int` says that x is bound."""
+    flags = 0
+    origins: list[Origin] = []
+    live: list[Binding] = []
+    bound = False
+    for binding in bindings:
+        kind, context = binding.kind, binding.context
+        if context.dead or (kind is BindingKind.DECLARED and not stub):
+            continue
+        if kind is BindingKind.DELETE or kind is BindingKind.EXCEPT:
+            # Behind a handler its name is gone, as after `del`; but only where that code certainly ran.
+            if not context.branch:
+                bound = False
+                flags &= ~(SOLID | CLASS | FUNCTION)
+                origins.clear()
+                live.clear()
+            continue
+        live.append(binding)
+        bound = True
+        if context.type_checking:
+            continue
+        if kind is BindingKind.IMPORT:
+            origins.extend(_origins(binding))
+        else:
+            flags |= SOLID
+            if kind is BindingKind.CLASS:
+                flags |= CLASS
+            elif kind is BindingKind.FUNCTION:
+                flags |= FUNCTION
+    first = bindings[0]
+    if not bound:
+        return Name(UNBOUND, _line(first))
+    if live and all(binding.context.type_checking for binding in live):
+        flags |= TYPING_ONLY
+        for binding in live:
+            if binding.kind is BindingKind.IMPORT:
+                origins.extend(_origins(binding))
+    run_time = [binding for binding in live if not binding.context.type_checking] or live
+    if len(run_time) > 1 or any(binding.context.branch for binding in run_time):
+        flags |= REBOUND
+    return Name(flags, _line(run_time[0] if run_time else first), tuple(origins))
+
+
+def _bound_name(alias: ast.alias, node: ast.Import | ast.ImportFrom) -> str:
+    if alias.asname:
+        return alias.asname
+    return alias.name if isinstance(node, ast.ImportFrom) else alias.name.partition(".")[0]
+
+
+def _origins(binding: Binding) -> Iterator[Origin]:
+    """What an import binding takes its name from. One statement may bind a name twice; all of them count."""
+    node = binding.node
+    guarded = any(guard.kind in ("try", "suppress") for guard in binding.context.guards)
+    if isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            if alias.name != "*":
+                yield Origin(node.level, node.module or "", alias.name, guarded)
+    elif isinstance(node, ast.Import):
+        for alias in node.names:
+            yield Origin(0, alias.name if alias.asname else alias.name.partition(".")[0], "", guarded)
+
+
+def _stars(imports: list[tuple[ast.Import | ast.ImportFrom, Context]]) -> tuple[Origin, ...]:
+    return tuple(
+        Origin(node.level, node.module or "", "*", any(g.kind in ("try", "suppress") for g in context.guards))
+        for node, context in imports
+        if isinstance(node, ast.ImportFrom)
+        and node.names[0].name == "*"
+        and not context.dead
+        and context.scope.kind == "module"
+    )
+
+
+class _Guards:
+    """Numbers the guards of one file as imports meet them."""
+
+    def __init__(self) -> None:
+        self.facts: list[GuardFact] = []
+        self._numbers: dict[int, int] = {}
+
+    def number(self, guard: Guard) -> int:
+        key = id(guard)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.facts)
+            self.facts.append(_guard_fact(guard))
+        return self._numbers[key]
+
+
+def _guard_fact(guard: Guard) -> GuardFact:
+    node = guard.node
+    line: int = getattr(node, "lineno", 1)
+    handlers: list[ast.ExceptHandler] = getattr(node, "handlers", []) if guard.kind == "try" else []
+    return GuardFact(
+        guard.kind,
+        line,
+        guard.catches,
+        handlers[0].lineno if handlers else line,
+        bool(handlers) and all(isinstance(handler.body[-1], ast.Raise) for handler in handlers),
+        any(isinstance(inner, (ast.Import, ast.ImportFrom)) for handler in handlers for inner in ast.walk(handler)),
+    )
+
+
+def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards, flags: int) -> Import:
+    if context.scope.function is not None:
+        flags |= LAZY
+    if context.type_checking:
+        flags |= TYPING
+    if context.dead:
+        flags |= DEAD
+    if context.platform:
+        flags |= PLATFORM
+    if context.main:
+        flags |= MAIN
+    if any(_asserts_absence(guard, node) for guard in context.guards) or _expected_to_fail(context.scope):
+        flags |= ASSERTED
+    return Import(
+        level=node.level if isinstance(node, ast.ImportFrom) else -1,
+        module=(node.module or "") if isinstance(node, ast.ImportFrom) else "",
+        aliases=tuple(
+            Alias(
+                alias.name,
+                alias.asname or "",
+                alias.lineno,
+                alias.col_offset + 1,
+                alias.end_lineno or alias.lineno,
+                (alias.end_col_offset or alias.col_offset) + 1,
+            )
+            for alias in node.names
+        ),
+        line=node.lineno,
+        column=node.col_offset + 1,
+        end_line=node.end_lineno or node.lineno,
+        end_column=(node.end_col_offset or 0) + 1,
+        symbol=context.scope.qualname,
+        flags=flags,
+        guards=tuple(guards.number(guard) for guard in context.guards if guard.kind in ("try", "suppress")),
+    )
+
+
+def _asserts_absence(guard: Guard, node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether a guard says that the import may or must fail, so that its failure is no defect."""
+    if guard.kind == "raises":
+        last = {name.rpartition(".")[2] for name in guard.catches}
+        return not last or not last.isdisjoint(_ABSENCE)
+    if guard.kind == "test":
+        return not guard.catches or any(alias.name.rpartition(".")[2] in guard.catches for alias in node.names)
+    return False
+
+
+_EXPECTED: Final = frozenset({"xfail", "expectedfailure", "skip"})
+
+
+def _expected_to_fail(scope: Scope | None) -> bool:
+    """Whether the code stands in a test that is marked as failing or skipped: `pytest.mark.xfail`, `@XFAIL`."""
+    while scope is not None:
+        for decorator in getattr(scope.node, "decorator_list", ()):
+            name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            if name.rpartition(".")[2].lower() in _EXPECTED:
+                return True
+        scope = scope.parent
+    return False
+
+
+_ABSENCE: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "?"})
+
+
+def _exports(
+    statements: list[tuple[ast.stmt, ast.expr | None, str]],
+) -> tuple[tuple[Exported, ...] | None, bool]:
+    """The literal names of `__all__`, and whether there may be more."""
+    if not statements:
+        return None, False
+    names: dict[str, Exported] = {}
+    computed = False
+    for _, value, how in statements:
+        if how == "remove":
+            if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                names.pop(value.value, None)
+            else:
+                computed = True
+            continue
+        if how == "=":
+            names.clear()
+        literals, all_literal = _strings([value] if how in ("append", "insert") else value)
+        computed = computed or not all_literal
+        names.update((literal.name, literal) for literal in literals)
+    return tuple(names.values()), computed
+
+
+def _strings(value: ast.expr | list[ast.expr | None] | None) -> tuple[list[Exported], bool]:
+    """The string literals of a list expression, also of concatenations; False where there is something else."""
+    if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
+        items: list[ast.expr | None] = list(value.elts)
+    elif isinstance(value, list):
+        items = value
+    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
+        left, left_literal = _strings(value.left)
+        right, right_literal = _strings(value.right)
+        return left + right, left_literal and right_literal
+    elif isinstance(value, ast.Call) and dotted(value.func) in ("list", "tuple", "sorted") and len(value.args) == 1:
+        return _strings(value.args[0])
+    else:
+        return [], False
+    found = []
+    complete = True
+    for item in items:
+        if isinstance(item, ast.Constant) and isinstance(item.value, str):
+            found.append(
+                Exported(item.value, item.lineno, item.col_offset + 1, (item.end_col_offset or item.col_offset) + 1)
+            )
+        else:
+            complete = False
+    return found, complete

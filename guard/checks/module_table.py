@@ -1,0 +1,397 @@
+"""Names across modules: what a module really binds, where a reference leads, which imports are broken."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from guard.checks.layout import Layout, Missing, Resolution, Target, parent_of
+from guard.checks.module_facts import (
+    ASSERTED,
+    DEAD,
+    LAZY,
+    PLATFORM,
+    REBOUND,
+    SOLID,
+    TYPING,
+    TYPING_ONLY,
+    UNBOUND,
+    Import,
+    ModuleFacts,
+    Origin,
+)
+from guard.checks.references import Ref
+
+if TYPE_CHECKING:
+    from guard.checks.broken_imports import BrokenImport
+    from guard.program import Program
+
+IMPLICIT: Final = frozenset(
+    {
+        *("__name__", "__doc__", "__file__", "__path__", "__spec__", "__loader__", "__package__", "__builtins__"),
+        *("__dict__", "__cached__", "__annotations__", "__class__"),
+    }
+)
+"""What every module has without binding it. (A namespace package has no `__file__`; nobody imports that.)"""
+
+
+_FARTHEST: Final = 20
+"""Imports followed for one reference. A longer chain is a circle."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Definition:
+    """Where something is defined: a file of the tree, and the dotted name inside it."""
+
+    path: str
+    name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class External:
+    """Something that is not first-party, as the import names it: `External("dataclasses", "dataclass")`."""
+
+    module: str
+    name: str
+
+
+class _Presence:
+    """What is known of a name in a module."""
+
+    YES: Final = 2
+    TYPING: Final = 1
+    NO: Final = 0
+
+
+class Modules:
+    """The linked module table."""
+
+    def __init__(self, program: Program) -> None:
+        from guard.checks.modules import FAMILY
+
+        self._program = program
+        self.facts: Mapping[str, ModuleFacts] = program.facts(FAMILY)
+        python = [path for path, file in program.files.items() if file.kind != "text"]
+        self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
+        self._presence: dict[tuple[str, str], int] = {}
+        self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
+        """Dotted modules that some module puts into `sys.modules` when it is imported."""
+        self._warm_up()
+
+    def _warm_up(self) -> None:
+        """Resolve every import once, so that the layout knows which roots are really used."""
+        for path, facts in self.facts.items():
+            for statement in facts.imports:
+                if statement.level <= 0:
+                    for module in _modules_named(statement):
+                        self.layout.resolve(path, 0, module)
+        self.layout.forget()
+
+    # Names
+
+    def resolve(self, path: str, level: int, module: str) -> Resolution:
+        """Where a module named in `path` leads."""
+        return self.layout.resolve(path, level, module)
+
+    def target_of(self, path: str) -> Target:
+        """A file of the tree as the target of an import."""
+        return Target("package" if posixpath.basename(path).startswith("__init__.") else "module", path)
+
+    def binds(self, target: Target, name: str, *, typing: bool = False) -> bool:
+        """Whether `from target import name` can succeed: the module binds the name in some way that may run, or has
+        a submodule of that name, or cannot be known. With `typing`, names under TYPE_CHECKING count."""
+        return self._lookup(target, name, frozenset()) >= (_Presence.TYPING if typing else _Presence.YES)
+
+    def _lookup(self, target: Target, name: str, visiting: frozenset[tuple[str, str]]) -> int:
+        if target.kind == "unknown":
+            return _Presence.YES
+        if target.kind != "module":
+            folder = self.layout.folder_of(target)
+            if folder is not None and self.layout.step(folder, name) is not None:
+                return _Presence.YES
+        if target.kind == "namespace":
+            below = self.layout.descend(target.path, [name])
+            return _Presence.NO if isinstance(below, Missing) else _Presence.YES
+        key = (target.path, name)
+        known = self._presence.get(key)
+        if known is not None:
+            return known
+        if key in visiting:
+            return _Presence.NO  # a circle of imports binds nothing by itself
+        presence = self._lookup_in(target, name, visiting | {key})
+        if not visiting:
+            self._presence[key] = presence
+        return presence
+
+    def _lookup_in(self, target: Target, name: str, visiting: frozenset[tuple[str, str]]) -> int:
+        path = target.path
+        presence = _Presence.NO
+        for file in self._files_of(path):
+            facts = self.facts.get(file)
+            if facts is None or facts.open or (file, name) in self._planted or self._is_injected(file, facts):
+                return _Presence.YES
+            presence = max(presence, self._bound_by(file, facts, name, visiting))
+        if presence < _Presence.YES and name in IMPLICIT:
+            return _Presence.YES
+        if presence < _Presence.YES and target.kind == "package":
+            below = self.layout.descend(parent_of(path), [name])
+            if not isinstance(below, Missing):
+                return _Presence.YES
+        return presence
+
+    def _files_of(self, path: str) -> Iterator[str]:
+        """A module's file, and the stub beside it: what either binds may be there."""
+        yield path
+        other = path[:-1] if path.endswith(".pyi") else path + "i"
+        if other in self.layout.files:
+            yield other
+
+    @cached_property
+    def _injectors(self) -> frozenset[str]:
+        return frozenset(path for path, facts in self.facts.items() if facts.injects)
+
+    @cached_property
+    def _planted(self) -> frozenset[tuple[str, str]]:
+        """Names that some module sets on another one while it is imported, by file."""
+        found: set[tuple[str, str]] = set()
+        for path, facts in self.facts.items():
+            for ref, name in facts.plants:
+                module = ".".join(part for part in (ref.module, ref.name) if part)
+                found.update((target.path, name) for target in self.resolve(path, ref.level, module).targets)
+        return frozenset(found)
+
+    def _is_injected(self, path: str, facts: ModuleFacts) -> bool:
+        """Whether the module uses another one that binds names in its users' namespaces."""
+        if any(self._replaces_modules(path, ref) for ref in facts.handed_to):
+            return True
+        if not self._injectors:
+            return False
+        return any(
+            target.path in self._injectors
+            for statement in facts.imports
+            for module in _modules_named(statement)
+            for target in self.resolve(path, max(statement.level, 0), module).targets
+        )
+
+    def _replaces_modules(self, path: str, ref: Ref) -> bool:
+        """Whether a function that was handed a module's name stands in a file that puts things into `sys.modules`."""
+        owner = ref.name.rpartition(".")[0]
+        for module in {ref.module, ".".join(part for part in (ref.module, owner) if part)}:
+            for target in self.resolve(path, ref.level, module).targets if module or ref.level else ():
+                facts = self.facts.get(target.path)
+                if facts is not None and (facts.injects or facts.open.startswith("sys.modules")):
+                    return True
+        return False
+
+    def _bound_by(self, path: str, facts: ModuleFacts, name: str, visiting: frozenset[tuple[str, str]]) -> int:
+        found = facts.names.get(name)
+        if found is not None and not found.flags & UNBOUND:
+            if found.flags & TYPING_ONLY:
+                return max(_Presence.TYPING, self._through_stars(path, facts, name, visiting))
+            if found.flags & SOLID:
+                return _Presence.YES
+            # A broken import that nothing guards is reported where it stands, not at everybody who uses it.
+            if any(
+                (not origin.guarded and not self._is_itself(path, origin, name))
+                or self._origin_works(path, origin, visiting)
+                for origin in found.origins
+            ):
+                return _Presence.YES
+        return self._through_stars(path, facts, name, visiting)
+
+    def _is_itself(self, path: str, origin: Origin, name: str) -> bool:
+        """Whether a module takes a name from itself, so that the import binds nothing that is not there yet."""
+        if origin.name != name:
+            return False
+        return self.resolve(path, origin.level, origin.module).targets == (self.target_of(path),)
+
+    def _origin_works(self, path: str, origin: Origin, visiting: frozenset[tuple[str, str]]) -> bool:
+        resolution = self.resolve(path, origin.level, origin.module) if origin.module or origin.level else None
+        if resolution is None:
+            return True
+        if resolution.missing is not None:
+            return False
+        if not resolution.targets or not origin.name:
+            return True
+        return any(self._lookup(target, origin.name, visiting) == _Presence.YES for target in resolution.targets)
+
+    def _through_stars(self, path: str, facts: ModuleFacts, name: str, visiting: frozenset[tuple[str, str]]) -> int:
+        best = _Presence.NO
+        for star in facts.stars:
+            resolution = self.resolve(path, star.level, star.module)
+            if resolution.missing is not None:
+                continue
+            if not resolution.targets or resolution.unknown:
+                return _Presence.YES  # the names of a third-party module are unknown
+            for target in resolution.targets:
+                if self._exports(target, name):
+                    best = max(best, self._lookup(target, name, visiting))
+        return best
+
+    def _exports(self, target: Target, name: str) -> bool:
+        """Whether `from target import *` takes `name`, if the module binds it."""
+        facts = self.facts.get(target.path)
+        if facts is None or facts.open:
+            return True
+        if facts.exports is not None:
+            return facts.exports_open or any(export.name == name for export in facts.exports)
+        return not name.startswith("_")
+
+    def knows_all_names(self, target: Target) -> bool:
+        """Whether every name of the module can be told: it is not open, and has no star import from outside."""
+        facts = self.facts.get(target.path)
+        if facts is None or facts.open or self._is_injected(target.path, facts):
+            return False
+        return all(self.resolve(target.path, star.level, star.module).targets for star in facts.stars)
+
+    # References
+
+    def follow(self, path: str, ref: Ref) -> Definition | External | None:
+        """Follow what a file's text names to where it is defined, through imports and re-exports.
+
+        None where that is not certain: bound twice or in a branch, open, missing, or a circle.
+        """
+        return self._follow(path, ref, 0)
+
+    def _follow(self, path: str, ref: Ref, depth: int) -> Definition | External | None:
+        if depth > _FARTHEST:
+            return None
+        if ref.is_local:
+            return self._local(path, ref.name, depth)
+        resolution = self.resolve(path, ref.level, ref.module)
+        if resolution.missing is not None or resolution.unknown:
+            return None
+        if not resolution.targets:
+            return External(ref.module, ref.name) if not ref.level else None
+        return self._below(resolution.targets[0], ref.name, depth) if len(resolution.targets) == 1 else None
+
+    def _below(self, target: Target, name: str, depth: int) -> Definition | External | None:
+        """What a dotted `name` is in a module or package: a submodule's, or the module's own."""
+        first, _, rest = name.partition(".")
+        if not first or depth > _FARTHEST:
+            return None
+        facts = self.facts.get(target.path) if target.kind != "namespace" else None
+        if facts is not None and first in facts.names:
+            return self._local(target.path, name, depth + 1)
+        folder = self.layout.folder_of(target)
+        if folder is not None:
+            below = self.layout.step(folder, first)
+            if below is not None:
+                return self._below(below, rest, depth + 1) if rest and below.kind != "unknown" else None
+        if facts is None or facts.open:
+            return None
+        return self._through_one_star(target.path, facts, name, depth)
+
+    def _local(self, path: str, name: str, depth: int) -> Definition | External | None:
+        facts = self.facts.get(path)
+        if facts is None:
+            return None
+        first, _, rest = name.partition(".")
+        found = facts.names.get(first)
+        if found is None:
+            return None if facts.open else self._through_one_star(path, facts, name, depth)
+        if found.flags & (UNBOUND | REBOUND):
+            origins = set(found.origins)
+            if found.flags & (SOLID | UNBOUND) or len(origins) != 1:
+                return None
+        if found.flags & SOLID:
+            return None if found.origins else Definition(path, name)
+        if len({(o.level, o.module, o.name) for o in found.origins}) != 1:
+            return None
+        origin = found.origins[0]
+        taken = ".".join(part for part in (origin.name, rest) if part)
+        return self._follow(path, Ref(origin.level, origin.module, taken), depth + 1)
+
+    def _through_one_star(self, path: str, facts: ModuleFacts, name: str, depth: int) -> Definition | External | None:
+        first = name.partition(".")[0]
+        found = None
+        for star in facts.stars:
+            resolution = self.resolve(path, star.level, star.module)
+            if len(resolution.targets) != 1 or resolution.unknown:
+                return None
+            target = resolution.targets[0]
+            if self._exports(target, first) and self.binds(target, first):
+                if found is not None:
+                    return None
+                found = self._below(target, name, depth + 1)
+        return found
+
+    @cached_property
+    def broken(self) -> tuple[BrokenImport, ...]:
+        """Every first-party import that can never succeed, in order of path and line."""
+        from guard.checks.broken_imports import find_broken  # it stands on this module
+
+        return find_broken(self)
+
+    # Uses
+
+    def importers_of_names(self, path: str) -> tuple[tuple[str, int], ...]:
+        """The `from x import name` statements that lead to `path` and take names from it that are no submodules."""
+        return self._name_importers.get(path, ())
+
+    @cached_property
+    def _name_importers(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
+        found: dict[str, list[tuple[str, int]]] = {}
+        for path, facts in self.facts.items():
+            for statement in facts.imports:
+                if statement.level < 0 or statement.flags & (DEAD | PLATFORM | ASSERTED):
+                    continue
+                for target in self.resolve(path, statement.level, statement.module).targets:
+                    folder = self.layout.folder_of(target)
+                    if any(
+                        alias.name != "*" and (folder is None or self.layout.step(folder, alias.name) is None)
+                        for alias in statement.aliases
+                    ):
+                        found.setdefault(target.path, []).append((path, statement.line))
+        return {target: tuple(importers) for target, importers in found.items()}
+
+    @cached_property
+    def imported_at_start(self) -> Mapping[str, tuple[str, ...]]:
+        """For each file, the files that are executed when it is imported: its module-level imports, one step."""
+        edges: dict[str, tuple[str, ...]] = {}
+        for path, facts in self.facts.items():
+            found: dict[str, None] = {}
+            for statement in facts.imports:
+                if statement.flags & (LAZY | TYPING | DEAD):
+                    continue
+                for module in _modules_named(statement):
+                    for target in self.resolve(path, max(statement.level, 0), module).targets:
+                        found.update(dict.fromkeys(self._executed(target)))
+                        folder = self.layout.folder_of(target)
+                        if statement.level >= 0 and folder is not None:
+                            for alias in statement.aliases:
+                                below = self.layout.step(folder, alias.name)
+                                if below is not None and below.kind in ("module", "package"):
+                                    found[below.path] = None
+            found.pop(path, None)
+            edges[path] = tuple(found)
+        return edges
+
+    def _executed(self, target: Target) -> Iterator[str]:
+        """The module itself, and the `__init__.py` of every package above it."""
+        if target.kind == "unknown":
+            return
+        if target.kind != "namespace":
+            yield target.path
+        folder = parent_of(target.path)
+        while folder:
+            if folder in self.layout.packages:
+                init = f"{folder}/__init__.py"
+                if init in self.facts:
+                    yield init
+            folder = parent_of(folder)
+
+
+def _modules_named(statement: Import) -> Iterator[str]:
+    if statement.level < 0:
+        yield from (alias.name for alias in statement.aliases)
+    else:
+        yield statement.module
+
+
+def link(program: Program) -> Modules:
+    """The family's link."""
+    return Modules(program)

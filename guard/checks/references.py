@@ -1,0 +1,109 @@
+"""Names as they are written in one file, in a form that can be followed across files later.
+
+At collect time `reference` says which import or definition a name stands for, by Python's own scoping; a
+`Ref` holds no node and no scope. At link time `guard.checks.modules` follows it to where it is defined.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+import msgspec
+
+from guard.scopes import Binding, BindingKind, Scope, dotted
+
+
+class Ref(msgspec.Struct, frozen=True, array_like=True):
+    """What a dotted name in one file stands for.
+
+    `level` and `module` are those of the import statement that binds its root; both empty means the file itself.
+    `name` is what is taken from there, dotted: `from a import b` then `b.C` is `Ref(0, "a", "b.C")`; `import a.b`
+    then `a.b.C` is `Ref(0, "a", "b.C")`; a class `C` of this file is `Ref(0, "", "C")`.
+    """
+
+    level: int
+    module: str
+    name: str
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is defined in the file itself."""
+        return not self.level and not self.module
+
+
+_DEFINES: Final = frozenset({BindingKind.CLASS, BindingKind.FUNCTION, BindingKind.ASSIGN, BindingKind.ANNOTATED})
+
+
+def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
+    """The one binding that `name`, read in `scope`, can have at run time; None where there are several or none.
+
+    Bindings in dead code do not count, nor do ones under TYPE_CHECKING where others exist. Two imports of the same
+    thing are one.
+    """
+    found = scope.lookup(name)
+    if found is None:
+        return None
+    where, bindings = found
+    live = [b for b in bindings if not b.context.dead and b.kind is not BindingKind.DECLARED]
+    if len(live) > 1:
+        live = [b for b in live if not b.context.type_checking] or live
+    if not live:
+        return None
+    if len(live) > 1:
+        if any(b.kind is not BindingKind.IMPORT for b in live):
+            return None
+        if len({_import_origin(b, name) for b in live}) > 1:
+            return None
+    return where, live[0]
+
+
+def _import_origin(binding: Binding, name: str) -> tuple[int, str, str] | None:
+    """Level, module and name that an import binds `name` to."""
+    node = binding.node
+    if isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            if (alias.asname or alias.name) == name:
+                return node.level, node.module or "", alias.name
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            if alias.asname == name:
+                return 0, alias.name, ""
+            if alias.asname is None and alias.name.partition(".")[0] == name:
+                return 0, name, ""
+    return None
+
+
+def reference(node: ast.expr, scope: Scope) -> Ref | None:
+    """What the name or attribute chain `node` stands for when it is read in `scope`.
+
+    None where that is not certain: another kind of expression, a parameter, a name bound twice, a builtin. Only
+    right once the walk is over, so collectors keep `(node, scope)` and ask in `finish`. An annotation in a string is
+    read too (`"C"`).
+    """
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        text = node.value.strip()
+        if not all(part.isidentifier() for part in text.split(".")):
+            return None
+        return reference_of_name(text, scope)
+    text = dotted(node)
+    return reference_of_name(text, scope) if text else None
+
+
+def reference_of_name(text: str, scope: Scope) -> Ref | None:
+    """`reference` for a dotted name that is text already."""
+    root, _, rest = text.partition(".")
+    found = only_binding(scope, root)
+    if found is None:
+        return None
+    where, binding = found
+    if binding.kind is BindingKind.IMPORT:
+        origin = _import_origin(binding, root)
+        if origin is None:
+            return None
+        level, module, name = origin
+        return Ref(level, module, ".".join(part for part in (name, rest) if part))
+    if binding.kind in _DEFINES and where.kind in ("module", "class"):
+        qualname = f"{where.qualname}.{root}" if where.qualname else root
+        return Ref(0, "", f"{qualname}.{rest}" if rest else qualname)
+    return None

@@ -1,0 +1,209 @@
+"""What is wrong with paths themselves, before any file is opened."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+LONGEST: Final = 240
+"""Characters. Windows refuses paths of 260 (MAX_PATH), and a checkout stands in some folder."""
+
+_RESERVED: Final = re.compile(
+    r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[1-9¹²³]) *(?:\..*)?", re.IGNORECASE | re.DOTALL
+)
+"""Device names, with any suffix (Microsoft, "Naming Files, Paths, and Namespaces")."""
+_FORBIDDEN: Final = re.compile(r'[<>:"|?*\\\x00-\x1f]')
+_MAPPED: Final = re.compile("[\uf001-\uf0ff]")
+"""How Cygwin, MSYS, WSL and Samba write a character that Windows forbids: U+F000 plus its code."""
+_DRIVE: Final = re.compile(r"[A-Za-z]:")
+_ROOT_WORD: Final = re.compile(r"(?:[A-Za-z][:\uf03a]?)?(?:Users|home|mnt[a-z]|workspaces?|ProgramData)", re.IGNORECASE)
+_HOME_FOLDERS: Final = re.compile(r"OneDrive|Desktop|Documents|Downloads|AppData|PycharmProjects|source.?repos")
+_LEAST_FOLDERS: Final = 3
+_LEAST_CHARACTERS: Final = 16
+"""A name that begins with the names of three nested folders of the tree, run together, is no coincidence."""
+
+
+class PathFault(msgspec.Struct, frozen=True):
+    """One path, or a part of it, that is wrong."""
+
+    path: str
+    """A file of the tree: the first one below a folder that is wrong."""
+    part: str
+    """The path up to and with the part that is wrong."""
+    kind: str
+    reason: str
+    other: str = ""
+    """The path that it collides with, or the folder whose separators were lost."""
+    files: int = 1
+    """How many files are below `part`."""
+
+
+def unportable(paths: Sequence[str], explained: Iterable[PathFault]) -> Iterator[PathFault]:
+    """Paths that some system cannot hold; the parts that are `explained`, by `mangled`, left out."""
+    told = {fault.part for fault in explained}
+    for part, below in _parts(paths):
+        name = part.rpartition("/")[2]
+        if part in told:
+            continue
+        reason = _refused_by_windows(name)
+        if reason:
+            yield PathFault(below[0], part, "name", reason, files=len(below))
+    for path in paths:
+        if len(path) > LONGEST:
+            yield PathFault(path, path, "length", f"the path has {len(path)} characters")
+    yield from _collisions(paths)
+
+
+def refused(name: str) -> bool:
+    """Whether Windows cannot have a file of this name."""
+    return bool(_refused_by_windows(name))
+
+
+def _refused_by_windows(name: str) -> str:
+    if _RESERVED.fullmatch(name):
+        return f"{name.partition('.')[0].rstrip().upper()} is the name of a device on Windows"
+    forbidden = _FORBIDDEN.search(name)
+    if forbidden:
+        return f"Windows allows no {_shown(forbidden.group())} in a name"
+    if name.endswith((".", " ")):
+        return f"Windows drops the {'dot' if name.endswith('.') else 'blank'} at the end of a name"
+    return ""
+
+
+def _shown(character: str) -> str:
+    return f"control character U+{ord(character):04X}" if ord(character) < 32 else f"`{character}`"
+
+
+def _parts(paths: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Every folder and file whose own name could be wrong, with the files below it."""
+    below: dict[str, list[str]] = {}
+    for path in paths:
+        start = 0
+        while True:
+            end = path.find("/", start)
+            name = path[start:] if end < 0 else path[start:end]
+            if not _HARMLESS.fullmatch(name) or _RESERVED.fullmatch(name):
+                below.setdefault(path if end < 0 else path[:end], []).append(path)
+            if end < 0:
+                break
+            start = end + 1
+    return list(below.items())
+
+
+_HARMLESS: Final = re.compile(r"[-_0-9A-Za-z.]*[-_0-9A-Za-z]")
+
+
+def _collisions(paths: Sequence[str]) -> Iterator[PathFault]:
+    """Files, and folders, that are one on a system that folds case or normalises Unicode."""
+    folders: dict[str, dict[str, str]] = {}
+    files: dict[str, str] = {}
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder:
+            spellings = folders.setdefault(_folded(folder), {})
+            if folder in spellings:
+                break
+            spellings[folder] = path
+            folder = folder.rpartition("/")[0]
+        first = files.setdefault(_folded(path), path)
+        if first != path:
+            yield PathFault(path, path, "collision", _difference(path, first), other=first)
+    for key, path in files.items():
+        for folder in folders.get(key, ()):
+            yield PathFault(path, path, "collision", f"{_difference(path, folder)} from a folder's name", other=folder)
+    for spellings in folders.values():
+        (first, _), *others = spellings.items()
+        for folder, path in others:
+            if folder.rpartition("/")[0] == first.rpartition("/")[0]:
+                yield PathFault(path, folder, "folders", _difference(folder, first), other=first)
+
+
+def _folded(path: str) -> str:
+    # Neither NTFS nor APFS folds one letter into two, so this is `lower` and not `casefold`.
+    return path.lower() if path.isascii() else unicodedata.normalize("NFC", path).lower()
+
+
+def _difference(path: str, other: str) -> str:
+    if unicodedata.normalize("NFC", path) == unicodedata.normalize("NFC", other):
+        return "it differs only in Unicode normalisation"
+    return "it differs only in case"
+
+
+def mangled(paths: Sequence[str]) -> list[PathFault]:
+    """Names that are a whole path from some other system, or one of this tree, with its separators lost."""
+    squeezed = _squeezed_folders(paths)
+    found: dict[str, PathFault] = {}
+    for path in paths:
+        start = 0
+        while True:
+            end = path.find("/", start)
+            name = path[start:] if end < 0 else path[start:end]
+            part = path if end < 0 else path[:end]
+            known = found.get(part)
+            if known is not None:
+                found[part] = msgspec.structs.replace(known, files=known.files + 1)
+            elif (fault := _mangled_name(name, part, path, squeezed)) is not None:
+                found[part] = fault
+            if end < 0:
+                break
+            start = end + 1
+    return list(found.values())
+
+
+def _mangled_name(name: str, part: str, path: str, squeezed: dict[str, str]) -> PathFault | None:
+    mapped = _MAPPED.search(name)
+    if mapped:
+        meant = chr(ord(mapped.group()) - 0xF000)
+        reason = f"U+{ord(mapped.group()):04X} stands for a {meant!r} that Windows does not allow in a name"
+        return PathFault(path, part, "mapped", reason)
+    if "\\" in name:
+        return PathFault(path, part, "backslash", "the backslashes of a Windows path became part of the name")
+    if _DRIVE.match(name):
+        return PathFault(path, part, "drive", "it begins with a drive letter")
+    if len(name) < _LEAST_CHARACTERS:
+        return None
+    folder = _longest_folder(name, squeezed)
+    if folder:
+        return PathFault(path, part, "separators", f"it is a path below {folder}/ without its separators", other=folder)
+    root = _ROOT_WORD.match(name)
+    if root and len(name) > root.end():
+        rest = name[root.end() :]
+        below = next((squeezed[rest[at : at + size]] for at, size in _windows(rest, squeezed)), "")
+        if below or (root.group()[1:].startswith("Users") and _HOME_FOLDERS.search(rest)):
+            reason = "it is a path from someone's machine without its separators"
+            return PathFault(path, part, "separators", reason, other=below)
+    return None
+
+
+def _squeezed_folders(paths: Iterable[str]) -> dict[str, str]:
+    """Folders that are at least three deep, by their path without separators."""
+    folders = {path.rpartition("/")[0] for path in paths}
+    squeezed: dict[str, str] = {}
+    seen: set[str] = set()
+    for folder in folders:
+        while folder.count("/") >= _LEAST_FOLDERS - 1 and folder not in seen:
+            seen.add(folder)
+            joined = folder.replace("/", "")
+            if len(joined) >= _LEAST_CHARACTERS:
+                squeezed[joined] = min(folder, squeezed.get(joined, folder))
+            folder = folder.rpartition("/")[0]
+    return squeezed
+
+
+def _longest_folder(name: str, squeezed: dict[str, str]) -> str:
+    for size in range(len(name), _LEAST_CHARACTERS - 1, -1):
+        folder = squeezed.get(name[:size])
+        if folder is not None:
+            return folder
+    return ""
+
+
+def _windows(rest: str, squeezed: dict[str, str]) -> Iterator[tuple[int, int]]:
+    for at in range(len(rest) - _LEAST_CHARACTERS + 1):
+        for size in range(len(rest) - at, _LEAST_CHARACTERS - 1, -1):
+            if rest[at : at + size] in squeezed:
+                yield at, size

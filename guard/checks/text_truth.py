@@ -1,0 +1,115 @@
+"""Line endings from all sides: the bytes of the tree, the attributes, the clone's settings, and the index."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from guard.attributes import FILE_NAME, Attributes, Decision
+from guard.checks.text_endings import Action, action_of, checks_out_crlf, has_filter
+from guard.checks.text_index import Settings, read_settings, staged_endings
+from guard.checks.text_paths import PathFault, mangled
+from guard.checks.text_types import wants_crlf
+
+if TYPE_CHECKING:
+    from guard.checks.text import TextFacts
+    from guard.program import Program
+
+_ATTRIBUTES_LIMIT = 4 * 1024 * 1024
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """A text file of the tree with CRs in it that nothing asks for."""
+
+    path: str
+    facts: TextFacts
+    action: Action
+    drift: bool
+    """Only the working file has them: the blob has not, or `git add` would take them out."""
+
+
+class TextTruth:
+    """Computed when first asked for, once. Only an attribute or two is ever asked of git itself."""
+
+    def __init__(self, program: Program, facts: Mapping[str, TextFacts]) -> None:
+        self.tree = program.tree
+        self.facts = facts
+        self.git = program.tree.git
+        """None for a folder without git: then the bytes are all there is."""
+
+    @cached_property
+    def attribute_files(self) -> Mapping[str, bytes]:
+        """The content of every `.gitattributes` of the tree (never through a link: git does not follow one either)."""
+        paths = [path for path in self.tree.files if path.endswith(FILE_NAME) and path.rpartition("/")[2] == FILE_NAME]
+        return dict(self.tree.read_many(paths, _ATTRIBUTES_LIMIT))
+
+    @cached_property
+    def attributes(self) -> Attributes:
+        """What the tree's own files say: the same for everyone who has this tree."""
+        return Attributes(self.attribute_files)
+
+    @cached_property
+    def attributes_here(self) -> Attributes:
+        """The same with what this clone adds, where the files on disk are looked at."""
+        if self.tree.kind == "worktree" and self.settings.info:
+            return Attributes(self.attribute_files, self.settings.info)
+        return self.attributes
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The clone's settings; git's defaults where no clone is."""
+        return read_settings(self.git) if self.git is not None else Settings()
+
+    @cached_property
+    def paths(self) -> tuple[str, ...]:
+        """The regular files."""
+        return tuple(path for path, file in self.tree.files.items() if not file.is_link)
+
+    @cached_property
+    def mangled(self) -> tuple[PathFault, ...]:
+        """The names that are whole paths, links included."""
+        return tuple(mangled(tuple(self.tree.files)))
+
+    @cached_property
+    def decided(self) -> Mapping[str, Mapping[str, Decision]]:
+        """What the tree's own attributes say of every regular file."""
+        of = self.attributes.of
+        return {path: of(path) for path in self.paths}
+
+    def action(self, path: str) -> Action:
+        """What git is told to do with the endings of one file, by everything that holds here."""
+        return action_of(self.attributes_here.of(path))
+
+    @cached_property
+    def unasked_crs(self) -> tuple[Judged, ...]:
+        """The text files with CRs that neither their attributes nor their type ask for, by path."""
+        suspects = []
+        for path, facts in self.facts.items():
+            if facts.endings is None or facts.binary or wants_crlf(path):
+                continue
+            decided = self.attributes_here.of(path)
+            action = action_of(decided)
+            if action is Action.BINARY or action.asks_crlf or has_filter(decided):
+                continue
+            suspects.append((path, facts, action))
+        if self.git is None or self.tree.kind != "worktree" or not suspects:
+            return tuple(Judged(path, facts, action, False) for path, facts, action in suspects)
+        staged = staged_endings(self.git, [path for path, _, _ in suspects])
+        return tuple(
+            Judged(path, facts, action, drift)
+            for path, facts, action in suspects
+            if (drift := self._is_drift(facts, action, staged.get(path))) is not None
+        )
+
+    def _is_drift(self, facts: TextFacts, action: Action, staged: str | None) -> bool | None:
+        """Whether a file's CRs are only on disk; None where a checkout in this clone would put them there."""
+        if staged in ("crlf", "mixed") or facts.git_binary:
+            return False
+        if checks_out_crlf(action, self.settings):
+            return None
+        if staged is None:
+            return action.normalises
+        return True

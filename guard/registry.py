@@ -1,0 +1,116 @@
+"""What a rule is, and how one is declared.
+
+    @rule("EOL001", "crlf-committed", Severity.ERROR)
+    def crlf_committed(program: Program) -> Iterator[Violation]:
+        '''One line that says what is wrong.
+
+        ## What it does
+        …
+        '''
+
+The docstring is the rule's documentation: `guard rule`, the docs and SARIF's help all come from it, under the
+headings of `HEADINGS`. Its examples are fenced blocks in the form that `tests/cases` uses, and run as tests.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.model import ALL_GATES, Gate, Severity, Violation
+
+if TYPE_CHECKING:
+    from guard.program import Program
+
+Check = Callable[["Program"], Iterator[Violation]]
+
+HEADINGS: Final = (
+    "What it does",
+    "What breaks in production",
+    "Bad",
+    "Good",
+    "Configuration",
+    "What it cannot see",
+)
+_CODE: Final = re.compile(r"^[A-Z]{3,4}\d{3}$")
+
+
+class Rule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule: what it is called, how bad it is, where it is on, and the function that judges."""
+
+    code: str
+    slug: str
+    severity: Severity
+    gates: tuple[Gate, ...]
+    since: str
+    fixable: str
+    """`safe`, `unsafe` or empty: what `--fix` can do about it."""
+    impact_aware: bool
+    """True where the finding's impact follows from what reaches the file; else it is that of the file's kind."""
+    check: Check
+    doc: str
+
+    @property
+    def family(self) -> str:
+        """The letters of the code."""
+        return self.code.rstrip("0123456789")
+
+    @property
+    def summary(self) -> str:
+        """The first line of the documentation."""
+        return self.doc.partition("\n")[0]
+
+    def section(self, heading: str) -> str:
+        """The text under one of `HEADINGS`; empty where the documentation has none."""
+        found = re.search(rf"^## {re.escape(heading)}\n(.*?)(?=^## |\Z)", self.doc, re.MULTILINE | re.DOTALL)
+        return found.group(1).strip() if found else ""
+
+
+_RULES: dict[str, Rule] = {}
+
+
+def rule(
+    code: str,
+    slug: str,
+    severity: Severity,
+    *,
+    gates: tuple[Gate, ...] = ALL_GATES,
+    since: str = "0.1.0",
+    fixable: str = "",
+    impact_aware: bool = True,
+) -> Callable[[Check], Check]:
+    """Declare the decorated generator as a rule. Raises ValueError for a code that is malformed or taken."""
+
+    def declare(check: Check) -> Check:
+        if not _CODE.match(code) or code in _RULES:
+            raise ValueError(f"rule code {code!r} is malformed or declared twice")
+        _RULES[code] = Rule(
+            code=code,
+            slug=slug,
+            severity=severity,
+            gates=gates,
+            since=since,
+            fixable=fixable,
+            impact_aware=impact_aware,
+            check=check,
+            doc=inspect.cleandoc(check.__doc__ or ""),
+        )
+        return check
+
+    return declare
+
+
+@cache
+def all_rules() -> Mapping[str, Rule]:
+    """Every rule by code, sorted. Imports all of `guard.rules`."""
+    package = importlib.import_module("guard.rules")
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"guard.rules.{module.name}")
+    return dict(sorted(_RULES.items()))

@@ -1,0 +1,418 @@
+"""Fields that are not there, and constructors that are called with arguments they do not take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from guard.checks.classes import FAMILY, BadCall, MissingAttribute, Place
+from guard.checks.classes_facts import Access, ParameterKind
+from guard.checks.classes_table import Class, ClassTable
+from guard.model import Related, Severity, Span, Violation
+from guard.program import Program
+from guard.registry import rule
+
+_ALIKE: Final = 70
+"""Score out of 100 from which one name is taken for a slip of the other."""
+_SHARED: Final = 75
+"""The score of two names of which one holds all words of the other: `timeout`, `startup_timeout`."""
+
+
+def _alike(name: str, candidates: Iterable[str]) -> str:
+    """The candidate that `name` is most likely meant to be; empty where none is near."""
+    from rapidfuzz import fuzz  # imported where something is found: most runs find nothing
+
+    words = set(name.split("_"))
+    best, likely = 0.0, ""
+    for candidate in sorted(candidates):
+        score = fuzz.ratio(name, candidate)
+        others = set(candidate.split("_"))
+        if words <= others or others <= words:
+            score = max(score, _SHARED)
+        if score >= _ALIKE and score > best:
+            best, likely = score, candidate
+    return likely
+
+
+def _did_you_mean(name: str) -> str:
+    return f"; did you mean {name}?" if name else ""
+
+
+def _span(place: Place) -> Span:
+    return Span(place.line, place.column, place.line, place.end_column)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _quoted(names: Iterable[str]) -> str:
+    return ", ".join(f"'{name}'" for name in names)
+
+
+def _where(cls: Class, message: str) -> tuple[Related, ...]:
+    return (Related(cls.path, cls.line, message),)
+
+
+# Attributes
+
+
+def _all_attributes(table: ClassTable, cls: Class) -> set[str]:
+    """Everything that an instance is known to have, without private names."""
+    return {
+        name
+        for owner in table.lineage(cls).classes
+        for name in (*owner.facts.names, *owner.facts.assigned, *(field.name for field in owner.facts.fields))
+        if not name.startswith("_")
+    }
+
+
+def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
+    likely = _alike(missing.name, _all_attributes(table, missing.cls))
+    place = missing.place
+    running = f"{place.symbol or place.path} raises" if place.lazy else f"importing {place.path} raises"
+    done = "Deleting it" if missing.access is Access.DELETE else "Reading it"
+    return Violation(
+        path=place.path,
+        span=_span(place),
+        message=f"{missing.cls.name} has no field {missing.name}" + _did_you_mean(likely),
+        anchor=f"{missing.cls.name}.{missing.name} {missing.access.name.lower()} {missing.chain}",
+        symbol=place.symbol,
+        cause=f"{done} is an AttributeError: {running} it{' whenever this line is reached' if place.lazy else ''}.",
+        help=(
+            f"Use {likely}, or add {missing.name} to {missing.cls.name}."
+            if likely
+            else f"Add {missing.name} to {missing.cls.name}, or take what is needed from a field that it has."
+        ),
+        related=_where(missing.cls, f"{missing.cls.name} is defined here, without {missing.name}"),
+        lazy=place.lazy,
+        data={
+            "class": missing.cls.qualname,
+            "class_path": missing.cls.path,
+            "field": missing.name,
+            "suggestion": likely,
+        },
+    )
+
+
+@rule("DCF001", "unknown-field", Severity.ERROR)
+def unknown_field(program: Program) -> Iterator[Violation]:
+    """An attribute of a data class that the class does not have.
+
+    ## What it does
+    Follows names and attributes whose class is certain (made by calling the class, annotated parameters, variables
+    and fields, attributes that methods assign on `self`) to the class, through imports and re-exports, and compares
+    what is read, deleted or added to with everything that the class and its bases have: fields, methods, properties,
+    attributes assigned by methods or from outside. A class that is open in any way is not judged.
+
+    ## What breaks in production
+    AttributeError when the line runs. It is found late, because the line is often one that reports on something
+    else: a health check, a metric, a `__repr__`, the handler of an error.
+
+    ## Bad
+    `app/metrics.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass
+    class QueueMetrics:
+        accepted: int = 0
+        cleanup_count: int = 0
+    ```
+
+    `app/queue.py`:
+
+    ```python
+    from app.metrics import QueueMetrics
+
+
+    class Queue:
+        def __init__(self) -> None:
+            self._metrics = QueueMetrics()
+
+        def health(self) -> dict[str, int]:
+            return {
+                "accepted": self._metrics.accepted,
+                "cleanups": self._metrics.cleanups,  # <- DCF001
+            }
+    ```
+
+    ## Good
+    `app/metrics.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass
+    class QueueMetrics:
+        accepted: int = 0
+        cleanup_count: int = 0
+    ```
+
+    `app/queue.py`:
+
+    ```python
+    from app.metrics import QueueMetrics
+
+
+    class Queue:
+        def __init__(self) -> None:
+            self._metrics = QueueMetrics()
+
+        def health(self) -> dict[str, int]:
+            return {"accepted": self._metrics.accepted, "cleanups": self._metrics.cleanup_count}
+    ```
+
+    ## Configuration
+    None of its own.
+
+    ## What it cannot see
+    Instances whose class is not certain: results of functions, elements of containers, names that are bound to
+    several classes, parameters of tests (which are often doubles). Kinds other than standard dataclasses.
+    """
+    linked = program.linked(FAMILY)
+    for missing in linked.missing_attributes:
+        yield _unknown_field(linked.table, missing)
+
+
+# Arguments
+
+
+def _callee(bad: BadCall) -> str:
+    return f"replace({bad.cls.name})" if bad.replaces else f"{bad.cls.name}()"
+
+
+def _argument_names(bad: BadCall) -> list[str]:
+    return [
+        parameter.name
+        for parameter in bad.constructor.signature
+        if parameter.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)
+    ]
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _unexpected_message(bad: BadCall, likely: dict[str, str]) -> str:
+    misfit = bad.misfit
+    said = []
+    if misfit.unexpected:
+        noun = "an unexpected keyword argument" if len(misfit.unexpected) == 1 else "unexpected keyword arguments"
+        said.append(f"got {noun} {_quoted(misfit.unexpected)}")
+    if misfit.positional_only:
+        said.append(f"takes {_quoted(misfit.positional_only)} only by position")
+    if misfit.twice:
+        said.append(f"got two values for {_quoted(misfit.twice)}")
+    if misfit.surplus:
+        places = sum(p.kind <= ParameterKind.POSITIONAL for p in bad.constructor.signature)
+        said.append(
+            f"takes {_counted(places, 'positional argument')}, but {places + misfit.surplus} "
+            f"{'is' if places + misfit.surplus == 1 else 'are'} given"
+            if bad.constructor.signature
+            else "takes no arguments"
+        )
+    meant = [likely[name] for name in misfit.unexpected if likely.get(name)]
+    return f"{_callee(bad)} {' and '.join(said)}{_did_you_mean(_listed(meant))}"
+
+
+def _cause(bad: BadCall) -> str:
+    if not bad.place.lazy:
+        return f"The call is a TypeError: importing {bad.place.path} raises it."
+    return f"The call is a TypeError: {bad.place.symbol or bad.place.path} raises it whenever this line is reached."
+
+
+def _bad_call(bad: BadCall, message: str, anchor: str, help_text: str, data: dict[str, object]) -> Violation:
+    owner = bad.constructor.owner
+    related = _where(owner, f"{owner.name} is defined here")
+    return Violation(
+        path=bad.place.path,
+        span=_span(bad.place),
+        message=message,
+        anchor=anchor,
+        symbol=bad.place.symbol,
+        cause=_cause(bad),
+        help=help_text,
+        related=related,
+        lazy=bad.place.lazy,
+        data={"class": bad.cls.qualname, "class_path": bad.cls.path, **data},
+    )
+
+
+def _takes(bad: BadCall) -> str:
+    shown = ", ".join(
+        {ParameterKind.VAR_POSITIONAL: "*", ParameterKind.VAR_KEYWORD: "**"}.get(p.kind, "")
+        + p.name
+        + ("" if p.required or p.kind in (ParameterKind.VAR_POSITIONAL, ParameterKind.VAR_KEYWORD) else "=…")
+        for p in bad.constructor.signature
+    )
+    return f"It takes ({shown})." if shown else "It takes nothing."
+
+
+@rule("DCF002", "unknown-argument", Severity.ERROR)
+def unknown_argument(program: Program) -> Iterator[Violation]:
+    """A constructor that is called with an argument it does not take.
+
+    ## What it does
+    Binds the arguments of each call of a first-party class to its constructor as Python does: the one that
+    `@dataclass` writes from the fields (inherited ones, `kw_only`, `init=False`, `InitVar` and defaults respected), or
+    the one `__init__` that the class has or inherits. Unknown keyword arguments, too many positional ones, arguments
+    given twice, and names for a positional-only parameter are reported; unknown fields in `dataclasses.replace` too.
+
+    ## What breaks in production
+    TypeError at the call. After classes were merged or a field was renamed, calls that were left behind fail on
+    the first request that reaches them.
+
+    ## Bad
+    `app/context.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass(frozen=True)
+    class UserContext:
+        user_id: str
+        websocket_client_id: str | None = None
+    ```
+
+    `app/socket.py`:
+
+    ```python
+    def connect(user: str, connection: str) -> object:
+        from app.context import UserContext
+
+        return UserContext(user_id=user, websocket_connection_id=connection)  # <- DCF002
+    ```
+
+    ## Good
+    `app/context.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass(frozen=True)
+    class UserContext:
+        user_id: str
+        websocket_client_id: str | None = None
+    ```
+
+    `app/socket.py`:
+
+    ```python
+    def connect(user: str, connection: str) -> object:
+        from app.context import UserContext
+
+        return UserContext(user_id=user, websocket_client_id=connection)
+    ```
+
+    ## Configuration
+    None of its own.
+
+    ## What it cannot see
+    Classes with an unknown base, decorator or metaclass, or a `__new__`; constructors that a decorator wraps; what
+    `*args` and `**kwargs` hold.
+    """
+    for bad in program.linked(FAMILY).bad_calls:
+        misfit = bad.misfit
+        wrong = (*misfit.unexpected, *misfit.positional_only, *misfit.twice)
+        if not wrong and not misfit.surplus:
+            continue
+        names = _argument_names(bad)
+        likely = {name: _alike(name, names) for name in misfit.unexpected}
+        written = (*wrong, *([f"+{misfit.surplus}"] if misfit.surplus else []))
+        yield _bad_call(
+            bad,
+            _unexpected_message(bad, likely),
+            f"{bad.cls.name}({', '.join(written)})",
+            f"{_takes(bad)} Mend the call, or add what is missing to {bad.constructor.owner.name}.",
+            {
+                "arguments": list(wrong),
+                "surplus": misfit.surplus,
+                "suggestions": {name: meant for name, meant in likely.items() if meant},
+            },
+        )
+
+
+@rule("DCF003", "missing-argument", Severity.ERROR)
+def missing_argument(program: Program) -> Iterator[Violation]:
+    """A constructor that is called without an argument it requires.
+
+    ## What it does
+    Binds the arguments of each call of a first-party class to its constructor (see DCF002), and reports parameters
+    without a default that get no value.
+
+    ## What breaks in production
+    TypeError at the call: a field without a default that is added to a shared data class breaks every caller that
+    was not changed with it.
+
+    ## Bad
+    `app/health.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass
+    class CheckResult:
+        component: str
+        success: bool
+        score: float = 0.0
+    ```
+
+    `app/checks.py`:
+
+    ```python
+    from app.health import CheckResult
+
+
+    def database() -> CheckResult:
+        return CheckResult(component="database")  # <- DCF003
+    ```
+
+    ## Good
+    `app/health.py`:
+
+    ```python
+    from dataclasses import dataclass
+
+
+    @dataclass
+    class CheckResult:
+        component: str
+        success: bool
+        score: float = 0.0
+    ```
+
+    `app/checks.py`:
+
+    ```python
+    from app.health import CheckResult
+
+
+    def database() -> CheckResult:
+        return CheckResult(component="database", success=True)
+    ```
+
+    ## Configuration
+    None of its own.
+
+    ## What it cannot see
+    The same as DCF002.
+    """
+    for bad in program.linked(FAMILY).bad_calls:
+        missing = bad.misfit.missing
+        if not missing:
+            continue
+        noun = "argument" if len(missing) == 1 else "arguments"
+        yield _bad_call(
+            bad,
+            f"{_callee(bad)} is called without its required {noun} {_listed(missing)}",
+            f"{bad.cls.name}(without {', '.join(missing)})",
+            f"{_takes(bad)} Pass {_listed(missing)}, or give {'it' if len(missing) == 1 else 'them'} a default.",
+            {"arguments": list(missing)},
+        )

@@ -1,0 +1,395 @@
+"""SYN: modules that do not compile on the deployed Python, and names that nothing binds."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+
+from guard.checks.syntax import FAMILY, Fault
+from guard.checks.text import unreadable_paths
+from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
+from guard.model import Fix, Related, Severity, Violation
+from guard.registry import rule
+
+if TYPE_CHECKING:
+    from guard.program import Program
+
+_DATA: Final = re.compile(
+    r"(?:^|/)tests?(?:ing)?/(?:.*/)?(?:\w*data|fixtures?|cases|snippets|samples|resources|bad\w*|invalid\w*|broken\w*)/"
+)
+_TEST_DATA: Final = re.compile(r"(?:^|/)test[_-]?data/")
+_COLLECTED: Final = re.compile(r"^(?:test_.*|.*_test|conftest|__init__)\.py$")
+_TEMPLATE_PATH: Final = re.compile(r"\{\{|\{%")
+_SHOWN: Final = 8
+"""Lines that a message names before it says how many more there are."""
+_TYPING: Final = (
+    *("Annotated", "Any", "AsyncGenerator", "AsyncIterator", "Awaitable", "Callable", "ClassVar", "Coroutine", "Dict"),
+    *("Final", "Generator", "Generic", "Iterable", "Iterator", "List", "Literal", "Mapping", "NamedTuple", "Optional"),
+    *("Protocol", "Sequence", "Set", "TYPE_CHECKING", "Tuple", "Type", "TypeVar", "TypedDict", "Union", "cast"),
+)
+_KNOWN_HOMES: Final = {
+    **dict.fromkeys(_TYPING, "typing"),
+    **dict.fromkeys(("Mock", "MagicMock", "AsyncMock", "patch", "call", "PropertyMock"), "unittest.mock"),
+    **dict.fromkeys(("dataclass", "field", "asdict"), "dataclasses"),
+    **dict.fromkeys(("defaultdict", "Counter", "OrderedDict", "deque", "namedtuple"), "collections"),
+    **dict.fromkeys(("datetime", "timedelta", "timezone"), "datetime"),
+    **dict.fromkeys(("partial", "wraps", "lru_cache"), "functools"),
+    **dict.fromkeys(("contextmanager", "asynccontextmanager", "suppress"), "contextlib"),
+    **dict.fromkeys(("ABC", "abstractmethod"), "abc"),
+    "Decimal": "decimal",
+    "Enum": "enum",
+    "Path": "pathlib",
+    "UUID": "uuid",
+}
+
+
+@rule("SYN001", "syntax-error", Severity.ERROR)
+def syntax_error(program: Program) -> Iterator[Violation]:
+    """A file that does not compile.
+
+    ## What it does
+    Reports the first place at which a Python file stops compiling on the deployed Python and every newer one: what
+    the grammar forbids, and what only the compiler finds, such as `await` in a plain function, `return` with a value
+    in an async generator, or two parameters of one name. Further lines are named in the message, and the line that is
+    likely to have caused it is named beside it: the statement that a bulk edit put at column 0 into a method, the
+    bracket or string that was never closed, the colon that slipped into a comment.
+
+    Every `.py` file is looked at, and scripts without a suffix that have a Python shebang.
+
+    ## What breaks in production
+    Importing the module raises SyntaxError. A service that imports it at start-up does not start; tests that import it
+    cannot be collected.
+
+    ## Bad
+    `app/agent.py`:
+
+    ```python
+    class Agent:
+        def run(self, request):
+            log = self.log
+    from app.tools import Dispatcher
+            dispatcher = Dispatcher(log)  # <- SYN001
+            return dispatcher.run(request)
+    ```
+
+    `app/auth.py`:
+
+    ```python
+    def verify(token):
+        return await check(token)  # <- SYN001
+
+
+    async def check(token):
+        return bool(token)
+    ```
+
+    ## Good
+    `app/auth.py`:
+
+    ```python
+    async def verify(token):
+        return await check(token)
+
+
+    async def check(token):
+        return bool(token)
+    ```
+
+    ## Configuration
+    `target-python` sets the deployed Python where it is not found in a Dockerfile or in `requires-python`. Files that
+    are broken on purpose belong under `exclude`. In a folder of test data (`tests/data`, `testdata`,
+    `tests/fixtures`) a broken file is a warning, and a file that is broken at a Jinja tag is told as information.
+
+    ## What it cannot see
+    Whether anything ever imports the file: Python 2 code that a package carries along does not compile, and is
+    reported. A file with conflict markers, of an unknown encoding, or indented by tabs and blanks is told by the TXT
+    rules. The few limits that depend on a version's own parser, such as how deep expressions may nest, are those of
+    the Python that runs guard. Markup that a tool expands before Python sees it is not known, Jinja's apart.
+    """
+    told = unreadable_paths(program)
+    for path, facts in program.linked(FAMILY).files.items():
+        fault = facts.broken
+        if fault is None or path in told:
+            continue
+        template = facts.template or bool(_TEMPLATE_PATH.search(path))
+        yield Violation(
+            path=path,
+            span=fault.span,
+            message=_template_message(fault) if template else f"does not compile: {fault.message}{_and_more(fault)}",
+            anchor=f"{fault.message}: {fault.code}",
+            symbol=fault.symbol,
+            severity=Severity.INFO if template else Severity.WARNING if _is_data(path) else None,
+            cause="" if template else "Importing this module raises SyntaxError, whatever imports it.",
+            help="" if template else _way_out(fault),
+            related=tuple(Related(path, hint.line, hint.message) for hint in fault.hints),
+            data={"python": str(program.target), "lines": [fault.span.line, *fault.more]},
+        )
+
+
+def _template_message(fault: Fault) -> str:
+    return f"a template that becomes Python when it is rendered; not checked (line {fault.span.line} holds a tag)"
+
+
+def _is_data(path: str) -> bool:
+    """Whether a path is that of an input to tests, which nothing imports."""
+    name = path.rpartition("/")[2]
+    return not _COLLECTED.match(name) and bool(_DATA.search(path) or _TEST_DATA.search(path))
+
+
+def _and_more(fault: Fault) -> str:
+    if not fault.more:
+        return ""
+    shown = ", ".join(str(line) for line in fault.more[:_SHOWN])
+    more = "" if len(fault.more) <= _SHOWN else " and more"
+    return f" (also line{'s' if len(fault.more) > 1 else ''} {shown}{more})"
+
+
+def _way_out(fault: Fault) -> str:
+    if fault.hints:
+        return f"Look at line {fault.hints[0].line} first."
+    return ""
+
+
+@rule("SYN002", "late-future-import", Severity.ERROR, fixable="safe")
+def late_future_import(program: Program) -> Iterator[Violation]:
+    """A `from __future__` import that does not stand at the beginning of the file.
+
+    ## What it does
+    Reports each `from __future__ import …` behind a statement that is neither the docstring nor another such import.
+
+    ## What breaks in production
+    Importing the module raises SyntaxError: "from __future__ imports must occur at the beginning of the file".
+
+    ## Bad
+    `app/models.py`:
+
+    ```python
+    import os
+    from __future__ import annotations  # <- SYN002
+
+    HOME = os.environ["HOME"]
+    ```
+
+    ## Good
+    `app/models.py`:
+
+    ```python
+    # A comment and a docstring may stand above it.
+    \"\"\"Models.\"\"\"
+
+    from __future__ import annotations
+
+    import os
+
+    HOME = os.environ["HOME"]
+    ```
+
+    ## Configuration
+    The fix moves the import behind the docstring, or drops it where the same feature is imported there already. It
+    leaves alone an import that shares its line with other code, or stands inside a block.
+
+    ## What it cannot see
+    Nothing that matters here: Python's own rule is as strict as this one.
+    """
+    told = unreadable_paths(program)
+    for path, facts in program.linked(FAMILY).files.items():
+        if path in told:
+            continue
+        for late in facts.late:
+            yield Violation(
+                path=path,
+                span=late.span,
+                message="does not compile: a `__future__` import must stand at the beginning of the file",
+                anchor=late.code,
+                severity=Severity.WARNING if _is_data(path) else None,
+                cause="Importing this module raises SyntaxError, whatever imports it.",
+                help="Move it above every other statement, right behind the docstring.",
+                fix=Fix("safe", "move the import to the beginning of the file"),
+            )
+
+
+@rule("SYN003", "newer-syntax", Severity.ERROR)
+def newer_syntax(program: Program) -> Iterator[Violation]:
+    """Syntax that a newer Python reads and the deployed one does not.
+
+    ## What it does
+    Reports the first place in a file whose syntax came with a later Python than the one that is deployed: quotes of the
+    same kind nested in an f-string (3.12), `type X = …` and type parameters (3.12), `except A, B:` without parentheses
+    (3.14), `match` (3.10), and so on. Further places are named in the message.
+
+    ## What breaks in production
+    The module compiles on the developer's machine and raises SyntaxError in the image.
+
+    ## Bad
+    `Dockerfile`:
+
+    ```dockerfile
+    FROM python:3.11-slim
+    COPY app /app
+    CMD ["python", "/app/names.py"]
+    ```
+
+    `app/names.py`:
+
+    ```python
+    row = {"name": "guard"}
+    print(f"the name is {row["name"]}")  # <- SYN003
+    ```
+
+    ## Good
+    `Dockerfile`:
+
+    ```dockerfile
+    FROM python:3.12-slim
+    COPY app /app
+    CMD ["python", "/app/names.py"]
+    ```
+
+    `app/names.py`:
+
+    ```python
+    row = {"name": "guard"}
+    print(f"the name is {row["name"]}")
+    ```
+
+    ## Configuration
+    The deployed Python is read from `target-python` in the configuration, from the `FROM` lines of the Dockerfiles,
+    from `requires-python`, or is the one that runs guard; the message says which.
+
+    ## What it cannot see
+    A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
+    standard library has, and the deployed one has not, is no syntax.
+    """
+    told = unreadable_paths(program)
+    target = program.target
+    deployed = (Related(target.path, target.line, f"{target} is deployed"),) if target.path and target.line else ()
+    for path, facts in program.linked(FAMILY).files.items():
+        fault = facts.newer
+        if fault is None or fault.added_in is None or path in told or _TEMPLATE_PATH.search(path):
+            continue
+        needed = "%d.%d" % fault.added_in
+        said = fault.message[:1].lower() + fault.message[1:]
+        yield Violation(
+            path=path,
+            span=fault.span,
+            message=f"needs Python {needed}, and {target} is deployed ({target.source}): {said}{_and_more(fault)}",
+            anchor=f"{fault.message}: {fault.code}",
+            symbol=fault.symbol,
+            severity=Severity.WARNING if _is_data(path) else None,
+            cause=f"It compiles on Python {needed} and raises SyntaxError on import on {target}.",
+            help=f"Write it in a form that {target} reads, or deploy on Python {needed}.",
+            related=deployed,
+            data={"needs": needed, "python": str(target), "lines": [fault.span.line, *fault.more]},
+        )
+
+
+@rule("SYN004", "undefined-name", Severity.ERROR)
+def undefined_name(program: Program) -> Iterator[Violation]:
+    """A name that nothing binds.
+
+    ## What it does
+    Reports each place that reads a name which is bound nowhere: not in the scopes around it, not as a builtin of the
+    deployed Python. A name that stands only in an annotation which Python does not evaluate by itself, or under
+    `TYPE_CHECKING`, is a warning: it fails only when a framework resolves the annotation.
+
+    ## What breaks in production
+    NameError as soon as the line is reached; often on a failure path that no test takes, where it hides the error that
+    was to be handled.
+
+    ## Bad
+    `app/metrics.py`:
+
+    ```python
+    class Factory:
+        def __init__(self):
+            self.failures = 0
+
+
+    async def create(connect):
+        try:
+            return await connect()
+        except OSError:
+            self.failures += 1  # <- SYN004
+            raise
+    ```
+
+    ## Good
+    `app/metrics.py`:
+
+    ```python
+    class Factory:
+        def __init__(self):
+            self.failures = 0
+
+        async def create(self, connect):
+            try:
+                return await connect()
+            except OSError:
+                self.failures += 1
+                raise
+    ```
+
+    ## Configuration
+    `# noqa: F821` on the line is respected as well as guard's own comments, and so is what pylint, mypy, pyright and ty
+    have in its place.
+
+    ## What it cannot see
+    Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said
+    of them. Neither of names that are deleted somewhere in the file, bound further down in a loop, guarded by
+    `except NameError`, read in a branch that the platform or the version of Python decides, or put into builtins by
+    any file of the tree; nor of `__names__` with two underscores at both ends, which hosts such as Salt give. Other
+    names that a host hands to a script it executes are known for gettext, IPython, Snakemake and Databricks notebooks
+    only. Whether the line is ever reached is not known.
+    """
+    truth = program.linked(FAMILY)
+    for path, facts in truth.files.items():
+        if not facts.undefined or _TEMPLATE_PATH.search(path):
+            continue
+        for found in facts.undefined:
+            if found.name in truth.builtins or _is_configuration(path, found):
+                continue
+            yield _undefined(path, found)
+
+
+def _is_configuration(path: str, found: Undefined) -> bool:
+    """What Jupyter and Sphinx hand to their configuration files."""
+    name = path.rpartition("/")[2]
+    return (name == "conf.py" and found.name == "tags") or (name.endswith("_config.py") and found.name == "get_config")
+
+
+def _undefined(path: str, found: Undefined) -> Violation:
+    if found.use == ANNOTATION:
+        message = f"undefined name `{found.name}` in an annotation that Python does not evaluate by itself"
+        cause = "It fails when something resolves the annotation: pydantic, FastAPI, `typing.get_type_hints`."
+    elif found.use == CHECKERS:
+        message = f"undefined name `{found.name}`, which only a type checker reads"
+        cause = ""
+    else:
+        message = f"undefined name `{found.name}`"
+        cause = f"NameError {'when' if found.lazy else 'at import, as soon as'} this line is reached."
+    return Violation(
+        path=path,
+        span=found.span,
+        message=message,
+        anchor=f"undefined {found.name}",
+        symbol=found.symbol,
+        severity=None if found.use not in (ANNOTATION, CHECKERS) else Severity.WARNING,
+        cause=cause,
+        help=_import_help(found.name),
+        lazy=found.lazy or found.use in (ANNOTATION, CHECKERS),
+        data={"name": found.name},
+    )
+
+
+def _import_help(name: str) -> str:
+    """The import that is likely to be missing."""
+    home = _KNOWN_HOMES.get(name)
+    if home is not None:
+        return f"Is `from {home} import {name}` missing?"
+    if name in sys.stdlib_module_names and not name.startswith("_"):
+        return f"Is `import {name}` missing?"
+    if name in ("self", "cls"):
+        return f"This function is no method, so it has no `{name}`."
+    return ""

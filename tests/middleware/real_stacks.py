@@ -1,0 +1,76 @@
+"""Run as a child process: the stacks that Starlette and FastAPI really build for the modules of some folders.
+
+Reads a JSON list of folders from standard input; prints for each one the list of distinct stacks, a stack being the
+names of its layers from the outermost inwards. Every module of a folder is imported by itself, once for each
+combination of the environment variables that the folder's code asks for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import itertools
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from types import FunctionType, MethodType
+
+from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.routing import Router
+
+
+def layers(app: object) -> list[str]:
+    names = []
+    while not isinstance(app, Router):
+        if isinstance(app, Starlette):
+            app = app.build_middleware_stack()
+            continue
+        name = type(app).__name__
+        if type(app) is BaseHTTPMiddleware:
+            dispatch = app.dispatch_func
+            named = isinstance(dispatch, FunctionType | MethodType)
+            name = dispatch.__name__ if named else type(dispatch).__name__
+        names.append(name)
+        app = app.app
+    return names
+
+
+def applications(module: object) -> list[object]:
+    """The variables of a module whose names begin with `app`, and what the main module's functions `create…()` give."""
+    found = [value for name, value in vars(module).items() if name.startswith("app") and callable(value)]
+    if module.__name__ == "main":
+        created = [value for name, value in vars(module).items() if name.startswith("create")]
+        found += [create() for create in created if create.__module__ == "main"]
+    return [app for app in found if isinstance(app, Starlette) or hasattr(app, "app")]
+
+
+def stacks_of(folder: Path) -> list[list[str]]:
+    asked = sorted(
+        {name for path in folder.rglob("*.py") for name in re.findall(r'environ\.get\("(\w+)"', path.read_text())}
+    )
+    found = []
+    sys.path.insert(0, str(folder))
+    for combination in itertools.product((None, "1"), repeat=len(asked)):
+        values = {name: value for name, value in zip(asked, combination, strict=True) if value}
+        for name in asked:
+            os.environ.pop(name, None)
+        os.environ.update(values)
+        for path in sorted(folder.glob("*.py")):
+            before = set(sys.modules)
+            with contextlib.redirect_stdout(io.StringIO()):
+                module = importlib.import_module(path.stem)
+                found.extend(layers(app) for app in applications(module))
+            for name in set(sys.modules) - before:
+                if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
+                    del sys.modules[name]
+            importlib.invalidate_caches()
+    sys.path.remove(str(folder))
+    return [list(stack) for stack in sorted(set(map(tuple, found)))]
+
+
+if __name__ == "__main__":
+    print(json.dumps([stacks_of(Path(folder)) for folder in json.load(sys.stdin)]))
