@@ -1,0 +1,1 @@
+"""The command line: parse arguments, call, write, exit. One module per command."""

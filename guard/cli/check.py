@@ -1,0 +1,170 @@
+"""`guard check`."""
+
+from __future__ import annotations
+
+import gc
+import posixpath
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+from guard.cache import Cache, default_path
+from guard.cli.output import parse_outputs, write_outputs, write_stdout
+from guard.config import load, resolve_selection
+from guard.engine import Options, check
+from guard.model import Report
+from guard.registry import all_rules
+from guard.report.escape import visible
+from guard.sources.locate import open_tree
+from guard.sources.tree import Tree
+
+if TYPE_CHECKING:
+    from guard.fixing import Fixed
+
+
+@click.command("check")
+@click.argument("paths", nargs=-1, type=click.Path())
+@click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
+@click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
+@click.option("--select", metavar="CODES", multiple=True, help="Rules to run: codes, families or slugs, by commas.")
+@click.option("--ignore", metavar="CODES", multiple=True, help="Rules to leave out.")
+@click.option("--fix", is_flag=True, help="Mend what can be mended safely, and report the rest.")
+@click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change behaviour.")
+@click.option("--diff", "show_diff", is_flag=True, help="Show what --fix would change; change nothing.")
+@click.option(
+    "--output",
+    metavar="FORMAT[:FILE]",
+    multiple=True,
+    help="text, concise, json, jsonl, sarif, github, gitlab, junit, markdown. May be given several times.",
+)
+@click.option("--statistics", is_flag=True, help="Count findings per rule.")
+@click.option(
+    "--config", "overrides", metavar="FILE|KEY=VALUE", multiple=True, help="Another configuration, or one setting."
+)
+@click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
+@click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; one per core unless given.")
+@click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings or problems.")
+def command(
+    paths: tuple[str, ...],
+    staged: bool,
+    rev: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    fix: bool,
+    unsafe_fixes: bool,
+    show_diff: bool,
+    output: tuple[str, ...],
+    statistics: bool,
+    overrides: tuple[str, ...],
+    no_cache: bool,
+    jobs: int | None,
+    exit_zero: bool,
+) -> int:
+    """Check a tree for what would fail after a deploy.
+
+    Without PATHS the whole repository is checked, whatever the current folder. PATHS narrow the report; the
+    analysis always sees the whole tree.
+
+    Exit codes: 0 clean, 1 findings, 2 usage or configuration, 3 something could not be checked,
+    4 the environment failed.
+    """
+    outputs = parse_outputs(output)
+    if staged and rev:
+        raise click.UsageError("--staged and --rev exclude one another")
+    if unsafe_fixes and not (fix or show_diff):
+        raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
+    if (fix or show_diff) and (staged or rev):
+        raise click.UsageError("--fix and --diff work on files on disk, not with --staged or --rev")
+    # A run makes millions of objects that live to its end; the cyclic collector would walk them for nothing.
+    gc.disable()
+    rules = all_rules()
+    tree, within = open_tree(paths, staged=staged, rev=rev)
+    config = load(tree, _start(tree, within.prefixes), overrides, rules=rules)
+    codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
+    with closing(Cache(None if no_cache else default_path())) as cache, _progress() as progress:
+        options = Options(jobs=jobs or 0, cache=cache, progress=progress)
+
+        def run(on: Tree) -> Report:
+            return check(on, config, codes, options, within.matches)
+
+        report = run(tree)
+        if fix or show_diff:
+            report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
+    enabled = {code: rule for code, rule in rules.items() if code in codes}
+    if not show_diff:
+        write_outputs(outputs, report, tree, enabled, statistics=statistics)
+    return 0 if exit_zero else report.exit_code
+
+
+def _start(tree: Tree, prefixes: tuple[str, ...]) -> str:
+    """The folder whose configuration holds: the closest one above all the paths."""
+    folders = [posixpath.dirname(prefix) if prefix in tree.files else prefix for prefix in prefixes]
+    return posixpath.commonpath(folders) if folders else ""
+
+
+def _split(values: tuple[str, ...]) -> list[str]:
+    return [name.strip() for value in values for name in value.split(",") if name.strip()]
+
+
+def _fix(
+    tree: Tree,
+    report: Report,
+    run: Callable[[Tree], Report],
+    *,
+    unsafe: bool,
+    write: bool,
+) -> tuple[Report, Tree]:
+    """Mend in memory; then write, or show. Gives the report on what is left, and the tree that it is about."""
+    from guard import fixing
+
+    fixed = fixing.fix(tree, report, run, unsafe=unsafe)
+    if not write:
+        text = fixing.diff(tree, fixed.changes)
+        if sys.stdout.isatty():
+            # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
+            text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
+        write_stdout(text.encode("utf-8", "surrogateescape"))
+        return report, tree
+    fixing.write(tree, fixed.changes)
+    _tell(fixed)
+    return fixed.report, fixing.OverlayTree(tree, fixed.changes)
+
+
+def _tell(fixed: Fixed) -> None:
+    if fixed.changes:
+        click.echo(f"guard: mended {len(fixed.mended)} findings in {len(fixed.changes)} files", err=True)
+    for path in fixed.refused:
+        click.echo(f"guard: {path}: a fix is left out: it would bring in another finding, or mend nothing", err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None] | None]:
+    """A progress bar on a terminal, once a run takes longer than a second; nothing in a pipe."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("guard"), BarColumn(), MofNCompleteColumn(), TextColumn("files"), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    task = bar.add_task("files", total=None)
+    started = time.monotonic()
+    shown = False
+
+    def show(done: int, total: int) -> None:
+        nonlocal shown
+        if not shown and time.monotonic() - started > 1:
+            bar.start()
+            shown = True
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield show
+    finally:
+        if shown:
+            bar.stop()

@@ -1,0 +1,10 @@
+"""JSON for the commands that describe guard itself."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+def json_text(value: msgspec.Struct) -> str:
+    """`value` as indented JSON with a final newline. Its strings must hold no lone surrogates."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

@@ -1,0 +1,300 @@
+"""From a tree to a report: gather facts, link them, judge, and say what could not be checked."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from guard import __version__
+from guard.cache import Cache
+from guard.checks.suppressions import FAMILY as SUPPRESSIONS
+from guard.checks.text_index import read_settings
+from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
+from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
+from guard.impact import reach_of
+from guard.model import Finding, Problem, Report, Severity, Violation
+from guard.program import Program
+from guard.registry import Rule, all_rules
+from guard.sources.tree import SourceFile, Tree
+from guard.suppress import UNUSED, apply
+from guard.target import TargetPython, target_python
+
+Progress = Callable[[int, int], None]
+"""Told how many of how many files are done."""
+
+
+class Options(msgspec.Struct, frozen=True, kw_only=True):
+    """How to run, where that does not change what is found."""
+
+    jobs: int = 0
+    """Processes; 0 for one per core that this process may use."""
+    cache: Cache | None = None
+    progress: Progress | None = None
+
+
+class Judged(msgspec.Struct, frozen=True, array_like=True):
+    """What a run found, before it is narrowed to the paths asked for. Remembered as a whole between runs."""
+
+    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...]
+    suppressed: int
+    found: int
+    analysed: int
+
+
+_FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
+_JUDGED: msgspec.msgpack.Decoder[Judged] = msgspec.msgpack.Decoder(Judged)
+
+
+def check(
+    tree: Tree, config: Config, codes: frozenset[str], options: Options, within: Callable[[str], bool] | None = None
+) -> Report:
+    """Check `tree` with the rules `codes`; `within` narrows the report (never the analysis) to some paths.
+
+    Raises EnvironmentFailed where ruff or git cannot be run.
+    """
+    started = time.perf_counter()
+    cache = options.cache or Cache(None)
+    target = target_python(tree, config)
+    gathering = Gathering(target.version, config.python_limit)
+    files = _chosen(tree, config)
+    key = _result_key(tree, files, config, codes, gathering, target)
+    judged = _remembered(cache, key)
+    if judged is None:
+
+        def analyse() -> Judged:
+            facts, problems = collect(tree, files, gathering, options, cache)
+            return _judge(Program(tree, config, target, facts), codes, problems)
+
+        try:
+            judged = analyse()
+        except msgspec.DecodeError:
+            cache.distrust()
+            judged = analyse()
+        _remember(cache, key, judged)
+    findings = [finding for finding in judged.findings if within is None or within(finding.path)]
+    problems_shown = [problem for problem in judged.problems if within is None or within(problem.path)]
+    if cache.complaint:
+        problems_shown.append(Problem("", "cache", cache.complaint))
+    return Report(
+        guard=__version__,
+        tree_kind=tree.kind,
+        tree_label=tree.label,
+        files_found=judged.found,
+        files_analysed=judged.analysed,
+        findings=tuple(findings),
+        problems=tuple(problems_shown),
+        suppressed=judged.suppressed,
+        total_s=round(time.perf_counter() - started, 3),
+    )
+
+
+def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
+    excluded = matcher(config.exclude)
+    return [file for path, file in tree.files.items() if not file.is_link and not excluded(path)]
+
+
+def _result_key(
+    tree: Tree,
+    files: Sequence[SourceFile],
+    config: Config,
+    codes: frozenset[str],
+    gathering: Gathering,
+    target: TargetPython,
+) -> str:
+    """Everything that the result depends on: contents, names and modes, configuration, rules, versions."""
+    digest = hashlib.sha256()
+    settings = repr(read_settings(tree.git)) if tree.git is not None else ""
+    for part in (
+        gathering.salt,
+        settings,
+        tree.kind,
+        tree.context,
+        config.digest,
+        repr(target),
+        *sorted(codes),
+        *tree.submodules,
+    ):
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
+    for problem in tree.problems:
+        digest.update(f"{problem.path}\0{problem.kind}\0".encode("utf-8", "surrogateescape"))
+    for path, file in tree.files.items():
+        digest.update(f"{path}\0{file.mode}\0{file.oid}\0".encode("utf-8", "surrogateescape"))
+    return f"result:{digest.hexdigest()}"
+
+
+def _remembered(cache: Cache, key: str) -> Judged | None:
+    value = cache.get(key)
+    if value is None:
+        return None
+    try:
+        return _JUDGED.decode(value)
+    except (msgspec.DecodeError, msgspec.ValidationError):
+        return None
+
+
+_PASSING = frozenset({"unreadable", "missing-object", "crash"})
+"""Problems that may be gone in the next run, although nothing in the tree has changed."""
+
+
+def _remember(cache: Cache, key: str, judged: Judged) -> None:
+    if any(problem.kind in _PASSING for problem in judged.problems):
+        return
+    # A path that is not UTF-8 cannot be stored; such a tree is judged anew in every run.
+    with contextlib.suppress(UnicodeEncodeError):
+        cache.put_many([(key, msgspec.msgpack.encode(judged))])
+
+
+# Gathering
+
+
+def collect(
+    tree: Tree, files: Sequence[SourceFile], gathering: Gathering, options: Options, cache: Cache
+) -> tuple[dict[str, FileFacts], list[Problem]]:
+    """The facts of every file, from the cache where it has them, and the problems that were met."""
+    salt = gathering.salt
+    wanted: dict[str, Wanted] = {}
+    for file in files:
+        key = key_of(file)
+        if key not in wanted:
+            wanted[key] = Wanted(key, file)
+    known: dict[str, FileFacts] = {}
+    for salted, value in cache.get_many([f"{salt}:{key}" for key in wanted]):
+        try:
+            known[salted.partition(":")[2]] = _FACTS.decode(value)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            continue
+    missing = [one for key, one in wanted.items() if key not in known]
+    done = len(known)
+
+    def keep(batch: Sequence[tuple[str, bytes]]) -> None:
+        nonlocal done
+        lasting = []
+        for key, value in batch:
+            facts = known[key] = _FACTS.decode(value)
+            if facts.problem is None or facts.problem[0] in _LASTING:
+                lasting.append((f"{salt}:{key}", value))
+        cache.put_many(lasting)
+        done += len(batch)
+        if options.progress is not None:
+            options.progress(done, len(wanted))
+
+    crashed = gather(missing, tree, gathering, options.jobs or _cores(), keep) if missing else {}
+    problems = list(tree.problems)
+    facts_by_path: dict[str, FileFacts] = {}
+    for file in files:
+        key = key_of(file)
+        facts = known.get(key)
+        if facts is None:
+            problems.append(Problem(file.path, "crash", crashed.get(key, "no facts came back for it")))
+            continue
+        facts_by_path[file.path] = facts
+        if facts.problem is not None and facts.problem[0] != "unparsable":
+            problems.append(Problem(file.path, *facts.problem))
+    return facts_by_path, problems
+
+
+_LASTING = frozenset({"too-large", "lfs-pointer", "unparsable"})
+"""Problems that the content has by itself, so that they may be remembered with it."""
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+# Judging
+
+
+def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> Judged:
+    rules = all_rules()
+    enabled = [rule for code, rule in rules.items() if code in codes]
+    violations = [(rule, violation) for rule in enabled for violation in rule.check(program)]
+    findings = list(_findings(program, violations))
+    bad = {problem.path for problem in problems if problem.kind in _NOT_ANALYSED}
+    whole = {path for path, facts in program.files.items() if facts.parsed} - bad
+    outcome = apply(findings, program.linked(SUPPRESSIONS), RuleNames(rules), codes, whole)
+    hygiene = [(rules[UNUSED], violation) for violation in outcome.unused]
+    ignored = ignored_in(program.config, rules)
+    findings = [
+        finding
+        for finding in (*outcome.kept, *_findings(program, hygiene))
+        if finding.code not in ignored(finding.path)
+    ]
+    findings.sort(key=lambda finding: finding.sort_key)
+    problems = [*problems, *_unparsed(program, findings)]
+    bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
+    analysed = sum(path not in bad for path in program.files)
+    listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
+    return Judged(tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, listed, analysed)
+
+
+_NOT_ANALYSED = frozenset({"unreadable", "missing-object", "too-large", "crash", "lfs-pointer", "unparsable"})
+
+
+def _unparsed(program: Program, findings: Iterable[Finding]) -> Iterator[Problem]:
+    """Python files that nothing could parse and no finding says why: without this they would pass for clean."""
+    told = {(finding.path, finding.code) for finding in findings}
+    for path, facts in program.files.items():
+        if facts.kind == "text" or facts.parsed:
+            continue
+        say_why = _SAY_WHY if facts.problem is None else _SAY_SYNTAX
+        if not any((path, code) in told for code in say_why):
+            yield Problem(path, *(facts.problem or ("unparsable", _UNPARSED[facts.kind])))
+
+
+_UNPARSED = {
+    "python": "not valid Python, and the rules that would say why are off",
+    "stub": "not a valid stub",
+}
+_SAY_SYNTAX = ("SYN001", "SYN003")
+_SAY_WHY = (*_SAY_SYNTAX, "TXT001", "TXT002", "TXT003", "TXT005")
+"""The rules whose findings explain why a file is no Python."""
+
+
+def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) -> Iterator[Finding]:
+    """Findings with impact and fingerprint; the n-th like violation in a file has a fingerprint of its own."""
+    violations = list(violations)
+    if not violations:
+        return
+    reach = reach_of(program)
+    severities = resolve_severities(program.config, all_rules())
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    violations.sort(key=lambda pair: (pair[0].code, pair[1].path, pair[1].span.line, pair[1].span.column))
+    for rule, violation in violations:
+        same = (rule.code, violation.path, violation.symbol, violation.anchor)
+        impact = reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
+        yield Finding(
+            code=rule.code,
+            slug=rule.slug,
+            severity=_severity(rule, violation, severities),
+            impact=impact,
+            path=violation.path,
+            span=violation.span.closed(),
+            message=violation.message,
+            symbol=violation.symbol,
+            fingerprint=fingerprint(rule.code, violation.symbol, violation.anchor, seen[same]),
+            cause=violation.cause,
+            help=violation.help,
+            related=violation.related,
+            fix=violation.fix,
+            data=violation.data,
+        )
+        seen[same] += 1
+
+
+def _severity(rule: Rule, violation: Violation, configured: Mapping[str, Severity]) -> Severity:
+    return configured.get(rule.code) or violation.severity or rule.severity
+
+
+def fingerprint(code: str, symbol: str, anchor: str, ordinal: int) -> str:
+    """The identity of a finding: it survives edits above it and a move of its file. 24 hex digits."""
+    parts = (code, symbol, " ".join(anchor.split()), str(ordinal))
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]

@@ -1,0 +1,92 @@
+"""What holds for every format."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_samples import ANY_TEXT, BILLING, NOTE, PROBLEMS, QUICK, REPORTS, RULES, RUNTIME, STARTUP, finding, report
+
+from guard.model import Report
+from guard.report import FORMATS, RenderContext, render
+
+FULL = report(STARTUP, RUNTIME, NOTE, problems=PROBLEMS)
+READ_BY_PEOPLE = ("text", "concise", "github", "junit", "markdown")
+
+
+def test_concise() -> None:
+    assert render("concise", FULL, RenderContext()) == (
+        "services/billing/app.py:3:26: IMP002 billing.mail binds no name 'InvoiceMailer' [startup]\n"
+        "services/billing/app.py:7:7: MID001 SessionMiddleware is added inside the middleware that reads"
+        " request.session [runtime]\n"
+        "data/con.txt:1:1: TXT006 Windows reserves the name 'con' [tooling]\n"
+        "big.py: problem too-large: 12 MB, and the limit is 10 MB\n"
+        "vendor/lib: problem submodule: another repository, not looked at\n"
+    )
+    assert render("concise", report(), RenderContext()) == ""
+    hostile = finding(path="a\nb.py", message="x\x1b[2Jy")
+    assert render("concise", report(hostile), RenderContext()) == "a\\nb.py:3:26: IMP002 x\\x1b[2Jy [startup]\n"
+
+
+def test_an_unknown_format_is_a_key_error() -> None:
+    with pytest.raises(KeyError):
+        render("yaml", FULL, RenderContext())
+
+
+def everything() -> dict[str, str]:
+    context = RenderContext(rules=RULES, sources={STARTUP.path: BILLING}, statistics=True)
+    return {name: render(name, FULL, context) for name in FORMATS}
+
+
+def test_the_same_report_gives_the_same_text_in_another_process() -> None:
+    script = (
+        "import json, sys; sys.path.insert(0, sys.argv[1]);"
+        "import test_report_formats; print(json.dumps(test_report_formats.everything()))"
+    )
+    # Another hash seed, so that the order of a set would show.
+    other = subprocess.run(
+        [sys.executable, "-c", script, str(Path(__file__).parent)],
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    )
+    assert json.loads(other.stdout) == everything()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@QUICK
+@given(given_report=REPORTS, source=ANY_TEXT, color=st.booleans(), width=st.integers(1, 200), limit=st.integers(0, 3))
+def test_any_report_can_be_written(
+    name: str, given_report: Report, source: str, color: bool, width: int, limit: int
+) -> None:
+    sources = {one.path: source for one in given_report.findings}
+    context = RenderContext(
+        rules=RULES, sources=sources, color=color, width=width, limit=limit, statistics=True, sarif_results=limit
+    )
+    text = render(name, given_report, context)
+    text.encode()
+    assert text.endswith("\n") or not text
+
+
+@pytest.mark.parametrize("name", READ_BY_PEOPLE)
+@QUICK
+@given(given_report=REPORTS, source=ANY_TEXT)
+def test_what_people_read_holds_no_control_character(name: str, given_report: Report, source: str) -> None:
+    context = RenderContext(sources={one.path: source for one in given_report.findings})
+    text = render(name, given_report, context)
+    assert not {unicodedata.category(char) for char in text.replace("\n", "")} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def test_a_format_is_imported_only_when_it_is_used() -> None:
+    script = (
+        "import sys, guard.report; early = {'guard.report.sarif', 'rich', 'xml.etree.ElementTree'} & set(sys.modules);"
+        "guard.report.render; assert not early, early"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
