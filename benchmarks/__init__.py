@@ -1,0 +1,1 @@
+"""How fast guard is, measured beside other tools: `make bench`, or `python -m benchmarks.run --help`."""

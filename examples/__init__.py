@@ -1,0 +1,1 @@
+"""Programs that show guard at work."""
