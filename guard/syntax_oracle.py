@@ -44,6 +44,8 @@ _NOQA: Final = re.compile(
 """What says on a line that its undefined name is meant, whichever tool it is said to."""
 _ALWAYS_KNOWN: Final = (3, 14)
 """The newest Python that every supported ruff can be asked about."""
+_IN_MEMORY: Final = "/dev/shm"
+"""Linux keeps files below it in memory. https://man7.org/linux/man-pages/man7/shm_overview.7.html"""
 _LISTED: Final = (0, 1, 2)
 """Exit codes of a ruff that ended by itself; it has died where it gives another."""
 
@@ -146,22 +148,39 @@ def _rows(numbered: Sequence[tuple[int, bytes | None]], target: tuple[int, int])
     A content that overflows ruff's stack takes its whole batch down, so the halves of such a batch are asked about
     one by one: only the content itself goes unread.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="guard-") as folder:
-            for number, content in numbered:
-                if content is not None:
-                    Path(folder, f"m{number}.py").write_bytes(content)
-            rows = _run(folder, target)
-    except OSError as error:
-        raise EnvironmentFailed(
-            f"cannot write to the folder for temporary files: {error.strerror or error}; set TMPDIR"
-        ) from error
+    rows = _asked(numbered, target)
     if rows is not None:
         return [(int(os.path.basename(row.filename)[1:-3]), row) for row in rows]
     if len(numbered) == 1:
         return [(numbered[0][0], _Row("panic", "nested too deeply", "", _Location(1, 1), _Location(1, 1)))]
     middle = len(numbered) // 2
     return _rows(numbered[:middle], target) + _rows(numbered[middle:], target)
+
+
+def _asked(numbered: Sequence[tuple[int, bytes | None]], target: tuple[int, int]) -> list[_Row] | None:
+    """What ruff says of the contents, in a folder that is gone afterwards; None where it died of one of them."""
+    error = OSError()
+    for place in _scratch_folders():
+        try:
+            with tempfile.TemporaryDirectory(prefix="guard-", dir=place) as folder:
+                for number, content in numbered:
+                    if content is not None:
+                        with open(f"{folder}/m{number}.py", "wb") as file:
+                            file.write(content)
+                return _run(folder, target)
+        except OSError as failed:
+            error = failed
+    raise EnvironmentFailed(
+        f"cannot write to the folder for temporary files: {error.strerror or error}; set TMPDIR"
+    ) from error
+
+
+def _scratch_folders() -> list[str | None]:
+    """Where contents are written for ruff, best first. Memory is many times cheaper than a disk, but may be small
+    (64 MB in a container), so the usual folder (None) stands behind it; one that the user has chosen stands alone."""
+    if os.environ.get("TMPDIR") or not os.access(_IN_MEMORY, os.W_OK | os.X_OK):
+        return [None]
+    return [_IN_MEMORY, None]
 
 
 def _diagnostic(row: _Row) -> Diagnostic:

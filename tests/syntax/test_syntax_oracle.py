@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from guard import syntax_oracle
@@ -94,6 +96,22 @@ def test_without_ruff_it_is_the_environment_that_failed(monkeypatch: pytest.Monk
 def test_a_full_or_missing_folder_for_temporary_files_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: object
 ) -> None:
+    monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/missing")
+    monkeypatch.setattr(syntax_oracle, "_IN_MEMORY", f"{tmp_path}/missing")
+    with pytest.raises(EnvironmentFailed, match="TMPDIR"):
+        diagnose([b"x = 1\n"], (3, 11))
+
+
+@pytest.mark.skipif(not os.access("/proc", os.W_OK), reason="only on Linux, as root")
+def test_memory_that_takes_no_file_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(syntax_oracle, "_IN_MEMORY", "/proc")
+    assert _codes(b"nothing\n") == ["F821"]
+
+
+def test_a_folder_that_the_user_has_chosen_is_the_only_one(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
+    monkeypatch.setenv("TMPDIR", f"{tmp_path}")
+    monkeypatch.setattr(syntax_oracle, "_IN_MEMORY", f"{tmp_path}")
     monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/missing")
     with pytest.raises(EnvironmentFailed, match="TMPDIR"):
         diagnose([b"x = 1\n"], (3, 11))
