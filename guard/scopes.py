@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import ast
 import enum
-from typing import Final
+from collections.abc import Set
+from typing import Any, Final
+
+from guard.nodes import CHILDREN
 
 _PLATFORM_NAMES: Final = frozenset(
     {"sys.version_info", "sys.platform", "os.name", "sys.hexversion", "sys.implementation"}
 )
+
+
+_TELLING_ATTRIBUTES: Final = frozenset({name.rpartition(".")[2] for name in _PLATFORM_NAMES} | {"modules"})
 
 
 class BindingKind(enum.StrEnum):
@@ -56,6 +62,9 @@ class Binding:
         self.annotation = annotation
 
 
+_NO_NAMES: Final[Set[str]] = frozenset()
+
+
 class Scope:
     """A module, class, function (lambdas too) or comprehension, with what it binds, in source order."""
 
@@ -63,6 +72,7 @@ class Scope:
         "bindings",
         "global_names",
         "has_yield",
+        "inner",
         "is_async",
         "kind",
         "node",
@@ -78,11 +88,15 @@ class Scope:
         self.qualname: Final = qualname
         """As Python's `__qualname__`, without `<locals>`; empty for the module."""
         self.parent: Final = parent
+        self.inner: list[Scope] = []
+        """The scopes directly inside this one, in the order in which the walk entered them."""
         self.bindings: dict[str, list[Binding]] = {}
-        self.global_names: set[str] = set()
-        self.nonlocal_names: set[str] = set()
+        self.global_names: Set[str] = _NO_NAMES
+        self.nonlocal_names: Set[str] = _NO_NAMES
         self.has_yield = False
-        self.is_async = isinstance(node, ast.AsyncFunctionDef)
+        self.is_async = node.__class__ is ast.AsyncFunctionDef
+        if parent is not None:
+            parent.inner.append(self)
 
     def lookup(self, name: str) -> tuple[Scope, list[Binding]] | None:
         """Where Python would find `name` when code in this scope reads it; None for a builtin or nothing.
@@ -139,7 +153,6 @@ class Context:
         scope: Scope,
         guards: tuple[Guard, ...] = (),
         branch: tuple[ast.AST, ...] = (),
-        *,
         type_checking: bool = False,
         dead: bool = False,
         platform: bool = False,
@@ -159,6 +172,18 @@ class Context:
         self.main: Final = main
         """Under `if __name__ == "__main__"`."""
 
+    def block_of(self, node: ast.AST) -> Context:
+        """The context of a block of `node`, which stands in this one, where nothing more is to say of the block."""
+        return Context(
+            self.scope,
+            self.guards,
+            (*self.branch, node),
+            self.type_checking,
+            self.dead,
+            self.platform,
+            self.main,
+        )
+
     def inside(
         self,
         node: ast.AST,
@@ -169,28 +194,40 @@ class Context:
         platform: bool = False,
         main: bool = False,
     ) -> Context:
-        """The context of a block of `node`, which stands in this one."""
+        """`block_of` where the block is guarded, never runs, or the like."""
         return Context(
             self.scope,
             (*self.guards, guard) if guard else self.guards,
             (*self.branch, node),
-            type_checking=self.type_checking or type_checking,
-            dead=self.dead or dead,
-            platform=self.platform or platform,
-            main=self.main or main,
+            self.type_checking or type_checking,
+            self.dead or dead,
+            self.platform or platform,
+            self.main or main,
+        )
+
+    def in_comprehension(self, scope: Scope) -> Context:
+        """The context of a comprehension that stands in this one: it runs where it stands, so what is said of the block
+        holds for it."""
+        return Context(
+            scope,
+            self.guards,
+            self.branch,
+            self.type_checking,
+            self.dead,
+            self.platform,
+            self.main,
         )
 
     def in_scope(self, scope: Scope) -> Context:
-        """The context of the body of a function or class that stands in this one."""
-        keep = scope.kind != "function"
+        """The context of the body of a scope that stands in this one."""
         return Context(
             scope,
-            self.guards if keep else (),
+            self.guards if scope.kind == "class" else (),
             (),
-            type_checking=self.type_checking,
-            dead=self.dead,
-            platform=self.platform,
-            main=self.main,
+            self.type_checking,
+            self.dead,
+            self.platform,
+            self.main,
         )
 
 
@@ -239,30 +276,33 @@ class _Signs:
         """Asks whether a module is there: `find_spec`, `"x" in sys.modules`."""
         self.attributes: list[str] = []
         """The names that `hasattr` asks for."""
-        stack: list[ast.AST] = [test]
+        stack: list[Any] = [test]
         while stack:
             node = stack.pop()
             kind = node.__class__
             if kind is ast.Name:
-                name = node.id  # type: ignore[attr-defined]
-                self.main = self.main or name == "__name__"
-                self.platform = self.platform or name == "version_info"
-                continue
-            if kind is ast.Constant:
-                continue
-            if kind is ast.Attribute:
-                written = dotted(node)
-                self.platform = self.platform or written in _PLATFORM_NAMES
-                self.module = self.module or written == "sys.modules"
-                if written:
-                    continue
-            elif kind is ast.Call:
-                self._call(node)  # type: ignore[arg-type]
-            for value in node.__dict__.values():
-                if value.__class__ is list:
-                    stack.extend(item for item in value if isinstance(item, ast.AST))
-                elif isinstance(value, ast.AST):
-                    stack.append(value)
+                name = node.id
+                if name == "__name__":
+                    self.main = True
+                elif name == "version_info":
+                    self.platform = True
+            elif kind is ast.Attribute:
+                if node.attr in _TELLING_ATTRIBUTES:
+                    written = dotted(node)
+                    self.platform = self.platform or written in _PLATFORM_NAMES
+                    self.module = self.module or written == "sys.modules"
+                while node.__class__ is ast.Attribute:
+                    node = node.value
+                if node.__class__ is not ast.Name:
+                    stack.append(node)
+            elif kind is list:
+                stack.extend(node)
+            elif kind is not ast.Constant:
+                if kind is ast.Call:
+                    self._call(node)
+                children = CHILDREN.get(kind)
+                if children is not None:
+                    stack.extend(children(node))
 
     def _call(self, node: ast.Call) -> None:
         name = dotted(node.func)
@@ -324,3 +364,14 @@ def guard_of_with(expression: ast.expr, node: ast.AST) -> Guard | None:
     if last == "suppress":
         return Guard("suppress", tuple(dotted(arg) or "?" for arg in expression.args), node)
     return None
+
+
+_NEVER_RETURNS: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"})
+_LAST_PARTS: Final = frozenset(name.rpartition(".")[2] for name in _NEVER_RETURNS)
+
+
+def never_returns(call: ast.Call) -> bool:
+    """Whether nothing behind a call runs: `sys.exit()`, `pytest.skip()`."""
+    func = call.func
+    last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+    return last in _LAST_PARTS and dotted(func) in _NEVER_RETURNS

@@ -4,19 +4,21 @@ A file is parsed once and walked once; every family listens. The walk knows Pyth
 which names a scope binds, whether a statement is dead, under `TYPE_CHECKING`, in a branch, inside a `try`
 that catches. Families learn that from the `Context` that comes with each node.
 
-Speed decides the shape of this module: a monorepo of three million lines has about thirty million
-nodes. So the walk visits a node only when it can hold something (names, constants and operators are
-passed over unless a collector asks for them), reads children straight from the node's `__dict__`, and
-makes a `Context` only where a block begins.
+Speed decides the shape of this module: a monorepo of three million lines has thirteen million nodes. So the walk visits
+a node only when it can hold something (names, constants and operators are passed over), asks the register of
+listeners before it calls anybody, gathers the expressions of a whole block before it looks into them, and makes a
+`Context` only where a block begins.
 """
 
 from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
+from guard.listeners import Handler, Listeners
+from guard.nodes import CHILDREN, PASSED_OVER
 from guard.scopes import (
     Binding,
     BindingKind,
@@ -26,42 +28,23 @@ from guard.scopes import (
     branches,
     caught_names,
     constant_truth,
-    dotted,
     guard_of_with,
+    never_returns,
 )
 
-Handler = Callable[[Any, "Context"], None]
-_Special = Callable[["Walker", Any, "Context"], None]
+_Special = Callable[["Walker", Any, Context, list[Any]], None]
+"""Given the walker, a node, its context and the expressions of that context that wait to be walked."""
 
 
 class Collector(Protocol):
-    """What a family brings to the walk.
+    """What a family brings to the walk."""
 
-    `handlers` names, by node type, the method that is called with `(node, context)` when the walk meets such a
-    node, statements and expressions alike. `chain`, where defined, is called for every maximal attribute
-    chain on a name, `a.b.c`, with the outermost node, the root name, and the attributes in reading order.
-    Functions and classes: their handler is called when the walk is about to enter, with the *outer* context.
-    """
-
-    @property
-    def handlers(self) -> Mapping[type[ast.AST], str]: ...
+    def listen(self, to: Listeners) -> None:
+        """Say what it wants to be told of."""
 
 
-ChainHandler = Callable[[ast.Attribute, ast.Name, list[str], Context], None]
-
-_PASSED_OVER: Final[frozenset[type]] = frozenset(
-    {
-        *(str, int, float, bytes, bool, complex, type(None), type(...)),
-        *(ast.Load, ast.Store, ast.Del, ast.Name, ast.Constant, ast.alias),
-        *(ast.And, ast.Or, ast.MatchSingleton),
-        *ast.operator.__subclasses__(),
-        *ast.unaryop.__subclasses__(),
-        *ast.cmpop.__subclasses__(),
-    }
-)
-
+_ENDS: Final = frozenset({ast.Return, ast.Raise, ast.Continue, ast.Break})
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_NEVER_RETURNS: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"})
 _TYPE_ALIAS: Final[type[ast.stmt] | None] = getattr(ast, "TypeAlias", None)
 _TRY_STAR: Final[type[ast.stmt] | None] = getattr(ast, "TryStar", None)
 
@@ -72,19 +55,16 @@ class Walker:
     def __init__(self, module: ast.Module, collectors: Sequence[Collector]) -> None:
         self.module_scope = Scope("module", module, "", None)
         self.scopes = [self.module_scope]
-        self._handlers: dict[type, list[Handler]] = {}
-        self._chains: list[ChainHandler] = []
+        self.listeners: Final = Listeners()
         for collector in collectors:
-            for kind, method in collector.handlers.items():
-                self._handlers.setdefault(kind, []).append(getattr(collector, method))
-            chain = getattr(collector, "chain", None)
-            if chain is not None:
-                self._chains.append(chain)
-        self._passed_over = _PASSED_OVER - self._handlers.keys()
-        self._actions: dict[type, tuple[tuple[Handler, ...], _Special | None]] = {
-            kind: (tuple(self._handlers.get(kind, ())), _EXPRESSIONS.get(kind))
-            for kind in self._handlers.keys() | _EXPRESSIONS.keys()
+            collector.listen(self.listeners)
+        nodes, module_level = self.listeners.nodes, self.listeners.module_level
+        self._inner = {**_PLANS, **{kind: (told, _STATEMENTS.get(kind)) for kind, told in nodes.items()}}
+        self._outer = {
+            **self._inner,
+            **{kind: ((*nodes.get(kind, ()), *told), _STATEMENTS.get(kind)) for kind, told in module_level.items()},
         }
+        self._expressions = {**_EXPRESSIONS, **{kind: (told, _SPECIAL.get(kind)) for kind, told in nodes.items()}}
 
     def _scope(self, kind: str, node: ast.AST, qualname: str, parent: Scope) -> Scope:
         scope = Scope(kind, node, qualname, parent)
@@ -94,105 +74,126 @@ class Walker:
     # Blocks
 
     def block(self, statements: Sequence[ast.stmt], context: Context) -> None:
-        """Walk the statements of one block in order."""
-        handlers = self._handlers
+        """Walk the statements of one block in order, and then the expressions in them."""
+        plans = self._outer if context.scope is self.module_scope else self._inner
+        waiting: list[Any] = []
         for index, node in enumerate(statements):
             kind = node.__class__
-            listeners = handlers.get(kind)
-            if listeners is not None:
-                for listener in listeners:
-                    listener(node, context)
-            special = _STATEMENTS.get(kind)
+            listeners, special = plans[kind]
+            for listener in listeners:
+                listener(node, context)
             if special is not None:
-                special(self, node, context)
+                special(self, node, context, waiting)
+            elif kind is ast.Expr:
+                value = node.value  # type: ignore[attr-defined]
+                waiting.append(value)
+                if value.__class__ is ast.Call and never_returns(value):
+                    self._dead(statements[index + 1 :], node, context)
+                    break
             else:
-                self._statement(node, context)
-            if kind in _ENDS_BLOCK or (kind is ast.Expr and _never_returns(node)):
-                rest = statements[index + 1 :]
-                if rest:
-                    self.block(rest, context.inside(node, dead=True))
-                return
+                for value in node.__dict__.values():
+                    if value.__class__ is list:
+                        waiting += value
+                    elif value.__class__ not in PASSED_OVER:
+                        waiting.append(value)
+                if kind in _ENDS:
+                    self._dead(statements[index + 1 :], node, context)
+                    break
+        if waiting:
+            waiting.reverse()  # the last is taken first
+            self._drain(waiting, context)
 
-    def _assign(self, node: ast.Assign, context: Context) -> None:
+    def _dead(self, rest: Sequence[ast.stmt], node: ast.stmt, context: Context) -> None:
+        if rest:
+            self.block(rest, context.inside(node, dead=True))
+
+    def _assign(self, node: ast.Assign, context: Context, waiting: list[Any]) -> None:
+        value = node.value
         for target in node.targets:
-            self._target(target, BindingKind.ASSIGN, node, context, node.value)
-        self.scan(node.value, context)
+            if target.__class__ is ast.Name:
+                _bind(target.id, Binding(BindingKind.ASSIGN, node, context, value))
+            else:
+                self._target(target, BindingKind.ASSIGN, node, context, value, waiting)
+        waiting.append(value)
 
-    def _annotated(self, node: ast.AnnAssign, context: Context) -> None:
+    def _annotated(self, node: ast.AnnAssign, context: Context, waiting: list[Any]) -> None:
         if isinstance(node.target, ast.Name):
             kind = BindingKind.DECLARED if node.value is None else BindingKind.ANNOTATED
-            self._bind(node.target.id, Binding(kind, node, context, node.value, node.annotation))
+            _bind(node.target.id, Binding(kind, node, context, node.value, node.annotation))
         else:
-            self.scan(node.target, context)
-        self.scan(node.annotation, context)
+            waiting.append(node.target)
+        waiting.append(node.annotation)
         if node.value is not None:
-            self.scan(node.value, context)
+            waiting.append(node.value)
 
-    def _augmented(self, node: ast.AugAssign, context: Context) -> None:
+    def _augmented(self, node: ast.AugAssign, context: Context, waiting: list[Any]) -> None:
         if isinstance(node.target, ast.Name):
-            self._bind(node.target.id, Binding(BindingKind.AUGMENTED, node, context))
+            _bind(node.target.id, Binding(BindingKind.AUGMENTED, node, context))
         else:
-            self.scan(node.target, context)
-        self.scan(node.value, context)
+            waiting.append(node.target)
+        waiting.append(node.value)
 
-    def _delete(self, node: ast.Delete, context: Context) -> None:
+    def _delete(self, node: ast.Delete, context: Context, waiting: list[Any]) -> None:
         for target in node.targets:
-            self._target(target, BindingKind.DELETE, node, context, None)
+            self._target(target, BindingKind.DELETE, node, context, None, waiting)
 
-    def _import(self, node: ast.Import | ast.ImportFrom, context: Context) -> None:
+    def _import(self, node: ast.Import | ast.ImportFrom, context: Context, _waiting: list[Any]) -> None:
         for alias in node.names:
             name = alias.asname or (alias.name.partition(".")[0] if isinstance(node, ast.Import) else alias.name)
             if name != "*":
-                self._bind(name, Binding(BindingKind.IMPORT, node, context))
+                _bind(name, Binding(BindingKind.IMPORT, node, context))
 
-    def _global(self, node: ast.Global, context: Context) -> None:
-        context.scope.global_names.update(node.names)
+    def _global(self, node: ast.Global, context: Context, _waiting: list[Any]) -> None:
+        context.scope.global_names |= set(node.names)
 
-    def _nonlocal(self, node: ast.Nonlocal, context: Context) -> None:
-        context.scope.nonlocal_names.update(node.names)
+    def _nonlocal(self, node: ast.Nonlocal, context: Context, _waiting: list[Any]) -> None:
+        context.scope.nonlocal_names |= set(node.names)
 
-    def _type_alias(self, node: Any, context: Context) -> None:
-        self._bind(node.name.id, Binding(BindingKind.TYPE_ALIAS, node, context))
-        self.scan(node.value, context)
+    def _type_alias(self, node: Any, context: Context, waiting: list[Any]) -> None:
+        _bind(node.name.id, Binding(BindingKind.TYPE_ALIAS, node, context))
+        waiting.append(node.value)
 
-    def _for(self, node: ast.For | ast.AsyncFor, context: Context) -> None:
-        self.scan(node.iter, context)
-        inner = context.inside(node)
-        self._target(node.target, BindingKind.LOOP, node, inner, None)
+    def _for(self, node: ast.For | ast.AsyncFor, context: Context, waiting: list[Any]) -> None:
+        waiting.append(node.iter)
+        inner = context.block_of(node)
+        self._target(node.target, BindingKind.LOOP, node, inner, None, waiting)
         self.block(node.body, inner)
-        self.block(node.orelse, inner)
+        if node.orelse:
+            self.block(node.orelse, inner)
 
-    def _while(self, node: ast.While, context: Context) -> None:
-        self.scan(node.test, context)
-        inner = context.inside(node, dead=constant_truth(node.test) is False)
-        self.block(node.body, inner)
-        self.block(node.orelse, context.inside(node))
+    def _while(self, node: ast.While, context: Context, waiting: list[Any]) -> None:
+        waiting.append(node.test)
+        self.block(node.body, context.inside(node, dead=constant_truth(node.test) is False))
+        if node.orelse:
+            self.block(node.orelse, context.block_of(node))
 
-    def _if(self, node: ast.If, context: Context) -> None:
+    def _if(self, node: ast.If, context: Context, waiting: list[Any]) -> None:
+        waiting.append(node.test)
         # An `elif` is an `If` alone in `orelse`: followed in a loop, so that a thousand of them are no recursion.
         while True:
-            self.scan(node.test, context)
             then, otherwise = branches(node, context)
             self.block(node.body, then)
-            if len(node.orelse) == 1 and node.orelse[0].__class__ is ast.If:
-                node, context = node.orelse[0], otherwise
+            rest = node.orelse
+            if len(rest) == 1 and rest[0].__class__ is ast.If:
+                node, context = rest[0], otherwise
+                self.scan(node.test, context)
                 continue
-            self.block(node.orelse, otherwise)
+            if rest:
+                self.block(rest, otherwise)
             return
 
-    def _with(self, node: ast.With | ast.AsyncWith, context: Context) -> None:
+    def _with(self, node: ast.With | ast.AsyncWith, context: Context, waiting: list[Any]) -> None:
         guard: Guard | None = None
         for item in node.items:
-            self.scan(item.context_expr, context)
+            waiting.append(item.context_expr)
             if item.optional_vars is not None:
                 value = item.context_expr if isinstance(item.optional_vars, ast.Name) else None
-                self._target(item.optional_vars, BindingKind.WITH, node, context, value)
+                self._target(item.optional_vars, BindingKind.WITH, node, context, value, waiting)
             guard = guard_of_with(item.context_expr, node) or guard
         # The body of a `with` runs, so it is no branch; a guard around it changes what a failure means.
-        inner = context if guard is None else context.inside(node, guard)
-        self.block(node.body, inner)
+        self.block(node.body, context if guard is None else context.inside(node, guard))
 
-    def _try(self, node: ast.Try, context: Context) -> None:
+    def _try(self, node: ast.Try, context: Context, waiting: list[Any]) -> None:
         guard = None
         if node.handlers:
             catches: tuple[str, ...] = ()
@@ -203,22 +204,23 @@ class Walker:
                     break
                 catches += names
             guard = Guard("try", catches, node)
-        inner = context.inside(node, guard) if guard else context
-        self.block(node.body, inner)
+        self.block(node.body, context.inside(node, guard) if guard else context)
         for handler in node.handlers:
-            in_handler = context.inside(handler)
+            in_handler = context.block_of(handler)
             if handler.type is not None:
-                self.scan(handler.type, context)
+                waiting.append(handler.type)
             if handler.name:
-                self._bind(handler.name, Binding(BindingKind.EXCEPT, handler, in_handler))
+                _bind(handler.name, Binding(BindingKind.EXCEPT, handler, in_handler))
             self.block(handler.body, in_handler)
-        self.block(node.orelse, context.inside(node) if guard else context)
-        self.block(node.finalbody, context)
+        if node.orelse:
+            self.block(node.orelse, context.block_of(node) if guard else context)
+        if node.finalbody:
+            self.block(node.finalbody, context)
 
-    def _match(self, node: ast.Match, context: Context) -> None:
-        self.scan(node.subject, context)
+    def _match(self, node: ast.Match, context: Context, waiting: list[Any]) -> None:
+        waiting.append(node.subject)
         for case in node.cases:
-            inner = context.inside(case)
+            inner = context.block_of(case)
             self._pattern(case.pattern, inner)
             if case.guard is not None:
                 self.scan(case.guard, inner)
@@ -228,94 +230,144 @@ class Walker:
         for node in ast.walk(pattern):
             name = getattr(node, "rest", None) if isinstance(node, ast.MatchMapping) else getattr(node, "name", None)
             if name and isinstance(node, (ast.MatchAs, ast.MatchStar, ast.MatchMapping)):
-                self._bind(name, Binding(BindingKind.MATCH, node, context))
+                _bind(name, Binding(BindingKind.MATCH, node, context))
             elif isinstance(node, (ast.MatchValue, ast.MatchClass)):
                 self.scan(node.value if isinstance(node, ast.MatchValue) else node.cls, context)
 
-    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> None:
-        self._bind(node.name, Binding(BindingKind.FUNCTION, node, context))
-        for decorator in node.decorator_list:
-            self.scan(decorator, context)
+    def _function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context, waiting: list[Any]) -> None:
+        _bind(node.name, Binding(BindingKind.FUNCTION, node, context))
+        waiting += node.decorator_list
         if node.returns is not None:
-            self.scan(node.returns, context)
+            waiting.append(node.returns)
         scope = self._scope("function", node, _qualname(context.scope, node.name), context.scope)
         inner = context.in_scope(scope)
-        self._parameters(node.args, context, inner)
+        self._parameters(node.args, inner, waiting)
         self.block(node.body, inner)
 
-    def _parameters(self, args: ast.arguments, outer: Context, inner: Context) -> None:
-        for default in (*args.defaults, *args.kw_defaults):
-            if default is not None:
-                self.scan(default, outer)
+    def _parameters(self, args: ast.arguments, inner: Context, waiting: list[Any]) -> None:
+        """Bind the parameters. Their defaults and annotations belong to the scope around."""
+        waiting += args.defaults
         bindings = inner.scope.bindings
-        for arg in (*args.posonlyargs, *args.args, *args.kwonlyargs):
-            bindings[arg.arg] = [Binding(BindingKind.PARAMETER, arg, inner, None, arg.annotation)]
-            if arg.annotation is not None:
-                self.scan(arg.annotation, outer)
+        named = args.args
+        if args.posonlyargs or args.kwonlyargs:
+            waiting += args.kw_defaults
+            named = [*args.posonlyargs, *named, *args.kwonlyargs]
+        for arg in named:
+            annotation = arg.annotation
+            bindings[arg.arg] = [Binding(BindingKind.PARAMETER, arg, inner, None, annotation)]
+            if annotation is not None:
+                waiting.append(annotation)
         for rest in (args.vararg, args.kwarg):
             if rest is not None:
                 # The annotation of `*args` is that of one element, so the name itself has none.
                 bindings[rest.arg] = [Binding(BindingKind.PARAMETER, rest, inner)]
                 if rest.annotation is not None:
-                    self.scan(rest.annotation, outer)
+                    waiting.append(rest.annotation)
 
-    def _class(self, node: ast.ClassDef, context: Context) -> None:
-        self._bind(node.name, Binding(BindingKind.CLASS, node, context))
-        for expression in (*node.decorator_list, *node.bases, *(keyword.value for keyword in node.keywords)):
-            self.scan(expression, context)
+    def _class(self, node: ast.ClassDef, context: Context, waiting: list[Any]) -> None:
+        _bind(node.name, Binding(BindingKind.CLASS, node, context))
+        waiting += node.decorator_list
+        waiting += node.bases
+        waiting += node.keywords
         scope = self._scope("class", node, _qualname(context.scope, node.name), context.scope)
         self.block(node.body, context.in_scope(scope))
+
+    def _target(
+        self,
+        target: ast.expr,
+        kind: BindingKind,
+        node: ast.AST,
+        context: Context,
+        value: ast.expr | None,
+        waiting: list[Any],
+    ) -> None:
+        """Bind what a target names; what is written in it besides belongs to the block's expressions."""
+        if target.__class__ is ast.Name:
+            _bind(target.id, Binding(kind, node, context, value))
+        elif isinstance(target, (ast.Tuple, ast.List)):
+            unpacked = kind if kind is BindingKind.DELETE else BindingKind.UNPACKED
+            for element in target.elts:
+                self._target(element, unpacked, node, context, None, waiting)
+        elif isinstance(target, ast.Starred):
+            self._target(target.value, BindingKind.UNPACKED, node, context, None, waiting)
+        else:
+            waiting.append(target)
 
     # Expressions
 
     def scan(self, root: ast.AST, context: Context) -> None:
         """Walk one expression, and bind the names that it binds."""
-        if root.__class__ not in self._passed_over:
+        if root.__class__ not in PASSED_OVER:
             self._drain([root], context)
 
-    def _statement(self, node: ast.stmt, context: Context) -> None:
-        """Walk the expressions of a statement that has no blocks and binds nothing by itself."""
-        passed_over = self._passed_over
-        stack: list[Any] = []
-        for value in node.__dict__.values():
-            if value.__class__ not in passed_over:
-                stack.extend(value if value.__class__ is list else (value,))
-        if stack:
-            self._drain(stack, context)
-
     def _drain(self, stack: list[Any], context: Context) -> None:
-        """Walk the expressions on the stack. The innermost loop of guard: four million turns for a large monorepo."""
-        actions = self._actions
-        passed_over = self._passed_over
-        pop = stack.pop
-        push = stack.append
+        """Walk the expressions on the stack. The innermost loop of guard: three million turns for a large monorepo."""
+        calls, class_calls = self.listeners.calls, self.listeners.class_calls
+        every_call, chains = self.listeners.every_call, self.listeners.chains
+        if context.scope is self.module_scope:
+            every_call += self.listeners.module_level_calls
+        expressions, passed_over = self._expressions, PASSED_OVER
+        pop, push = stack.pop, stack.append
         while stack:
             node = pop()
             kind = node.__class__
+            if kind in passed_over:
+                continue
+            if kind is ast.Call:
+                func = node.func
+                func_kind = func.__class__
+                if func_kind is ast.Attribute:
+                    name = func.attr
+                    push(func)
+                elif func_kind is ast.Name:
+                    name = func.id
+                else:
+                    name = ""
+                    push(func)
+                told = calls.get(name)
+                if told is not None:
+                    for listener in told:
+                        listener(node, name, context)
+                elif name and name[0] < "a":
+                    for listener in class_calls:
+                        listener(node, name, context)
+                for listener in every_call:
+                    listener(node, name, context)
+                for item in node.args:
+                    if item.__class__ not in passed_over:
+                        push(item)
+                for item in node.keywords:
+                    value = item.value
+                    if value.__class__ not in passed_over:
+                        push(value)
+                continue
             if kind is ast.Attribute:
                 base = node.value
                 attributes = [node.attr]
+                while base.__class__ is ast.Attribute:
+                    attributes.append(base.attr)
+                    base = base.value
                 if base.__class__ is not ast.Name:
-                    while base.__class__ is ast.Attribute:
-                        attributes.append(base.attr)
-                        base = base.value
-                    if base.__class__ is not ast.Name:
-                        if base.__class__ not in passed_over:
-                            push(base)
-                        continue
-                    attributes.reverse()
-                for chain in self._chains:
-                    chain(node, base, attributes, context)
+                    push(base)
+                    continue
+                attributes.reverse()
+                root = base.id
+                longer = len(attributes) > 1
+                read = node.ctx.__class__ is ast.Load
+                for chain, roots, roots_of_longer in chains:
+                    if root in (roots_of_longer if longer else roots) or not read:
+                        chain(node, root, attributes, context)
                 continue
-            action = actions.get(kind)
+            action = expressions.get(kind)
             if action is not None:
                 listeners, special = action
-                for listener in listeners:
-                    listener(node, context)
+                for handler in listeners:
+                    handler(node, context)
                 if special is not None:
-                    special(self, node, context)
+                    special(self, node, context, stack)
                     continue
-            for value in node.__dict__.values():
+            children = CHILDREN.get(kind)
+            for value in node.__dict__.values() if children is None else children(node):
                 value_kind = value.__class__
                 if value_kind is list:
                     for item in value:
@@ -324,84 +376,59 @@ class Walker:
                 elif value_kind not in passed_over:
                     push(value)
 
-    def _lambda(self, node: ast.Lambda, context: Context) -> None:
+    def _lambda(self, node: ast.Lambda, context: Context, waiting: list[Any]) -> None:
         scope = self._scope("lambda", node, _qualname(context.scope, "<lambda>"), context.scope)
-        inner = Context(
-            scope,
-            type_checking=context.type_checking,
-            dead=context.dead,
-            platform=context.platform,
-            main=context.main,
-        )
-        self._parameters(node.args, context, inner)
+        inner = context.in_scope(scope)
+        self._parameters(node.args, inner, waiting)
         self.scan(node.body, inner)
 
-    def _comprehension(self, node: Any, context: Context) -> None:
+    def _comprehension(self, node: Any, context: Context, waiting: list[Any]) -> None:
         scope = self._scope("comprehension", node, context.scope.qualname, context.scope)
-        inner = Context(
-            scope,
-            context.guards,
-            context.branch,
-            type_checking=context.type_checking,
-            dead=context.dead,
-            platform=context.platform,
-            main=context.main,
-        )
-        outer = context
+        inner = context.in_comprehension(scope)
+        inside: list[Any] = []
+        # Only the first iterable is read in the scope around the comprehension.
+        around = waiting
         for generator in node.generators:
-            self.scan(generator.iter, outer)
-            self._target(generator.target, BindingKind.LOOP, node, inner, None)
-            for condition in generator.ifs:
-                self.scan(condition, inner)
-            outer = inner
-        if isinstance(node, ast.DictComp):
-            self.scan(node.key, inner)
-            self.scan(node.value, inner)
+            around.append(generator.iter)
+            around = inside
+            self._target(generator.target, BindingKind.LOOP, node, inner, None, inside)
+            inside += generator.ifs
+        if node.__class__ is ast.DictComp:
+            inside += (node.key, node.value)
         else:
-            self.scan(node.elt, inner)
+            inside.append(node.elt)
+        self._drain(inside, inner)
 
-    def _walrus(self, node: ast.NamedExpr, context: Context) -> None:
+    def _walrus(self, node: ast.NamedExpr, context: Context, waiting: list[Any]) -> None:
         scope = context.scope
         while scope.kind == "comprehension" and scope.parent is not None:
             scope = scope.parent
-        # An expression may be skipped (`a and (b := …)`), so a walrus binds as in a branch.
-        binding = Binding(BindingKind.WALRUS, node, context.inside(node), node.value)
-        scope.bindings.setdefault(node.target.id, []).append(binding)
-        self.scan(node.value, context)
+        # An expression may be skipped (`a and (b := …)`), so a walrus binds as in a branch. The statements of its block
+        # have bound their names by now, those behind it too; a name's bindings stand in source order.
+        binding = Binding(BindingKind.WALRUS, node, context.block_of(node), node.value)
+        found = scope.bindings.setdefault(node.target.id, [])
+        later = (n for n, other in enumerate(found) if getattr(other.node, "lineno", 0) > node.lineno)
+        found.insert(next(later, len(found)), binding)
+        waiting.append(node.value)
 
-    def _yield(self, node: ast.Yield | ast.YieldFrom, context: Context) -> None:
+    def _yield(self, node: ast.Yield | ast.YieldFrom, context: Context, waiting: list[Any]) -> None:
         function = context.scope.function
         if function is not None:
             function.has_yield = True
         if node.value is not None:
-            self.scan(node.value, context)
-
-    # Binding
-
-    def _bind(self, name: str, binding: Binding) -> None:
-        scope = binding.context.scope
-        found = scope.bindings.get(name)
-        if found is None:
-            scope.bindings[name] = [binding]
-        else:
-            found.append(binding)
-
-    def _target(
-        self, target: ast.expr, kind: BindingKind, node: ast.AST, context: Context, value: ast.expr | None
-    ) -> None:
-        if target.__class__ is ast.Name:
-            self._bind(target.id, Binding(kind, node, context, value))
-        elif isinstance(target, (ast.Tuple, ast.List)):
-            unpacked = kind if kind is BindingKind.DELETE else BindingKind.UNPACKED
-            for element in target.elts:
-                self._target(element, unpacked, node, context, None)
-        elif isinstance(target, ast.Starred):
-            self._target(target.value, BindingKind.UNPACKED, node, context, None)
-        else:
-            self.scan(target, context)
+            waiting.append(node.value)
 
 
-_STATEMENTS: Final[dict[type, Callable[[Walker, Any, Context], None]]] = {
+def _bind(name: str, binding: Binding) -> None:
+    bindings = binding.context.scope.bindings
+    found = bindings.get(name)
+    if found is None:
+        bindings[name] = [binding]
+    else:
+        found.append(binding)
+
+
+_STATEMENTS: Final[dict[type, _Special]] = {
     ast.Assign: Walker._assign,
     ast.AnnAssign: Walker._annotated,
     ast.AugAssign: Walker._augmented,
@@ -427,7 +454,7 @@ if _TYPE_ALIAS is not None:
 if _TRY_STAR is not None:
     _STATEMENTS[_TRY_STAR] = Walker._try
 
-_EXPRESSIONS: Final[dict[type, Callable[[Walker, Any, Context], None]]] = {
+_SPECIAL: Final[dict[type, _Special]] = {
     ast.Lambda: Walker._lambda,
     ast.NamedExpr: Walker._walrus,
     ast.Yield: Walker._yield,
@@ -435,35 +462,36 @@ _EXPRESSIONS: Final[dict[type, Callable[[Walker, Any, Context], None]]] = {
     **dict.fromkeys(_COMPREHENSIONS, Walker._comprehension),
 }
 
-_ENDS_BLOCK: Final = frozenset({ast.Return, ast.Raise, ast.Continue, ast.Break})
+_PLANS: Final[dict[type, tuple[tuple[Handler, ...], _Special | None]]] = {
+    kind: ((), _STATEMENTS.get(kind)) for kind in ast.stmt.__subclasses__()
+}
+"""What is done at each kind of statement where nobody listens."""
+_EXPRESSIONS: Final[dict[type, tuple[tuple[Handler, ...], _Special | None]]] = {
+    kind: ((), special) for kind, special in _SPECIAL.items()
+}
 
 
 def _qualname(scope: Scope, name: str) -> str:
     return f"{scope.qualname}.{name}" if scope.qualname else name
 
 
-def _never_returns(node: ast.stmt) -> bool:
-    call = node.value  # type: ignore[attr-defined]
-    if call.__class__ is not ast.Call:
-        return False
-    return dotted(call.func) in _NEVER_RETURNS
-
-
 @contextlib.contextmanager
 def walking(module: ast.Module, collectors: Sequence[Collector]) -> Iterator[Scope]:
     """Walk `module` once for all `collectors`; gives the module's scope, complete with every binding.
 
-    Scopes and their bindings refer to one another. When the block ends they are taken apart, so that the syntax tree
-    goes at once: kept for the cyclic collector, the trees of a batch would fill the memory. Raises RecursionError when
-    statements are nested deeper than the interpreter's stack.
+    Scopes and their bindings refer to one another, and so do collectors and the register of listeners. When the block
+    ends they are taken apart, so that the syntax tree goes at once: kept for the cyclic collector, the trees of a batch
+    would fill the memory. Raises RecursionError when statements are nested deeper than the interpreter's stack.
     """
     walker = Walker(module, collectors)
     try:
         walker.block(module.body, Context(walker.module_scope))
         yield walker.module_scope
     finally:
+        walker.listeners.close()
         for scope in walker.scopes:
             scope.bindings.clear()
+            scope.inner.clear()
 
 
 def walk(module: ast.Module, collectors: Sequence[Collector]) -> Scope:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import ClassVar, Final
+from typing import Final
 
 from guard.checks.classes_facts import Access, ClassesFacts
 from guard.checks.classes_finish import ASKS, ASSERTS_FAILURE, SETS_BY_NAME, arguments_of, finish, place
+from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
 
@@ -57,21 +58,9 @@ def _may_name_class(annotation: ast.expr) -> bool:
 class ClassCollector:
     """Sees one file. Only appends while the walk runs."""
 
-    handlers: ClassVar = {
-        ast.ClassDef: "see_class",
-        ast.FunctionDef: "see_function",
-        ast.AsyncFunctionDef: "see_function",
-        ast.Call: "see_call",
-        ast.Assign: "see_assign",
-        ast.AnnAssign: "see_annotated",
-        ast.AugAssign: "see_augmented",
-        ast.Global: "see_rebinding",
-        ast.Nonlocal: "see_rebinding",
-        ast.Match: "see_match",
-    }
-
     def __init__(self, parsed: Parsed) -> None:
         self._is_stub = parsed.kind == "stub"
+        self._listeners = Listeners()
         self._has_decorated = False
         self.classes: list[tuple[ast.ClassDef, Context]] = []
         self.class_names: set[str] = set()
@@ -88,20 +77,46 @@ class ClassCollector:
         """What is given an attribute by way of its `__dict__`."""
         self.plain: set[ast.expr] = set()
         """The targets of both."""
-        self.candidates: set[str] = set()
-        """Names that some binding in the file may give an instance of a known class."""
+        self.roots: set[str] = set()
+        """Names of which it matters what single attributes are read: those that some binding in the file may give an
+        instance of a known class. What a method of an undecorated class reads from `self` cannot tell anything."""
+        self.roots_of_longer: set[str] = {"self"}
+        """The same for chains of several attributes."""
+        if b"__dict__" in parsed.content:
+            self.roots.add("self")
         self.augmented: set[ast.expr] = set()
         self.rebound: set[str] = set()
         self.subjects: list[tuple[ast.Match, Context]] = []
         self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
         """Attribute chains with the name that they begin with, and what is done to the last; None is a plain store."""
 
+    def listen(self, to: Listeners) -> None:
+        """Say what it wants to be told of."""
+        self._listeners = to
+        to.on(ast.ClassDef, self.see_class)
+        to.on(ast.FunctionDef, self.see_function)
+        to.on(ast.AsyncFunctionDef, self.see_function)
+        to.on(ast.Assign, self.see_assign)
+        to.on(ast.AnnAssign, self.see_annotated)
+        to.on(ast.AugAssign, self.see_augmented)
+        to.on(ast.Global, self.see_rebinding)
+        to.on(ast.Nonlocal, self.see_rebinding)
+        to.on(ast.Match, self.see_match)
+        to.on_calls(_NOTED, self.see_special_call)
+        to.on_class_calls(self.see_class_call)
+        to.on_chains(self.chain, self.roots, self.roots_of_longer)
+
     def see_class(self, node: ast.ClassDef, context: Context) -> None:
         """A class statement."""
+        name = node.name
         self.classes.append((node, context))
-        self.class_names.add(node.name)
+        if name not in self.class_names:
+            self.class_names.add(name)
+            if name not in _NOTED and not is_class_name(name):
+                self._listeners.on_calls((name,), self.see_class_call)
         if node.decorator_list:
             self._has_decorated = True
+            self.roots.add("self")
 
     def see_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> None:
         """A function, for the annotations of its parameters."""
@@ -115,23 +130,19 @@ class ClassCollector:
                     self._may_hold(arg.arg, arg.annotation)
 
     def _may_hold(self, name: str, annotation: ast.expr) -> None:
-        if name not in self.candidates and _may_name_class(annotation):
-            self.candidates.add(name)
+        if name not in self.roots and _may_name_class(annotation):
+            self.roots.add(name)
+            self.roots_of_longer.add(name)
 
-    def see_call(self, node: ast.Call, context: Context) -> None:
-        """A call: of a class, by the look of its name, or of one of the functions that deal in attributes."""
-        callee = node.func
-        if callee.__class__ is ast.Name:
-            text = name = callee.id
-        elif callee.__class__ is ast.Attribute:
-            name = callee.attr
-            text = ""
-        else:
-            return
-        if name in _NOTED:
-            self.special_calls.append((node, name, context))
-        elif (name[0] < "a" and self._may_be_class(name)) or name in self.class_names:
-            text = text or dotted(callee)
+    def see_special_call(self, node: ast.Call, name: str, context: Context) -> None:
+        """A call of one of the functions that deal in attributes."""
+        self.special_calls.append((node, name, context))
+
+    def see_class_call(self, node: ast.Call, name: str, context: Context) -> None:
+        """A call of a class, by the look of its name."""
+        if name in self.class_names or self._may_be_class(name):
+            callee = node.func
+            text = name if callee.__class__ is ast.Name else dotted(callee)
             if text:
                 self.calls.append((text, context, *place(callee), arguments_of(node)))
 
@@ -142,7 +153,9 @@ class ClassCollector:
             self._attribute(target, node, self._may_give(node.value), context)
         elif target.__class__ is ast.Name:
             if self._may_give(node.value):
-                self.candidates.update(name.id for name in node.targets if isinstance(name, ast.Name))
+                names = [name.id for name in node.targets if isinstance(name, ast.Name)]
+                self.roots.update(names)
+                self.roots_of_longer.update(names)
         elif isinstance(target, ast.Subscript):
             holder = target.value
             if isinstance(holder, ast.Attribute) and holder.attr == "__dict__":
@@ -166,7 +179,7 @@ class ClassCollector:
                 return False
             return (name[0] < "a" and self._may_be_class(name)) or name in self.class_names
         if kind is ast.Name:
-            return value.id in self.candidates  # type: ignore[attr-defined]
+            return value.id in self.roots  # type: ignore[attr-defined]
         return kind is ast.IfExp or kind is ast.BoolOp or kind is ast.NamedExpr
 
     def _attribute(
@@ -201,30 +214,24 @@ class ClassCollector:
         """A `match` narrows its subject."""
         self.subjects.append((node, context))
 
-    def chain(self, node: ast.Attribute, base: ast.Name, attributes: list[str], context: Context) -> None:
-        """Every maximal attribute chain on a name. What cannot tell anything is left out: a read from a name that
-        nothing above it gives a known class, or what a method of an undecorated class reads from `self`."""
-        name = base.id
+    def chain(self, node: ast.Attribute, root: str, attributes: list[str], context: Context) -> None:
+        """An attribute chain that is assigned to or deleted, or one that is read from a name worth looking at."""
         kind = node.ctx.__class__
         if kind is ast.Load:
-            if name == "self":
-                if len(attributes) == 1 and not self._has_decorated and attributes[0] != "__dict__":
-                    return
-            elif name not in self.candidates:
-                return
-            self.chains.append((node, name, attributes, context, Access.LOAD))
-        elif name == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
+            if root != "self" or len(attributes) > 1 or self._has_decorated or attributes[0] == "__dict__":
+                self.chains.append((node, root, attributes, context, Access.LOAD))
+        elif root == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
             scope: Scope | None = context.scope
             while scope is not None and scope.kind != "class":
                 scope = scope.parent
             if scope is not None:
                 self.assigned.setdefault(scope.node, set()).add(attributes[0])
                 if node not in self.plain:  # unpacked, or bound by a loop or a `with`: of no known class
-                    self.not_telling.append((name, attributes[0], context))
+                    self.not_telling.append((root, attributes[0], context))
         elif kind is ast.Del:
-            self.chains.append((node, name, attributes, context, Access.DELETE))
+            self.chains.append((node, root, attributes, context, Access.DELETE))
         else:
-            self.chains.append((node, name, attributes, context, Access.AUGMENT if node in self.augmented else None))
+            self.chains.append((node, root, attributes, context, Access.AUGMENT if node in self.augmented else None))
 
     def finish(self, module: Scope) -> ClassesFacts | None:
         """The facts. A stub says nothing of its own: it is no code that runs."""

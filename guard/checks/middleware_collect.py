@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping, Sequence
-from typing import ClassVar, Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,6 +14,7 @@ from guard.checks.middleware_flow import read_flow
 from guard.checks.middleware_names import Names, last_name
 from guard.checks.middleware_prune import prune
 from guard.checks.middleware_setup import AnyFunction, SetupReader, is_about_applications, wanted_names
+from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
@@ -30,7 +31,8 @@ _BASES: Final = ("Middleware", "FastAPI", "Starlette", "Backend")
 class Blind:
     """The collector for files that have none of the signs."""
 
-    handlers: ClassVar[Mapping[type[ast.AST], str]] = {}
+    def listen(self, to: Listeners) -> None:
+        """To nothing."""
 
     def finish(self, module: Scope) -> Facts | None:
         """Nothing."""
@@ -40,29 +42,24 @@ class Blind:
 class MiddlewareCollector:
     """Remembers scopes and calls during the walk, and reads functions once it is over."""
 
-    handlers: ClassVar[Mapping[type[ast.AST], str]] = {
-        ast.Call: "on_call",
-        ast.Return: "on_return",
-        ast.Yield: "on_node",
-        ast.Subscript: "on_node",
-        ast.FunctionDef: "on_definition",
-        ast.AsyncFunctionDef: "on_definition",
-        ast.ClassDef: "on_definition",
-    }
-
     def __init__(self, parsed: Parsed) -> None:
         self._tree: Final = parsed.tree
         self._calls: list[tuple[ast.Call, Scope]] = []
         self._returned: list[tuple[str, Scope]] = []
-        self._scopes: dict[int, Scope] = {}
         self._definitions: list[tuple[AnyFunction | ast.ClassDef, Scope]] = []
         self._taken: set[str] = set()
         self._unique: dict[int, str] = {}
 
-    def on_call(self, node: ast.Call, context: Context) -> None:
+    def listen(self, to: Listeners) -> None:
+        """Say what it wants to be told of."""
+        to.on_every_call(self.on_call)
+        to.on(ast.Return, self.on_return)
+        for kind in (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef):
+            to.on(kind, self.on_definition)
+
+    def on_call(self, node: ast.Call, _name: str, context: Context) -> None:
         """A call."""
         self._calls.append((node, context.scope))
-        self._scopes[id(context.scope.node)] = context.scope
 
     def on_definition(self, node: AnyFunction | ast.ClassDef, context: Context) -> None:
         """A function or class, before its body: it gets its name, and its bases are read in the scope around it."""
@@ -77,24 +74,16 @@ class MiddlewareCollector:
 
     def on_return(self, node: ast.Return, context: Context) -> None:
         """What a function gives."""
-        self._scopes[id(context.scope.node)] = context.scope
         if isinstance(node.value, ast.Name):
             self._returned.append((node.value.id, context.scope))
-
-    def on_node(self, node: ast.AST, context: Context) -> None:
-        """A statement that shows the scope it stands in."""
-        self._scopes[id(context.scope.node)] = context.scope
-
-    def chain(self, node: ast.Attribute, base: ast.Name, attributes: list[str], context: Context) -> None:
-        """An attribute chain, which shows its scope too."""
-        self._scopes[id(context.scope.node)] = context.scope
 
     def finish(self, module: Scope) -> Facts | None:
         """The facts of the file; None where it does nothing that matters."""
         if self._tree is None:
             return None
         names = Names(self._unique)
-        scopes = [module, *(scope for scope in self._scopes.values() if scope.kind == "function")]
+        functions_by_node = {id(scope.node): scope for scope in _inside(module) if scope.kind == "function"}
+        scopes = [module, *functions_by_node.values()]
         wanted = wanted_names((call for call, _ in self._calls), scopes)
         concerned = self._concerned(wanted, scopes)
         reader = SetupReader(names, wanted, self._unique)
@@ -106,7 +95,7 @@ class MiddlewareCollector:
             if isinstance(node, ast.ClassDef):
                 methods[unique] = [member.name for member in node.body if isinstance(member, AnyFunction)]
                 continue
-            scope = self._scopes.get(id(node))
+            scope = functions_by_node.get(id(node))
             if scope is not None:
                 owner = unique.rpartition(".")[0] if in_class else ""
                 helps = in_class and not _ENTRIES.isdisjoint(methods.get(owner, ()))
@@ -157,6 +146,12 @@ class MiddlewareCollector:
             if len(found) == size:
                 break
         return frozenset(found)
+
+
+def _inside(scope: Scope) -> Iterator[Scope]:
+    for inner in scope.inner:
+        yield inner
+        yield from _inside(inner)
 
 
 def _is_telling(node: ast.ClassDef, methods: Sequence[str]) -> bool:

@@ -6,7 +6,7 @@ A module is *open* where it binds names that no reader of its text can know: `__
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final
 
 from guard.checks.module_facts import (
@@ -32,6 +32,7 @@ from guard.checks.module_facts import (
 )
 from guard.checks.references import reference_of_name
 from guard.checks.sys_path import folder_of
+from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Binding, BindingKind, Context, Guard, Scope, dotted
 
@@ -39,34 +40,50 @@ _WRITERS: Final = frozenset({"update", "setdefault", "__setitem__", "pop", "__de
 _NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
 _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
 _READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
-_METHODS: Final = _WRITERS | _READERS | {"importorskip"}
+
+
+_Place = tuple[int, int]
+
+
+def _place(node: ast.expr | ast.stmt) -> _Place:
+    return node.lineno, node.col_offset
 
 
 class ModuleCollector:
     """Watches one module; see `guard.walk.Collector`."""
 
-    @property
-    def handlers(self) -> Mapping[type[ast.AST], str]:
-        """What it listens to."""
-        return _HANDLERS
-
     def __init__(self, parsed: Parsed) -> None:
+        self._content = parsed.content
         self._stub = parsed.kind == "stub"
         self._imports: list[tuple[ast.Import | ast.ImportFrom, Context]] = []
         self._globals: list[tuple[Scope, list[str]]] = []
-        self._exports: list[tuple[ast.stmt, ast.expr | None, str]] = []
+        self._exports: list[tuple[_Place, ast.expr | None, str]] = []
         self._open = ""
-        self._reads = 0
-        self._namespaces = 0
+        self._namespaces: set[ast.expr] = set()
         self._extends_path = False
         self._main = False
-        self._sys_path: list[ast.expr] = []
+        self._sys_path: list[tuple[_Place, ast.expr]] = []
         self._provides: list[str] = []
         self._provides_later: list[str] = []
         self._injects = False
         self._handed: list[str] = []
         self._plants: list[tuple[str, str]] = []
         self._skips: list[str] = []
+
+    def listen(self, to: Listeners) -> None:
+        """Say what it wants to be told of."""
+        to.on(ast.Import, self.import_statement)
+        to.on(ast.ImportFrom, self.import_statement)
+        to.on(ast.Global, self.global_statement)
+        to.on_module_level(ast.If, self.if_statement)
+        for kind in (ast.Assign, ast.AnnAssign, ast.AugAssign):
+            to.on_module_level(kind, self.assignment)
+        to.on_module_level_calls(self.hand_name)
+        to.on_calls(_LIST_METHODS, self.list_method)
+        to.on_calls(_NAMED, self.named_call)
+        to.on_calls(("importorskip",), self.import_or_skip)
+        if b"sys.modules" in self._content:
+            to.on(ast.Subscript, self.subscript)
 
     def import_statement(self, node: ast.Import | ast.ImportFrom, context: Context) -> None:
         """Keep the statement; it is told once every binding is known."""
@@ -84,94 +101,88 @@ class ModuleCollector:
 
     def assignment(self, node: ast.Assign | ast.AnnAssign | ast.AugAssign, context: Context) -> None:
         """Watch for `__all__`, `__path__`."""
-        if context.scope.kind != "module":
-            return
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             if isinstance(target, ast.Name):
                 if target.id == "__all__" and node.value is not None:
-                    self._exports.append((node, node.value, "+" if isinstance(node, ast.AugAssign) else "="))
+                    how = "+" if isinstance(node, ast.AugAssign) else "="
+                    self._exports.append((_place(node), node.value, how))
                 elif target.id == "__path__":
                     self._extends_path = True
             elif isinstance(target, ast.Attribute) and not context.dead and (owner := dotted(target.value)):
                 self._plants.append((owner, target.attr))
 
-    def expression_statement(self, node: ast.Expr, context: Context) -> None:
+    def list_method(self, node: ast.Call, name: str, context: Context) -> None:
         """Watch for `__all__.extend(…)` and `sys.path.insert(…)`."""
-        call = node.value
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
-            return
-        method = call.func.attr
-        if method not in _LIST_METHODS:
-            return
-        owner = dotted(call.func.value)
-        if owner == "__all__" and context.scope.kind == "module":
-            self._exports.append((node, call.args[0] if call.args else None, method))
-        elif owner == "__path__":
-            self._extends_path = True
-        elif owner.endswith("sys.path") or owner == "path":
-            self._sys_path.extend(call.args[-1:])
-
-    def call(self, node: ast.Call, context: Context) -> None:
-        """Watch for what makes a namespace open. Asked for every call, so it leaves at once where nothing can be."""
         func = node.func
-        if func.__class__ is ast.Name:
-            name = func.id
-            if name in _NAMED:
-                self._named_call(node, name, context)
-        elif func.__class__ is ast.Attribute and func.attr in _METHODS:
-            self._method_call(node, func, context)
-        if node.args and context.scope.kind == "module":
-            self._hand_name(node, context)
+        if func.__class__ is not ast.Attribute:
+            return
+        value = func.value
+        if value.__class__ is ast.Name:
+            owner = value.id
+            if owner == "__all__" and context.scope.kind == "module":
+                self._exports.append((_place(node), node.args[0] if node.args else None, name))
+            elif owner == "__path__":
+                self._extends_path = True
+            elif owner == "path":
+                self._sys_path += [(_place(node), folder) for folder in node.args[-1:]]
+        elif value.__class__ is ast.Attribute and value.attr == "path" and dotted(value).endswith("sys.path"):
+            self._sys_path += [(_place(node), folder) for folder in node.args[-1:]]
 
-    def _named_call(self, node: ast.Call, name: str, context: Context) -> None:
+    def named_call(self, node: ast.Call, name: str, context: Context) -> None:
+        """Watch for what makes the module's namespace open."""
+        if node.func.__class__ is not ast.Name:
+            return
         if name in _NAMESPACES:
             if not node.args and (name == "globals" or context.scope.kind == "module"):
-                self._namespaces += 1
+                self._namespaces.add(node)
         elif name == "exec":
             if context.scope.kind == "module":
                 self._open = self._open or "exec"
         elif node.args and _is_sys_modules_item(node.args[0]):
             self._set_module_attribute(node.args[0])
 
-    def _method_call(self, node: ast.Call, func: ast.Attribute, context: Context) -> None:
-        if func.attr == "importorskip":
-            first = node.args[0] if node.args else None
-            if isinstance(first, ast.Constant) and isinstance(first.value, str):
-                self._skips.append(first.value)
-        elif _is_namespace_call(func.value, context):
-            if func.attr in _WRITERS:
-                self._open = self._open or f"{_call_name(func.value)}().{func.attr}"
-            else:
-                self._reads += 1
+    def import_or_skip(self, node: ast.Call, _name: str, _context: Context) -> None:
+        """`pytest.importorskip("name")`."""
+        first = node.args[0] if node.args else None
+        if node.func.__class__ is ast.Attribute and isinstance(first, ast.Constant) and isinstance(first.value, str):
+            self._skips.append(first.value)
 
-    def _hand_name(self, node: ast.Call, context: Context) -> None:
+    def hand_name(self, node: ast.Call, name: str, _context: Context) -> None:
         """A call that hands on `__name__`: the function may replace the module, or fill it."""
+        if name == "getLogger":
+            return
         for argument in node.args:
             if argument.__class__ is ast.Name and argument.id == "__name__":
                 function = dotted(node.func)
-                if function and function.rpartition(".")[2] != "getLogger":
+                if function:
                     self._handed.append(function)
 
     def subscript(self, node: ast.Subscript, context: Context) -> None:
-        """`globals()[x]` and `sys.modules[x]`, read or written."""
-        if node.value.__class__ is ast.Name:
-            return
-        if _is_namespace_call(node.value, context):
-            if isinstance(node.ctx, ast.Load):
-                self._reads += 1
-            else:
-                self._open = self._open or f"{_call_name(node.value)}()[…] ="
-        elif isinstance(node.ctx, ast.Store) and dotted(node.value).endswith("sys.modules"):
+        """`sys.modules[x] = …`."""
+        if isinstance(node.ctx, ast.Store) and dotted(node.value).endswith("sys.modules"):
             if isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
                 (self._provides if context.scope.kind == "module" else self._provides_later).append(node.slice.value)
             else:
                 self._open = self._open or "sys.modules[…] ="
 
-    def compare(self, node: ast.Compare, context: Context) -> None:
-        """`"x" in globals()` only reads."""
-        for side in node.comparators:
-            if side.__class__ is ast.Call and _is_namespace_call(side, context):
-                self._reads += 1
+    def _look_at_namespaces(self, tree: ast.AST) -> None:
+        """What is done with `globals()` and its kin. Few files call them, so it is worth a walk of its own."""
+        reads = 0
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                if node.func.value in self._namespaces:
+                    if node.func.attr in _WRITERS:
+                        self._open = self._open or f"{_call_name(node.func.value)}().{node.func.attr}"
+                    reads += node.func.attr in _READERS
+            elif isinstance(node, ast.Subscript) and node.value in self._namespaces:
+                if isinstance(node.ctx, ast.Load):
+                    reads += 1
+                else:
+                    self._open = self._open or f"{_call_name(node.value)}()[…] ="
+            elif isinstance(node, ast.Compare):
+                reads += sum(side in self._namespaces for side in node.comparators)  # `"x" in globals()`
+        if len(self._namespaces) > reads:
+            self._open = self._open or "globals() is handed on"
 
     def _set_module_attribute(self, owner: ast.expr) -> None:
         assert isinstance(owner, ast.Subscript)
@@ -182,8 +193,8 @@ class ModuleCollector:
 
     def finish(self, module: Scope) -> ModuleFacts:
         """The facts, once every scope is complete."""
-        if self._namespaces > self._reads:
-            self._open = self._open or "globals() is handed on"
+        if self._namespaces:
+            self._look_at_namespaces(module.node)
         names = {name: _name(bindings, stub=self._stub) for name, bindings in module.bindings.items()}
         for scope, declared in self._globals:
             for name in declared:
@@ -200,6 +211,9 @@ class ModuleCollector:
         guards = _Guards()
         always = TYPING if self._stub else 0  # nothing in a stub ever runs
         imports = tuple(_import(node, context, guards, always) for node, context in self._imports)
+        # Calls are met when their block ends, assignments before; what counts is the order in the file.
+        self._exports.sort(key=lambda export: export[0])
+        self._sys_path.sort(key=lambda entry: entry[0])
         exports, exports_open = _exports(self._exports)
         return ModuleFacts(
             names=names,
@@ -211,7 +225,7 @@ class ModuleCollector:
             open=self._open,
             extends_path=self._extends_path,
             main=self._main,
-            sys_path=tuple(found for node in self._sys_path if (found := folder_of(node, module)) is not None),
+            sys_path=tuple(found for _, node in self._sys_path if (found := folder_of(node, module)) is not None),
             provides=tuple(self._provides),
             provides_later=tuple(self._provides_later),
             injects=self._injects,
@@ -226,30 +240,10 @@ class ModuleCollector:
 
 
 _LIST_METHODS: Final = frozenset({"extend", "append", "insert", "remove"})
-_HANDLERS: Final[Mapping[type[ast.AST], str]] = {
-    ast.Import: "import_statement",
-    ast.ImportFrom: "import_statement",
-    ast.Global: "global_statement",
-    ast.If: "if_statement",
-    ast.Assign: "assignment",
-    ast.AnnAssign: "assignment",
-    ast.AugAssign: "assignment",
-    ast.Expr: "expression_statement",
-    ast.Call: "call",
-    ast.Subscript: "subscript",
-    ast.Compare: "compare",
-}
 
 
 def _call_name(node: ast.expr) -> str:
     return node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
-
-
-def _is_namespace_call(node: ast.expr, context: Context) -> bool:
-    name = _call_name(node)
-    if name not in _NAMESPACES or node.args:  # type: ignore[attr-defined]  # it has a call's name
-        return False
-    return name == "globals" or context.scope.kind == "module"
 
 
 def _is_sys_modules_item(node: ast.expr) -> bool:
@@ -429,7 +423,7 @@ _ABSENCE: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", 
 
 
 def _exports(
-    statements: list[tuple[ast.stmt, ast.expr | None, str]],
+    statements: list[tuple[_Place, ast.expr | None, str]],
 ) -> tuple[tuple[Exported, ...] | None, bool]:
     """The literal names of `__all__`, and whether there may be more."""
     if not statements:

@@ -20,6 +20,7 @@ import msgspec
 from guard.checks.syntax_causes import Hint, Source, likely_causes
 from guard.checks.undefined import Undefined, undefined_names
 from guard.families import Family
+from guard.listeners import Listeners
 from guard.model import Span
 from guard.parse import Parsed
 from guard.program import Program
@@ -79,11 +80,10 @@ _MANY: Final = 20
 """Further lines at fault that are remembered."""
 
 _COMPILER_ONLY: Final = (
-    *(b"__debug__", b"except*", b"except *"),
+    b"__debug__",
     *(b"\n" + b" " * 80, b"\n" + b"\t" * 20),  # at most twenty blocks may stand in one another
 )
 """Constructs with which only CPython's compiler finds fault: see tests/syntax/test_syntax_compile_errors.py."""
-_STARRED: Final = re.compile(rb"\{\*[^*]")
 _ANY_VERSION: Final = ("too many nested paren", "too many levels of indent", "Exceeds the limit", "null bytes")
 """What every CPython since 3.11 refuses alike, in the words of its parser."""
 _ONE_VERSION: Final = "annotation scope"
@@ -102,24 +102,31 @@ class SyntaxCollector:
     def __init__(self, parsed: Parsed) -> None:
         self._parsed = parsed
         content = parsed.content
-        self._suspect = any(mark in content for mark in _COMPILER_ONLY) or _STARRED.search(content) is not None
+        self._suspect = any(mark in content for mark in _COMPILER_ONLY)
         self._returns: list[tuple[ast.Return, Scope]] = []
         self._nonlocal: list[tuple[ast.Nonlocal, Scope]] = []
-        self.handlers: Mapping[type[ast.AST], str] = {
-            ast.Expr: "on_expression",
-            ast.Match: "on_match",
-            ast.Nonlocal: "on_nonlocal",
-        }
-        if b"async def" in content and b"yield" in content:
-            self.handlers = {**self.handlers, ast.Return: "on_return"}
+
+    def listen(self, to: Listeners) -> None:
+        """Say what it wants to be told of."""
+        to.on(ast.Expr, self.on_expression)
+        to.on(ast.FormattedValue, self.on_formatted)
+        for kind in (ast.Match, ast.TryStar):
+            to.on(kind, self.on_suspect)
+        to.on(ast.Nonlocal, self.on_nonlocal)
+        to.on(ast.Return, self.on_return)
 
     def on_expression(self, node: ast.Expr, _context: Context) -> None:
         """`*a` as a statement parses, and does not compile."""
         if node.value.__class__ is ast.Starred:
             self._suspect = True
 
-    def on_match(self, _node: ast.Match, _context: Context) -> None:
-        """Which patterns can never be reached is for the compiler to say."""
+    def on_formatted(self, node: ast.FormattedValue, _context: Context) -> None:
+        """So does `f"{*a}"`."""
+        if node.value.__class__ is ast.Starred:
+            self._suspect = True
+
+    def on_suspect(self, _node: ast.Match | ast.TryStar, _context: Context) -> None:
+        """Which patterns can never be reached, and what may stand behind `except*`, is for the compiler to say."""
         self._suspect = True
 
     def on_nonlocal(self, node: ast.Nonlocal, context: Context) -> None:

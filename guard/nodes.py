@@ -1,0 +1,42 @@
+"""The nodes of a syntax tree for those who walk millions: what can be passed over, and what is inside the rest."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from typing import Any, Final
+
+PASSED_OVER: Final[frozenset[type]] = frozenset(
+    {
+        *(str, int, float, bytes, bool, complex, type(None), type(...)),
+        *(ast.Load, ast.Store, ast.Del, ast.Name, ast.Constant, ast.alias),
+        *(ast.And, ast.Or, ast.MatchSingleton),
+        *ast.operator.__subclasses__(),
+        *ast.unaryop.__subclasses__(),
+        *ast.cmpop.__subclasses__(),
+    }
+)
+"""Types of what an expression may hold and that holds no expression itself."""
+
+CHILDREN: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
+    ast.Await: attrgetter("value", "lineno"),
+    ast.BinOp: attrgetter("left", "right"),
+    ast.BoolOp: attrgetter("values"),
+    ast.Call: attrgetter("func", "args", "keywords"),
+    ast.Compare: attrgetter("left", "comparators"),
+    ast.Dict: attrgetter("keys", "values"),
+    ast.FormattedValue: attrgetter("value", "format_spec"),
+    ast.IfExp: attrgetter("test", "body", "orelse"),
+    ast.JoinedStr: attrgetter("values"),
+    ast.List: attrgetter("elts"),
+    ast.Set: attrgetter("elts"),
+    ast.Slice: attrgetter("lower", "upper", "step"),
+    ast.Starred: attrgetter("value", "lineno"),
+    ast.Subscript: attrgetter("value", "slice"),
+    ast.Tuple: attrgetter("elts"),
+    ast.UnaryOp: attrgetter("operand", "lineno"),
+    ast.keyword: attrgetter("value", "lineno"),
+}
+"""The expressions, lists of expressions and Nones inside an expression that has no scope and binds nothing. One getter
+reads them all at once; where there is one expression, a number beside it makes the answer a tuple all the same."""
