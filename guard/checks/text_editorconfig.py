@@ -13,6 +13,8 @@ FILE_NAME: Final = ".editorconfig"
 _SECTION: Final = re.compile(r"\[(.+)\]\s*(?:[#;].*)?$")
 _PROPERTY: Final = re.compile(r"([^=:#;\[][^=:]*?)\s*[=:]\s*(.*?)\s*(?:\s[#;].*)?$")
 _RANGE: Final = re.compile(r"([+-]?\d+)\.\.([+-]?\d+)")
+_NOT_IN_CLASS: Final = re.compile(r"[\\\[\]^&~|]|(?<!\w)-|-(?!\w)")
+"""What means something else to Python between brackets than to an editor. Python even warns of `--`."""
 _MOST_STARS: Final = 6
 """A glob with more could make its expression slow; it comes from the checked repository, and nobody writes one."""
 _MOST_CHARACTERS: Final = 1024
@@ -117,7 +119,7 @@ def _translate(glob: str) -> str:
             else:
                 inside = glob[position:close]
                 negated = inside.startswith("!")
-                inside = re.sub(r"([\\\[\]^&~|])", r"\\\1", inside[negated:])
+                inside = re.sub(_NOT_IN_CLASS, r"\\\g<0>", inside[negated:])
                 result += f"[{'^' if negated else ''}{inside}]" if inside else r"\[\]"
                 position = close + 1
         elif char == "{" and balanced:
@@ -162,7 +164,8 @@ def _closing(glob: str, position: int) -> int:
     depth = 1
     while depth:
         if glob[position] == "\\":
-            position += 1
-        depth += (glob[position] == "{") - (glob[position] == "}")
+            position += 1  # and what it escapes is no brace
+        else:
+            depth += (glob[position] == "{") - (glob[position] == "}")
         position += 1
     return position - 1
