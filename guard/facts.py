@@ -251,6 +251,9 @@ def _in_pool(
     """Run batches in a fresh pool; gives those that were not finished because a worker died."""
     unfinished: list[Sequence[Wanted]] = []
     others = set(multiprocessing.active_children())
+    if _CONTEXT.get_start_method() != "fork":
+        # A worker that is started anew would look for Python's own modules in the current folder, the checked one.
+        os.environ["PYTHONSAFEPATH"] = "1"
     with ProcessPoolExecutor(jobs, _CONTEXT, _start_worker, (tree, gathering)) as pool:
         running = {pool.submit(_work, batch): batch for batch in batches}
         try:

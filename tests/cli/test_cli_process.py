@@ -36,6 +36,27 @@ def test_python_m_and_the_console_script(repo: Path) -> None:
     assert run.code == 1
 
 
+@pytest.mark.parametrize("spawn", [False, True], ids=["as usual", "spawned workers"])
+def test_nothing_is_imported_from_the_checked_folder(tmp_path: Path, spawn: bool) -> None:
+    ran = tmp_path / "ran"
+    evil = f"open({str(ran)!r}, 'w').close()\n".encode()
+    modules = ("click", "msgspec", "multiprocessing", "json", "sqlite3", "subprocess", "typing", "rich", "sitecustomize")
+    files = {f"{module}.py": evil for module in modules} | {f"m{n}.py": b"x = %d\n" % n for n in range(60)}
+    repo = repository(tmp_path / "repo", {**files, ".gitattributes": b"*.py text eol=lf\n"})
+    starter = tmp_path / "starter.py"
+    starter.write_text(
+        "import multiprocessing\nimport guard.facts\n"
+        "guard.facts._CONTEXT = multiprocessing.get_context('spawn')\n"
+        "if __name__ == '__main__':\n    from guard.cli.main import main\n    main()\n"
+    )
+    command = [str(starter)] if spawn else ["-m", "guard"]
+    done = subprocess.run(
+        [sys.executable, *command, "check", "--jobs", "2"], cwd=repo, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not ran.exists()
+
+
 def test_version(tmp_path: Path) -> None:
     for option in ("--version", "-V"):
         run = inside(option, cwd=tmp_path)
