@@ -30,6 +30,7 @@ from typing import Final
 import msgspec
 
 from guard.model import CannotCheck, EnvironmentFailed
+from guard.sources.fifos import refuse_special_files
 
 _HARDENED: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -89,6 +90,11 @@ class Job:
 
     def _drain(self, given: bytes | None) -> None:
         self._output, self.errors = self._process.communicate(given)
+
+    def ends_within(self, seconds: float) -> bool:
+        """Wait for at most so long; tells whether the command has ended."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def wait(self) -> tuple[int, bytes]:
         """Wait for the end; gives the exit code and standard output."""
@@ -172,6 +178,8 @@ def discover(folder: str) -> Git | None:
     sign = marker(start)
     if not named and sign is None:
         return None
+    if sign is not None:
+        refuse_special_files(sign)
     command = (
         "rev-parse",
         "--absolute-git-dir",

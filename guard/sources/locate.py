@@ -12,6 +12,7 @@ import msgspec
 from guard.model import CannotCheck, GuardError
 from guard.sources.commit import CommitTree
 from guard.sources.directory import DirectoryTree
+from guard.sources.fifos import wait_past_fifos
 from guard.sources.git import Git, discover, marker
 from guard.sources.index import IndexTree
 from guard.sources.paths import decode_path
@@ -135,8 +136,9 @@ def _ignored(git: Git, places: Sequence[str]) -> str | None:
         relative = _relative(git, place)
         if not relative or not os.path.isdir(place):
             continue
-        status, _ = git.start("check-ignore", "--quiet", "--", place).wait()
-        if status == 0 and not git.run("ls-files", "-z", "--", f":(top,literal){relative}"):
+        looking = git.start("check-ignore", "--quiet", "--", place)
+        wait_past_fifos(looking, os.fsencode(git.work_tree or place))
+        if looking.wait()[0] == 0 and not git.run("ls-files", "-z", "--", f":(top,literal){relative}"):
             if len(places) > 1:
                 raise GuardError(f"git ignores {place}, so it is no part of the repository; check it by itself")
             return place

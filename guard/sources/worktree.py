@@ -35,6 +35,7 @@ from guard.sources.disk import (
     unreadable,
 )
 from guard.sources.entries import LIST_INDEX, IndexEntry, index_second, parse_entries
+from guard.sources.fifos import wait_past_fifos
 from guard.sources.git import Git, Job
 from guard.sources.paths import decode_path, encode_path, is_inside, leaves_tree
 from guard.sources.tree import SUBMODULE, SYMLINK, Reader, SourceFile, Tree, Unreadable, blob_id
@@ -178,6 +179,8 @@ class _Listing:
 
     def _look_at_others(self, others: Job) -> None:
         """Untracked files; git names a repository inside this one by its folder, with `/` behind it."""
+        for name, mode in wait_past_fifos(others, self._root):
+            self.problems.add(special_problem(decode_path(name[len(self._root) :]), mode))
         for path in decode_path(others.finish()).split("\0"):
             if path.endswith("/"):
                 self.submodules.add(path[:-1])

@@ -40,7 +40,17 @@ def test_python_m_and_the_console_script(repo: Path) -> None:
 def test_nothing_is_imported_from_the_checked_folder(tmp_path: Path, spawn: bool) -> None:
     ran = tmp_path / "ran"
     evil = f"open({str(ran)!r}, 'w').close()\n".encode()
-    modules = ("click", "msgspec", "multiprocessing", "json", "sqlite3", "subprocess", "typing", "rich", "sitecustomize")
+    modules = (
+        "click",
+        "msgspec",
+        "multiprocessing",
+        "json",
+        "sqlite3",
+        "subprocess",
+        "typing",
+        "rich",
+        "sitecustomize",
+    )
     files = {f"{module}.py": evil for module in modules} | {f"m{n}.py": b"x = %d\n" % n for n in range(60)}
     repo = repository(tmp_path / "repo", {**files, ".gitattributes": b"*.py text eol=lf\n"})
     starter = tmp_path / "starter.py"

@@ -172,3 +172,18 @@ def test_many_commands_at_once_with_much_to_say(repo: Repository) -> None:
     jobs = [repo.found.start("cat-file", "--batch-check", given=names) for _ in range(3)]
 
     assert [len(job.finish().splitlines()) for job in jobs] == [2000] * 3
+
+
+@pytest.mark.parametrize("name", ["HEAD", "config", "commondir", "index", "info/exclude", "info/attributes"])
+@pytest.mark.parametrize("linked", [False, True], ids=["folder", "file"])
+def test_a_fifo_in_the_git_directory(repo: Repository, name: str, linked: bool) -> None:
+    place = repo.path / ".git" / name
+    place.unlink(missing_ok=True)
+    place.parent.mkdir(exist_ok=True)
+    os.mkfifo(place)
+    if linked:
+        (repo.path / ".git").rename(repo.path / "elsewhere")
+        (repo.path / ".git").write_text("gitdir: elsewhere\n")
+
+    with pytest.raises(EnvironmentFailed, match=f"{name}: not a regular file; git would wait for it for ever"):
+        discover(str(repo.path))

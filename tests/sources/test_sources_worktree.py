@@ -11,9 +11,10 @@ import pytest
 from sources_support import Repository, as_nobody, contents, kinds
 
 from guard.model import CannotCheck, Problem
-from guard.sources import worktree
+from guard.sources import fifos, worktree
 from guard.sources.disk import identify_regular
 from guard.sources.git import Git
+from guard.sources.locate import open_tree
 from guard.sources.tree import EXECUTABLE, REGULAR, SYMLINK, Unreadable, blob_id
 from guard.sources.worktree import WorkTree
 
@@ -512,3 +513,21 @@ def test_what_may_not_be_read_is_a_problem(repo: Repository) -> None:
                 path.chmod(0o700)
 
     as_nobody(repo.path, check)
+
+
+def test_git_does_not_wait_for_a_fifo(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fifos, "_PATIENCE", 0.2)
+    repo.write("new/c.py", b"")
+    for name in (".gitignore", "pkg/.gitignore", "new/.gitignore"):
+        os.mkfifo(repo.path / name)
+
+    tree = WorkTree(repo.found)
+
+    assert list(tree.files) == ["a.py", "new/c.py", "pkg/b.py"]
+    assert {(problem.path, problem.kind) for problem in tree.problems} == {
+        (".gitignore", "special-file"),
+        ("new/.gitignore", "special-file"),
+        ("pkg/.gitignore", "special-file"),
+    }
+    monkeypatch.chdir(repo.path)
+    assert open_tree(["pkg"])[0].kind == "worktree"
