@@ -94,6 +94,7 @@ class Layout:
         """Every folder: one without any Python can be imported too, as an empty namespace package."""
         self._built = _built(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
+        self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
         self._configured = roots
         self._resolved: dict[tuple[str, tuple[str, ...], str], Resolution] = {}
         self._steps: dict[tuple[str, str], Target | None] = {}
@@ -115,7 +116,7 @@ class Layout:
         for kind, suffix in (("package", "/__init__.py"), ("package", "/__init__.pyi"), ("module", ".py")):
             if path + suffix in self.files:
                 return Target(kind, path + suffix)
-        if path in self._built or path in self._links or f"{path}.py" in self._links or self._in_submodule(path):
+        if path in self._built or path in self._links or f"{path}.py" in self._links or self._is_unread(path):
             # A stub beside an extension says what its author thought of, not all that the extension binds.
             return Target("unknown", path)
         if path + ".pyi" in self.files:
@@ -124,8 +125,12 @@ class Layout:
             return Target("namespace", path)
         return None
 
-    def _in_submodule(self, path: str) -> bool:
-        return any(path == sub or path.startswith(sub + "/") for sub in self._tree.submodules)
+    def _is_unread(self, path: str) -> bool:
+        """Whether a module may well be there: in a submodule, in a folder or a file that could not be read."""
+        return bool(self._unread) and any(
+            path == unread or path.startswith(unread + "/") or unread in (f"{path}.py", f"{path}/__init__.py")
+            for unread in self._unread
+        )
 
     def descend(self, folder: str, parts: list[str]) -> Target | Missing:
         """Follow dotted `parts` down from `folder`."""

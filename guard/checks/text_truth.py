@@ -47,6 +47,14 @@ class TextTruth:
         return dict(self.tree.read_many(paths, _ATTRIBUTES_LIMIT))
 
     @cached_property
+    def unknown_folders(self) -> tuple[str, ...]:
+        """The folders, each with its `/` (empty for the root), whose attribute file is there and could not be read."""
+        there = {path for path, file in self.tree.files.items() if not file.is_link}
+        there.update(problem.path for problem in self.tree.problems if problem.fatal)
+        lost = sorted(path for path in there - self.attribute_files.keys() if path.rpartition("/")[2] == FILE_NAME)
+        return tuple(path.removesuffix(FILE_NAME) for path in lost)
+
+    @cached_property
     def attributes(self) -> Attributes:
         """What the tree's own files say: the same for everyone who has this tree."""
         return Attributes(self.attribute_files)
@@ -75,9 +83,9 @@ class TextTruth:
 
     @cached_property
     def decided(self) -> Mapping[str, Mapping[str, Decision]]:
-        """What the tree's own attributes say of every regular file."""
+        """What the tree's own attributes say of every regular file of which that is known."""
         of = self.attributes.of
-        return {path: of(path) for path in self.paths}
+        return {path: of(path) for path in self.paths if not path.startswith(self.unknown_folders)}
 
     def action(self, path: str) -> Action:
         """What git is told to do with the endings of one file, by everything that holds here."""
@@ -88,7 +96,7 @@ class TextTruth:
         """The text files with CRs that neither their attributes nor their type ask for, by path."""
         suspects = []
         for path, facts in self.facts.items():
-            if facts.endings is None or facts.binary or wants_crlf(path):
+            if facts.endings is None or facts.binary or wants_crlf(path) or path.startswith(self.unknown_folders):
                 continue
             decided = self.attributes_here.of(path)
             action = action_of(decided)

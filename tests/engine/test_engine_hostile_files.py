@@ -153,3 +153,32 @@ def test_nothing_to_analyse(tmp_path: Path) -> None:
         assert "clean" not in run.out.lower()
         assert json.loads(inside("check", "--output", "json", cwd=folder).out)["exit_code"] == 3
         assert inside("check", "--exit-zero", cwd=folder).code == 0
+
+
+def test_what_cannot_be_read_is_not_missing(folder: Path) -> None:
+    imports = b"import mod\nfrom mod import b\nfrom pkg.m import a\nimport shut.inner.x\n"
+    modules = ("mod", "pkg/__init__", "pkg/m", "shut/__init__", "shut/inner/__init__", "shut/inner/x")
+    write(folder, {"main.py": imports, **{f"{module}.py": b"a = b = 1\n" for module in modules}})
+    if (folder / ".git").exists():
+        git(folder, "add", "-A")
+    assert inside("check", cwd=folder).code == 0
+    for closed in ("mod.py", "pkg/__init__.py", "pkg/m.py", "shut"):
+        (folder / closed).chmod(0)
+    run = outside("check", "--output", "json", cwd=folder, preexec_fn=without_privilege)
+    (folder / "shut").chmod(0o700)
+    assert run.code == 3
+    assert set(problems(run)) == {"mod.py", "pkg/__init__.py", "pkg/m.py", "shut"}
+    assert json.loads(run.out)["findings"] == []
+
+
+def test_attributes_that_cannot_be_read(folder: Path) -> None:
+    write(folder, {"sub/.gitattributes": b"*.py text eol=crlf\n", "sub/c.py": b"x = 2\r\n", "b.py": b"x = 1\r\n"})
+    for closed, silent in ((".gitattributes", {"b.py", "sub/c.py"}), ("sub/.gitattributes", {"sub/c.py"})):
+        (folder / closed).chmod(0)
+        run = outside("check", "--select", "EOL", "--output", "json", cwd=folder, preexec_fn=without_privilege)
+        (folder / closed).chmod(0o600)
+        assert run.code == 3
+        assert problems(run) == {closed: "unreadable"}
+        if (folder / ".git").exists():
+            found = {finding["path"] for finding in json.loads(run.out)["findings"]}
+            assert not found & {".gitattributes", *silent}, closed
