@@ -19,36 +19,58 @@ from typing import Final
 _SCHEMA: Final = 1
 _SIZE_LIMIT: Final = 2 * 1024**3
 """Bytes. A larger file is begun anew: cheaper than keeping books on what is old."""
+_ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
+"""What sqlite3 raises for a damaged file. It decodes SQLite's messages, which may quote bytes of that file."""
 _AT_ONCE: Final = 500
 """Keys a query; SQLite's oldest limit on variables is 999."""
 
 
 def default_path() -> Path:
-    """Where the cache is: `GUARD_CACHE_DIR`, else the platform's folder for caches."""
+    """Where the cache is: `GUARD_CACHE_DIR`, else the platform's folder for caches.
+
+    Raises RuntimeError where the user has no home.
+    """
     chosen = os.environ.get("GUARD_CACHE_DIR")
     if chosen:
         return Path(chosen) / "facts.db"
     if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+        base = Path(os.environ.get("LOCALAPPDATA") or _home() / "AppData" / "Local")
     elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
+        base = _home() / "Library" / "Caches"
     else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        if not base.is_absolute():  # the XDG specification has such a path ignored
+            base = _home() / ".cache"
     return base / "guard" / "facts.db"
+
+
+def _home() -> Path:
+    home = Path.home()
+    if not home.is_absolute():
+        raise RuntimeError("HOME is not absolute")  # the cache would lie in whatever folder is checked
+    return home
+
+
+def open_default() -> Cache:
+    """The user's cache; one that remembers nothing, and says so, where there is no place for it."""
+    try:
+        return Cache(default_path())
+    except RuntimeError:
+        return Cache(None, "no home folder for the cache (set GUARD_CACHE_DIR); this run goes on without it")
 
 
 class Cache:
     """A map from key to bytes. Every method may be called whatever the state of the file; none raises for it."""
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, complaint: str = "") -> None:
         """Open, or create, the cache at `path`; None is a cache that remembers nothing."""
         self._path = path
-        self._complaint = ""
+        self._complaint = complaint
         self._connection: sqlite3.Connection | None = None
         if path is not None:
             try:
                 self._connection = self._open(path)
-            except (sqlite3.Error, OSError) as error:
+            except (*_ERRORS, OSError) as error:
                 self._give_up(error)
 
     @property
@@ -67,7 +89,7 @@ class Cache:
                 rows = self._connection.execute(
                     f"SELECT key, sum, value FROM entries WHERE key IN ({marks})", some
                 ).fetchall()
-            except sqlite3.Error as error:
+            except _ERRORS as error:
                 self._failed(error)
                 return
             damaged = False
@@ -91,7 +113,7 @@ class Cache:
         try:
             with self._connection:
                 self._connection.executemany("INSERT OR REPLACE INTO entries (key, sum, value) VALUES (?, ?, ?)", rows)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             self._failed(error)
 
     def distrust(self) -> None:
@@ -106,11 +128,14 @@ class Cache:
 
     def _open(self, path: Path) -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
+        if not any(path.parent.iterdir()):
+            # A CI system that keeps only what is in the checkout has it there; it must not become a part of the tree.
+            (path.parent / ".gitignore").write_text("*\n")
         if path.exists() and path.stat().st_size > _SIZE_LIMIT:
             _remove(path)
         try:
             return self._connect(path)
-        except sqlite3.Error as error:
+        except _ERRORS as error:
             if _is_no_damage(error):
                 raise
             self._complain(f"the cache was damaged ({error}) and is begun anew")
@@ -139,7 +164,7 @@ class Cache:
             raise
         return connection
 
-    def _failed(self, error: sqlite3.Error) -> None:
+    def _failed(self, error: Exception) -> None:
         if _is_no_damage(error):
             self._give_up(error)
         else:
@@ -152,7 +177,7 @@ class Cache:
             try:
                 _remove(self._path)
                 self._connection = self._connect(self._path)
-            except (sqlite3.Error, OSError) as again:
+            except (*_ERRORS, OSError) as again:
                 self._give_up(again)
 
     def _give_up(self, error: Exception) -> None:
@@ -178,7 +203,7 @@ _NO_DAMAGE: Final = frozenset(
 """Locked by another run, a full disk, a closed folder: nothing is wrong with the file. https://sqlite.org/rescode.html"""
 
 
-def _is_no_damage(error: sqlite3.Error) -> bool:
+def _is_no_damage(error: Exception) -> bool:
     # The lower eight bits are the primary code; an error of the module itself has none.
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _NO_DAMAGE
 

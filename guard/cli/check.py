@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from guard.cache import Cache, default_path
+from guard.cache import Cache, open_default
 from guard.cli.output import parse_outputs, write_outputs, write_stdout
 from guard.config import load, resolve_selection
 from guard.engine import Options, check
@@ -85,7 +85,7 @@ def command(
     tree, within = open_tree(paths, staged=staged, rev=rev)
     config = load(tree, _start(tree, within.prefixes), overrides, rules=rules)
     codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
-    with closing(Cache(None if no_cache else default_path())) as cache, _progress() as progress:
+    with closing(Cache(None) if no_cache else open_default()) as cache, _progress() as progress:
         options = Options(jobs=jobs or 0, cache=cache, progress=progress)
 
         def run(on: Tree) -> Report:

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from guard import __version__
-from guard.cache import Cache, default_path
+from guard.cache import open_default
 from guard.cli.jsontext import json_text
 from guard.config import Config, load, matcher
 from guard.configuration.settings import Settings
@@ -82,7 +82,7 @@ def command(path: str | None, staged: bool, rev: str | None, overrides: tuple[st
     target = target_python(tree, config)
     excluded = matcher(config.exclude)
     files = [file for name, file in tree.files.items() if not file.is_link and not excluded(name)]
-    cache = Cache(default_path())
+    cache = open_default()
     facts, _ = collect(tree, files, Gathering(target.version, config.python_limit), Options(), cache)
     cache.close()
     described = Described(

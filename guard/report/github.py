@@ -10,6 +10,7 @@ from typing import Final
 from guard.model import WHOLE_FILE, Finding, Problem, Report, Severity
 from guard.report.context import RenderContext
 from guard.report.escape import encodable, visible
+from guard.report.tally import nothing_analysed
 
 _COMMAND: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 # The runner's own escapes (actions/toolkit, command.ts): the percent sign first, `:` and `,` in properties only.
@@ -19,7 +20,10 @@ _PROPERTY: Final = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3
 
 def render(report: Report, _context: RenderContext) -> str:
     """A command per finding and per problem; nothing for a clean report."""
-    return "".join([*map(_finding, report.findings), *map(_problem, report.problems)])
+    commands = [*map(_finding, report.findings), *map(_problem, report.problems)]
+    if nothing := nothing_analysed(report):
+        commands.append(_command("error", [("title", "guard could not check this")], [nothing]))
+    return "".join(commands)
 
 
 def _finding(finding: Finding) -> str:

@@ -15,6 +15,7 @@ from guard.model import Finding, Impact, Problem, Report, Severity
 from guard.report.context import RenderContext
 from guard.report.escape import encodable
 from guard.report.jsondoc import encoded
+from guard.report.tally import nothing_analysed
 
 
 class Lines(msgspec.Struct, frozen=True):
@@ -66,6 +67,9 @@ def render(report: Report, _context: RenderContext) -> str:
         )
         for problem in report.problems
     ]
+    if nothing := nothing_analysed(report):
+        fingerprint = _unique("nothing-analysed", taken)
+        issues.append(Issue(nothing, "guard-problem", fingerprint, "critical", Location(".", Lines(1))))
     return encoded(issues, indent=2)
 
 

@@ -109,6 +109,11 @@ def set_aside(report: Report) -> list[str]:
     return parts
 
 
+def nothing_analysed(report: Report) -> str:
+    """What to say of a report that found nothing because it looked at nothing; empty for any other."""
+    return "" if report.files_analysed else f"none of {counted(report.files_found, 'file')} was analysed"
+
+
 def extent(report: Report) -> str:
     """`8,061 files analysed of 8,070 found in 1.2 s`."""
     analysed = counted(report.files_analysed, "file")

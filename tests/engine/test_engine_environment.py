@@ -17,6 +17,7 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from unittest import mock
 
 import msgspec
 import pytest
@@ -188,6 +189,9 @@ DAMAGES: dict[str, Callable[[Path], None]] = {
     "of another shape": _value(b"\xc0"),
     "of another type": _sql("UPDATE entries SET value = 'text', sum = 'text'"),
     "another version": _sql("DROP TABLE entries; CREATE TABLE entries (other); PRAGMA user_version = 99"),
+    "malformed names": lambda path: path.write_bytes(
+        path.read_bytes().replace(b"CREATE TABLE entries", b"CREATE \xca\xff\xfe entries")
+    ),
     "another table": _sql("DROP TABLE entries; CREATE TABLE entries (other)"),
 }
 
@@ -223,6 +227,26 @@ def test_facts_that_are_not_what_their_key_says(repo: Path, tmp_path: Path, monk
     (complaint,) = complaints(inside("check", "--output", "json", cwd=repo))
     assert complaint == "the cache was damaged (an entry is not what its key says) and is begun anew"
     assert complaints(inside("check", "--output", "json", cwd=repo)) == []
+
+
+def test_a_user_without_a_home(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GUARD_CACHE_DIR")
+    monkeypatch.setenv("XDG_CACHE_HOME", "beside")
+    monkeypatch.setenv("HOME", "home")
+    for _ in range(2):
+        (complaint,) = complaints(inside("check", "--output", "json", cwd=repo))
+        assert complaint == "no home folder for the cache (set GUARD_CACHE_DIR); this run goes on without it"
+        # As it is for a user that the machine does not know, without HOME.
+        monkeypatch.setattr(Path, "home", mock.Mock(side_effect=RuntimeError("no home")))
+    assert inside("config", cwd=repo).code == 0
+    assert {entry.name for entry in repo.iterdir()} == {".git", ".gitattributes", "a.py"}
+
+
+def test_a_cache_inside_the_checkout_is_no_part_of_it(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GUARD_CACHE_DIR", ".guard")
+    runs = [inside("check", "--output", "json", cwd=repo) for _ in range(2)]
+    assert (repo / ".guard" / "facts.db").exists()
+    assert [json.loads(run.out)["files"]["found"] for run in runs] == [2, 2]
 
 
 def test_two_runs_at_once(large: Path, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_samples import ANY_TEXT, BILLING, NOTE, PROBLEMS, QUICK, REPORTS, RULES, RUNTIME, STARTUP, finding, report
 
-from guard.model import Report
+from guard.model import Problem, Report
 from guard.report import FORMATS, RenderContext, render
 
 FULL = report(STARTUP, RUNTIME, NOTE, problems=PROBLEMS)
@@ -90,3 +90,20 @@ def test_a_format_is_imported_only_when_it_is_used() -> None:
         "guard.report.render; assert not early, early"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("concise", "problem nothing-analysed: none of 0 files was analysed\n"),
+        ("github", "::error title=guard could not check this::none of 0 files was analysed\n"),
+        ("gitlab", '"description": "none of 0 files was analysed"'),
+    ],
+)
+def test_a_report_on_nothing_is_not_empty(name: str, expected: str) -> None:
+    assert expected in render(name, report(files_found=0, files_analysed=0), RenderContext(rules=RULES))
+
+
+def test_a_problem_of_no_file_has_no_empty_place() -> None:
+    text = render("concise", report(problems=(Problem("", "cache", "the disk is full"),)), RenderContext(rules=RULES))
+    assert text == "problem cache: the disk is full\n"
