@@ -101,7 +101,7 @@ def _roots(program: Program, modules: Modules, paths: list[str]) -> Iterator[Sou
         used[root] += number
     holds_for: dict[str, str] = {}
     for path in paths:
-        for root in modules.layout.roots_of(path)[0]:
+        for root in modules.layout.roots.of(path)[0]:
             holds_for.setdefault(root, path)
     # A folder that is put on `sys.path` need not be one of this tree.
     roots = {root for root in holds_for.keys() | used.keys() if not root or root in modules.layout.folders}
@@ -117,7 +117,7 @@ def _why_root(root: str, program: Program, modules: Modules, holds_for: Mapping[
     for name in _PROJECT_FILES:
         if f"{root}/{name}" in program.tree.files:
             return f"holds {name}"
-    if root in modules.layout.strong_roots:
+    if root in modules.layout.roots.strong:
         return "the source folder of a project"
     if root in holds_for:
         return f"on sys.path, or in a project's configuration, for {holds_for[root]}"

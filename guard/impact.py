@@ -87,7 +87,7 @@ def _reached(starts: Iterable[str], modules: Modules) -> frozenset[str]:
     seen = set(starts)
     queue = deque(seen)
     while queue:
-        for path in modules.imported_at_start.get(queue.popleft(), ()):
+        for path in modules.imported_at_start(queue.popleft()):
             if path not in seen:
                 seen.add(path)
                 queue.append(path)

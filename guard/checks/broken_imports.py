@@ -65,32 +65,39 @@ def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
 
 
 def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Import) -> Iterator[BrokenImport]:
-    level = max(statement.level, 0)
-    typing = bool(statement.flags & TYPING)
     for module, alias in _wanted(statement):
-        if _skipped(module, facts) or _is_provided(modules, module, facts):
-            continue
-        resolution = modules.resolve(path, level, module)
+        resolution = modules.resolve(path, statement.level, module)
         if resolution.missing is not None:
             guard = _guard(facts, statement, missing_module=True)
-            if guard is not None:
+            if guard is not None and not _is_provided(modules, module, facts):
                 missing = resolution.missing
                 there = ".".join(module.split(".")[: missing.index])
                 yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
             continue
         if statement.level < 0 or not resolution.targets or resolution.doubtful:
             continue
-        for name in statement.aliases:
-            if name.name == "*" or any(modules.binds(t, name.name, typing=typing) for t in resolution.targets):
-                continue
+        unbound = _unbound(modules, statement, resolution)
+        if not unbound or _is_provided(modules, module, facts):
+            continue
+        for name in unbound:
             if _is_provided(modules, f"{module}.{name.name}", facts) or not _namespace_is_ours(
-                modules, path, level, module, resolution
+                modules, path, statement.level, module, resolution
             ):
                 continue
             guard = _guard(facts, statement, missing_module=False)
             if guard is not None:
                 target = resolution.targets[0]
                 yield BrokenImport(path, statement, name, module, name.name, target, module, *guard)
+
+
+def _unbound(modules: Modules, statement: Import, resolution: Resolution) -> list[Alias]:
+    """The names of the statement that no target binds."""
+    typing = bool(statement.flags & TYPING)
+    return [
+        alias
+        for alias in statement.aliases
+        if alias.name != "*" and not any(modules.binds(t, alias.name, typing=typing) for t in resolution.targets)
+    ]
 
 
 def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, resolution: Resolution) -> bool:
@@ -104,11 +111,14 @@ def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, res
 
 
 def _is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
-    """Whether something puts the module, or one above it, into `sys.modules` by name."""
-    if not modules.provided and not facts.provides_later:
-        return False
+    """Whether something puts the module, or one above it, into `sys.modules` by name; or nobody gets here without it,
+    since `pytest.importorskip` has asked for one of them."""
     parents = {module[: match.start()] for match in re.finditer(r"\.|$", module)}
-    return not parents.isdisjoint(modules.provided) or not parents.isdisjoint(facts.provides_later)
+    return not (
+        parents.isdisjoint(modules.provided)
+        and parents.isdisjoint(facts.provides_later)
+        and parents.isdisjoint(facts.skips)
+    )
 
 
 def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:
@@ -135,8 +145,3 @@ def _wanted(statement: Import) -> Iterator[tuple[str, Alias | None]]:
         yield from ((alias.name, alias) for alias in statement.aliases)
     else:
         yield statement.module, None
-
-
-def _skipped(module: str, facts: ModuleFacts) -> bool:
-    """Whether `pytest.importorskip` has asked for this module or one above it, so that nobody gets here without it."""
-    return any(module == skip or module.startswith(skip + ".") for skip in facts.skips)

@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Final
 
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.layout import parent_of
 from guard.checks.module_facts import CLASS, FUNCTION
 from guard.checks.modules import FAMILY
+from guard.checks.roots import parent_of
 from guard.program import Program
 
 

@@ -8,18 +8,17 @@ whole. Everything else is not known to be first-party, and guard says nothing of
 
 from __future__ import annotations
 
-import configparser
 import dataclasses
 import posixpath
 import re
 import sys
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.requirements import is_requirements_file, normal, required
+from guard.checks.roots import PROJECT_FILES, Roots, parent_of
 
 if TYPE_CHECKING:
     from guard.sources.tree import Tree
@@ -51,12 +50,17 @@ class Resolution:
     doubtful: bool = False
     """Another module of that name may win: the standard library's, or an installed one where the folder that has
     this one is itself a package, and so no root for most who import."""
+    roots: tuple[str, ...] = ()
+    """The roots of the file itself below which an absolute import is found."""
 
     @property
     def unknown(self) -> bool:
         """Whether some target cannot be read, so that nothing can be said of its names."""
         return any(target.kind == "unknown" for target in self.targets)
 
+
+_Answers = dict[str | tuple[int, str], Resolution]
+"""By module, and by dots and module for relative imports."""
 
 EXTERNAL: Final = Resolution()
 _UNKNOWN: Final = Target("unknown", "")
@@ -67,14 +71,13 @@ _BUILT_FROM: Final = re.compile(
 )
 _BUILT_TEMPLATE: Final = re.compile(r"^(?P<stem>\w+)\.py\.(in|tp|tmpl|template|j2|jinja|jinja2|mako|src|tpl)$")
 _BUILD_FILES: Final = frozenset({"meson.build", "CMakeLists.txt", "Cargo.toml", "build.rs", "SConstruct", "wscript"})
-_PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
 _EXTENSION_WORDS: Final = re.compile(
     rb"ext_modules|Extension\(|cythonize|cffi_modules|maturin|setuptools_rust|setuptools-rust|mypycify|meson-python|"
     rb"scikit-build|hatch-cython|mypyc"
 )
 _MENTIONS: Final = re.compile(rb"([\w-]+)\.pyi?\b")
 _MENTIONING: Final = (
-    _PROJECT_FILES | _BUILD_FILES | {".gitignore", "MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
+    PROJECT_FILES | _BUILD_FILES | {".gitignore", "MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
 )
 
 
@@ -95,12 +98,11 @@ class Layout:
         self._built = _built(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
-        self._configured = roots
-        self._resolved: dict[tuple[str, tuple[str, ...], str], Resolution] = {}
+        self.roots = Roots(tree, modules, self.folders, self.packages, roots)
         self._steps: dict[tuple[str, str], Target | None] = {}
-        self._roots: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-        self.used: dict[tuple[str, str], int] = {}
-        """How often an import led through a root and its top-level name to something below that name."""
+        self._answers: dict[str, _Answers] = {}
+        self._tables: dict[tuple[str, tuple[str, ...]], _Answers] = {}
+        self._found: dict[tuple[tuple[str, ...], str], Resolution | None] = {}
 
     # One step down
 
@@ -186,93 +188,13 @@ class Layout:
             for path in self._tree.files
             if posixpath.basename(path) in ("meson.build", "CMakeLists.txt")
         }
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in _PROJECT_FILES]
+        wanted = [path for path in self._tree.files if posixpath.basename(path) in PROJECT_FILES]
         found.update(
             parent_of(path)
             for path, content in self._tree.read_many(wanted, 1 << 20)
             if _EXTENSION_WORDS.search(content)
         )
         return frozenset(found)
-
-    # Roots
-
-    @cached_property
-    def strong_roots(self) -> frozenset[str]:
-        """Folders that are certainly import roots for the files below them (and, for `src`, beside them)."""
-        found = {"", *self._configured}
-        for path in self._tree.files:
-            folder, name = posixpath.split(path)
-            if name in _PROJECT_FILES:
-                found.add(folder)
-        for folder in tuple(found):
-            for source in ("src", "lib"):
-                candidate = f"{folder}/{source}" if folder else source
-                if candidate in self.folders and candidate not in self.packages:
-                    found.add(candidate)
-        return frozenset(found)
-
-    @cached_property
-    def _declared(self) -> Mapping[str, tuple[str, ...]]:
-        """Roots that a project's configuration names, by the project's folder."""
-        found: dict[str, tuple[str, ...]] = {}
-        names = ("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini")
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in names]
-        for path, content in self._tree.read_many(wanted, 1 << 20):
-            folder, name = posixpath.split(path)
-            roots = _roots_in_toml(content) if name == "pyproject.toml" else _roots_in_ini(content)
-            inside = tuple(root for value in roots if (root := _join(folder, value)) is not None)
-            found[folder] = (*found.get(folder, ()), *inside)
-        return found
-
-    @cached_property
-    def _on_sys_path(self) -> Mapping[str, tuple[str, ...]]:
-        """The folders that each file puts on `sys.path`, those of the tree."""
-        found: dict[str, tuple[str, ...]] = {}
-        for path, facts in self._modules.items():
-            roots = []
-            for entry in facts.sys_path:
-                if entry.up == 0:
-                    continue
-                base = parent_of(path)
-                for _ in range(entry.up - 1):
-                    base = parent_of(base)
-                roots.append(_join(base if entry.up > 0 else "", entry.rest))
-                if entry.up < 0:
-                    roots.append(_join(parent_of(path), entry.rest))
-            if roots:
-                found[path] = tuple(dict.fromkeys(root for root in roots if root is not None))
-        return found
-
-    @cached_property
-    def _anybody(self) -> tuple[str, ...]:
-        """Every root that some file or configuration declares: good for finding a module, never for missing one."""
-        every = [root for roots in (*self._on_sys_path.values(), *self._declared.values()) for root in roots]
-        return tuple(dict.fromkeys((*every, *sorted(self.strong_roots))))
-
-    def roots_of(self, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The roots that certainly hold for a file, and those that may, nearest first."""
-        folder = parent_of(path)
-        found = self._roots.get(folder)
-        if found is None:
-            found = self._roots[folder] = self._roots_above(folder)
-        own = self._on_sys_path.get(path)
-        return (tuple(dict.fromkeys((*own, *found[0]))), found[1]) if own else found
-
-    def _roots_above(self, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        certain: list[str] = []
-        possible: list[str] = []
-        while True:
-            (certain if folder in self.strong_roots and folder not in self.packages else possible).append(folder)
-            certain.extend(self._declared.get(folder, ()))
-            certain.extend(self._on_sys_path.get(f"{folder}/conftest.py" if folder else "conftest.py", ()))
-            for source in ("src", "lib"):
-                candidate = f"{folder}/{source}" if folder else source
-                if candidate in self.strong_roots:
-                    certain.append(candidate)
-            if not folder:
-                break
-            folder = parent_of(folder)
-        return tuple(dict.fromkeys(certain)), tuple(dict.fromkeys(possible))
 
     @cached_property
     def _distributions(self) -> tuple[frozenset[str], frozenset[str]]:
@@ -296,14 +218,23 @@ class Layout:
 
     def resolve(self, path: str, level: int, module: str) -> Resolution:
         """Where an import in the file `path` leads. `level` counts the dots; -1 and 0 are absolute."""
-        if level > 0:
-            return self._resolve_relative(path, level, module)
-        own = self._on_sys_path.get(path, ())
-        key = (parent_of(path), own, module)
-        found = self._resolved.get(key)
+        answers = self._answers.get(path)
+        if answers is None:
+            answers = self._answers_for(path)
+        key = module if level <= 0 else (level, module)
+        found = answers.get(key)
         if found is None:
-            found = self._resolved[key] = self._resolve_absolute(path, module.split("."))
+            if level > 0:
+                found = self._resolve_relative(path, level, module)
+            else:
+                found = self._find(path, module) or self._resolve_missing(path, module)
+            answers[key] = found
         return found
+
+    def _answers_for(self, path: str) -> _Answers:
+        """The answers that hold for a file: all files that have the same roots share them."""
+        answers = self._answers[path] = self._tables.setdefault((parent_of(path), self.roots.own(path)), {})
+        return answers
 
     def climbs_out(self, path: str, level: int) -> bool:
         """Whether a relative import leaves the tree's top folder, so that no package can hold it."""
@@ -322,13 +253,8 @@ class Layout:
         base = self._package_at(folder)
         if not module:
             return Resolution((base,))
-        key = (folder, ("",), module)
-        found = self._resolved.get(key)
-        if found is None:
-            below = self._descend_from(base, module.split("."))
-            found = Resolution(missing=below) if isinstance(below, Missing) else Resolution((below,))
-            self._resolved[key] = found
-        return found
+        below = self._descend_from(base, module.split("."))
+        return Resolution(missing=below) if isinstance(below, Missing) else Resolution((below,))
 
     def _package_at(self, folder: str) -> Target:
         for name in ("__init__.py", "__init__.pyi"):
@@ -344,40 +270,83 @@ class Layout:
             return _UNKNOWN if self._may_appear(base, folder, parts[0]) else Missing(base, 0)
         return below
 
-    def _resolve_absolute(self, path: str, parts: list[str]) -> Resolution:
+    def _find(self, path: str, module: str) -> Resolution | None:
+        """What an absolute import finds; `EXTERNAL` where no folder has its first part, None where it finds nothing."""
+        top = module.partition(".")[0]
+        if top not in self._holders and not self._opaque:
+            return EXTERNAL
+        certain, possible = self._roots_with(path, top)
+        key = ((*possible, *certain), module)
+        if key not in self._found:
+            self._found[key] = self._search(key[0], module.split("."))
+        return self._found[key]
+
+    def _roots_with(self, path: str, top: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Of the roots of a file, the certain and the possible ones that have something of that name."""
+        certain, possible = self.roots.of(path)
+        holders = self._opaque.union(self._holders.get(top, ())) if self._opaque else self._holders[top]
+        return tuple(filter(holders.__contains__, certain)), tuple(filter(holders.__contains__, possible))
+
+    @cached_property
+    def _holders(self) -> Mapping[str, frozenset[str] | set[str]]:
+        """By name, the folders in which it is something that can be imported."""
+        found: dict[str, set[str]] = {}
+        for path in (
+            *(file.removesuffix("i").removesuffix(".py") for file in self.files),
+            *self.folders,
+            *self._built,
+            *self._links,
+            *(link.removesuffix(".py") for link in self._links),
+            *self._tree.submodules,
+        ):
+            folder, _, name = path.rpartition("/")
+            found.setdefault(name, set()).add(folder)
+        return found
+
+    @cached_property
+    def _opaque(self) -> frozenset[str]:
+        """The roots that another repository holds: any name may be there."""
+        return frozenset(filter(self._in_submodule, self.roots.anybody)) if self._tree.submodules else frozenset()
+
+    def _search(self, roots: Iterable[str], parts: list[str]) -> Resolution | None:
+        """Look for a dotted name below the roots that have its first part, then below those of anybody."""
         top = parts[0]
-        certain, possible = self.roots_of(path)
-        targets: list[Target] = []
-        missing: Missing | None = None
+        targets: dict[Target, None] = {}
+        having: dict[str, None] = {}
         doubtful = True
-        for root in (*possible, *certain):
-            if self.step(root, top) is None:
-                continue
+        for root in roots:
             found = self.descend(root, parts)
             if isinstance(found, Target):
-                targets.append(found)
+                targets[found] = None
+                having[root] = None
                 doubtful = doubtful and (root in self.packages or top in sys.stdlib_module_names)
-                if len(parts) > 1:
-                    self.used[root, top] = self.used.get((root, top), 0) + 1
-            elif missing is None and self._certainly_missing(root, root in certain, top, found):
-                missing = found
         if targets:
-            return Resolution(tuple(dict.fromkeys(targets)), doubtful=doubtful)
-        for root in self._anybody:
+            return Resolution(tuple(targets), doubtful=doubtful, roots=tuple(having))
+        for root in self.roots.anybody:
             if self.step(root, top) is not None:
                 found = self.descend(root, parts)
                 if isinstance(found, Target):
                     return Resolution((found,), doubtful=True)
-        return Resolution(missing=missing) if missing is not None else EXTERNAL
+        return None
+
+    def _resolve_missing(self, path: str, module: str) -> Resolution:
+        """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""
+        parts = module.split(".")
+        certain, possible = self._roots_with(path, parts[0])
+        for root in (*possible, *certain):
+            found = self.descend(root, parts)
+            if isinstance(found, Missing) and self._certainly_missing(root, root in certain, parts[0], found):
+                return Resolution(missing=found)
+        return EXTERNAL
 
     def _certainly_missing(self, root: str, certain: bool, top: str, missing: Missing) -> bool:
-        """Whether what is not below this root is nowhere. Asked once `used` is complete; see `Modules`."""
+        """Whether what is not below this root is nowhere."""
         first = self.step(root, top)
         if first is None or first.kind == "unknown" or top in sys.stdlib_module_names:
             return False
         if root in self.packages:
             return False  # the folder is a package itself: nearly nobody has it as a root
-        used = self.used.get((root, top), 0) > 0
+        used = (root, top) in self.used
         if missing.parent.kind == "namespace":
             # Below a folder without __init__.py other distributions may have modules too.
             return used and certain and not self._shared_namespace(top)
@@ -387,14 +356,23 @@ class Layout:
             return used
         return certain or used
 
-    def forget(self) -> None:
-        """Drop the answers that were given before `used` was complete."""
-        self._resolved.clear()
-
-
-def parent_of(path: str) -> str:
-    """The folder of a path in a tree; empty for the root. Several times as fast as `posixpath.dirname`."""
-    return path.rpartition("/")[0]
+    @cached_property
+    def used(self) -> Mapping[tuple[str, str], int]:
+        """How many imports of the tree lead through a root and its top-level name to something below that name."""
+        counts: dict[tuple[str, str], int] = {}
+        for path, facts in self._modules.items():
+            answers = self._answers_for(path)
+            for statement in facts.imports:
+                for module in statement.modules if statement.level <= 0 else ():
+                    top, dot, _ = module.partition(".")
+                    if not dot or top not in self._holders:
+                        continue
+                    found = answers.get(module) or self._find(path, module)
+                    if found is not None:
+                        answers[module] = found
+                        for root in found.roots:
+                            counts[root, top] = counts.get((root, top), 0) + 1
+        return counts
 
 
 def _with_parents(folders: Iterable[str]) -> frozenset[str]:
@@ -415,65 +393,3 @@ def _built(paths: Iterable[str]) -> frozenset[str]:
         if match:
             found.add(f"{folder}/{match['stem']}" if folder else match["stem"])
     return frozenset(found)
-
-
-def _join(folder: str, rest: str) -> str | None:
-    """A tree path from a folder and a relative path; None where it leads out of the tree."""
-    if rest.startswith("/"):
-        return None
-    joined = posixpath.normpath(posixpath.join(folder, rest))
-    if joined == ".":
-        return ""
-    return None if joined.startswith("..") else joined
-
-
-def _roots_in_toml(content: bytes) -> Iterator[str]:
-    try:
-        document: dict[str, Any] = tomllib.loads(content.decode("utf-8", "replace"))
-    except (ValueError, RecursionError):
-        return
-    tool = document.get("tool")
-    if not isinstance(tool, dict):
-        return
-    yield from _texts(_get(tool, "pytest", "ini_options", "pythonpath"))
-    package_dir = _get(tool, "setuptools", "package-dir")
-    if isinstance(package_dir, dict):
-        yield from _texts(package_dir.get(""))
-    yield from _texts(_get(tool, "setuptools", "packages", "find", "where"))
-    packages = _get(tool, "poetry", "packages")
-    for package in packages if isinstance(packages, list) else ():
-        if isinstance(package, dict):
-            yield from _texts(package.get("from"))
-    for key in (("ruff", "src"), ("mypy", "mypy_path"), ("pyright", "extraPaths")):
-        yield from _texts(_get(tool, *key))
-
-
-def _get(table: Any, *keys: str) -> Any:
-    for key in keys:
-        table = table.get(key) if isinstance(table, dict) else None
-    return table
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield from value.split()
-    elif isinstance(value, list):
-        yield from (item for item in value if isinstance(item, str))
-
-
-def _roots_in_ini(content: bytes) -> Iterator[str]:
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
-    try:
-        parser.read_string(content.decode("utf-8", "replace"))
-    except configparser.Error:
-        return
-    for section, option in (
-        ("pytest", "pythonpath"),
-        ("tool:pytest", "pythonpath"),
-        ("options.packages.find", "where"),
-    ):
-        yield from (parser.get(section, option, fallback="") or "").split()
-    for line in (parser.get("options", "package_dir", fallback="") or "").splitlines():
-        key, _, value = line.partition("=")
-        if not key.strip() and value.strip():
-            yield value.strip()

@@ -79,6 +79,11 @@ class Import(msgspec.Struct, frozen=True, array_like=True):
     guards: tuple[int, ...] = ()
     """Indices into `ModuleFacts.guards`, innermost last."""
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that it names."""
+        return (self.module,) if self.level >= 0 else tuple([alias.name for alias in self.aliases])
+
 
 class GuardFact(msgspec.Struct, frozen=True, array_like=True):
     """A `try` or `suppress` around imports."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from guard.checks.layout import Layout, Missing, Resolution, Target, parent_of
+from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
     ASSERTED,
     DEAD,
@@ -19,11 +19,11 @@ from guard.checks.module_facts import (
     TYPING,
     TYPING_ONLY,
     UNBOUND,
-    Import,
     ModuleFacts,
     Origin,
 )
 from guard.checks.references import Ref
+from guard.checks.roots import parent_of
 
 if TYPE_CHECKING:
     from guard.checks.broken_imports import BrokenImport
@@ -77,18 +77,9 @@ class Modules:
         python = [path for path, file in program.files.items() if file.kind != "text"]
         self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
         self._presence: dict[tuple[str, str], int] = {}
+        self._injected: dict[str, bool] = {}
         self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
         """Dotted modules that some module puts into `sys.modules` when it is imported."""
-        self._warm_up()
-
-    def _warm_up(self) -> None:
-        """Resolve every import once, so that the layout knows which roots are really used."""
-        for path, facts in self.facts.items():
-            for statement in facts.imports:
-                if statement.level <= 0:
-                    for module in _modules_named(statement):
-                        self.layout.resolve(path, 0, module)
-        self.layout.forget()
 
     # Names
 
@@ -165,6 +156,12 @@ class Modules:
 
     def _is_injected(self, path: str, facts: ModuleFacts) -> bool:
         """Whether the module uses another one that binds names in its users' namespaces."""
+        found = self._injected.get(path)
+        if found is None:
+            found = self._injected[path] = self._uses_injector(path, facts)
+        return found
+
+    def _uses_injector(self, path: str, facts: ModuleFacts) -> bool:
         if any(self._replaces_modules(path, ref) for ref in facts.handed_to):
             return True
         if not self._injectors:
@@ -172,8 +169,8 @@ class Modules:
         return any(
             target.path in self._injectors
             for statement in facts.imports
-            for module in _modules_named(statement)
-            for target in self.resolve(path, max(statement.level, 0), module).targets
+            for module in statement.modules
+            for target in self.resolve(path, statement.level, module).targets
         )
 
     def _replaces_modules(self, path: str, ref: Ref) -> bool:
@@ -348,27 +345,21 @@ class Modules:
                         found.setdefault(target.path, []).append((path, statement.line))
         return {target: tuple(importers) for target, importers in found.items()}
 
-    @cached_property
-    def imported_at_start(self) -> Mapping[str, tuple[str, ...]]:
-        """For each file, the files that are executed when it is imported: its module-level imports, one step."""
-        edges: dict[str, tuple[str, ...]] = {}
-        for path, facts in self.facts.items():
-            found: dict[str, None] = {}
-            for statement in facts.imports:
-                if statement.flags & (LAZY | TYPING | DEAD):
-                    continue
-                for module in _modules_named(statement):
-                    for target in self.resolve(path, max(statement.level, 0), module).targets:
-                        found.update(dict.fromkeys(self._executed(target)))
-                        folder = self.layout.folder_of(target)
-                        if statement.level >= 0 and folder is not None:
-                            for alias in statement.aliases:
-                                below = self.layout.step(folder, alias.name)
-                                if below is not None and below.kind in ("module", "package"):
-                                    found[below.path] = None
-            found.pop(path, None)
-            edges[path] = tuple(found)
-        return edges
+    def imported_at_start(self, path: str) -> Iterator[str]:
+        """The files that are executed when a file is imported: its module-level imports, one step."""
+        facts = self.facts.get(path)
+        for statement in facts.imports if facts is not None else ():
+            if statement.flags & (LAZY | TYPING | DEAD):
+                continue
+            for module in statement.modules:
+                for target in self.resolve(path, statement.level, module).targets:
+                    yield from self._executed(target)
+                    folder = self.layout.folder_of(target)
+                    if statement.level >= 0 and folder is not None:
+                        for alias in statement.aliases:
+                            below = self.layout.step(folder, alias.name)
+                            if below is not None and below.kind in ("module", "package"):
+                                yield below.path
 
     def _executed(self, target: Target) -> Iterator[str]:
         """The module itself, and the `__init__.py` of every package above it."""
@@ -383,13 +374,6 @@ class Modules:
                 if init in self.facts:
                     yield init
             folder = parent_of(folder)
-
-
-def _modules_named(statement: Import) -> Iterator[str]:
-    if statement.level < 0:
-        yield from (alias.name for alias in statement.aliases)
-    else:
-        yield statement.module
 
 
 def link(program: Program) -> Modules:
