@@ -71,6 +71,7 @@ class Classes:
         self.table = ClassTable(program.facts(FAMILY), program.linked(modules.FAMILY))
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
+        self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
         self._set_by_name = frozenset(name for facts in self.table.facts.values() for name in facts.set_by_name)
 
     def constructor(self, cls: Class) -> Constructor | None:
@@ -97,15 +98,23 @@ class Classes:
             if cls is None or constructor is None:
                 continue
             for call in unpack(raw, list[Call]):
-                misfit = bind(
-                    constructor.signature,
-                    call.positional,
-                    call.keywords,
-                    starred=call.starred,
-                    double_starred=call.double_starred,
-                )
+                misfit = self._misfit(cls, constructor, call)
                 if misfit:
                     yield BadCall(_place(path, facts, call), cls, constructor, misfit)
+
+    def _misfit(self, cls: Class, constructor: Constructor, call: Call) -> Misfit:
+        """`bind`, once for all calls of a class that are written alike."""
+        shape = (cls, call.positional, call.keywords, call.starred, call.double_starred)
+        found = self._misfits.get(shape)
+        if found is None:
+            found = self._misfits[shape] = bind(
+                constructor.signature,
+                call.positional,
+                call.keywords,
+                starred=call.starred,
+                double_starred=call.double_starred,
+            )
+        return found
 
     def _bad_updates(self, path: str, facts: ClassesFacts) -> Iterator[BadCall]:
         for update in facts.updates:
@@ -144,15 +153,18 @@ class Classes:
 
         What the file itself assigns to an attribute of that name, somewhere, is `changed`: nothing is said of it.
         """
-        holder: Class | None = cls
-        exact = use.exact
-        for depth, name in enumerate(use.path.split(".")):
-            if holder is None or name in changed:
+        names = use.path.split(".")
+        holder = cls
+        for depth, name in enumerate(names):
+            if depth:
+                held = self.table.attribute_type(holder, names[depth - 1], exact=use.exact and depth == 1)
+                if held is None:
+                    return None
+                holder = held
+            if name in changed:
                 return None
-            if self._lacks(holder, name, exact):
+            if self._lacks(holder, name, use.exact and not depth):
                 return holder, depth
-            holder = self.table.attribute_type(holder, name, exact=exact)
-            exact = False
         return None
 
     def _lacks(self, cls: Class, name: str, exact: bool) -> bool:

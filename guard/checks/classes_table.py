@@ -138,6 +138,10 @@ class ClassTable:
                 self._all.append(found)
         self._resolved: dict[tuple[str, int], Class | External | None] = {}
         self._lineages: dict[Class, Lineage] = {}
+        self._known: dict[Class, bool] = {}
+        self._types: dict[tuple[Class, str, bool], Class | None] = {}
+        self._names: dict[Class, frozenset[str]] = {}
+        self._names_below: dict[Class, frozenset[str] | None] = {}
 
     def resolve(self, path: str, ref: int) -> Class | External | None:
         """What a reference of a file is: a class of the program, something external, or not certain."""
@@ -240,6 +244,12 @@ class ClassTable:
 
     def has_known_attributes(self, cls: Class) -> bool:
         """Whether everything that an instance of exactly `cls` can have is written in the program's classes."""
+        known = self._known.get(cls)
+        if known is None:
+            known = self._known[cls] = self._find_whether_known(cls)
+        return known
+
+    def _find_whether_known(self, cls: Class) -> bool:
         lineage = self.lineage(cls)
         return (
             lineage.closed
@@ -306,6 +316,12 @@ class ClassTable:
 
         None where the class statements of the lineage, and without `exact` those of the subclasses, do not agree.
         """
+        key = (cls, name, exact)
+        if key not in self._types:
+            self._types[key] = self._find_type(cls, name, exact=exact)
+        return self._types[key]
+
+    def _find_type(self, cls: Class, name: str, *, exact: bool) -> Class | None:
         found: Class | None = None
         related = self.lineage(cls).classes
         for owner in related if exact else (*related, *self.descendants(cls)):
@@ -323,28 +339,43 @@ class ClassTable:
                 found = held
         return found
 
-    def own_attributes(self, cls: Class) -> Iterator[str]:
-        """Every attribute that the class statement, its methods and other code give to instances."""
-        facts = cls.facts
-        yield from facts.names
-        yield from facts.assigned
-        yield from (field.name for field in facts.fields)
-        yield from self.given(cls)
+    def attributes(self, cls: Class) -> frozenset[str]:
+        """Every attribute that the class statements, their methods and other code give to instances of `cls`."""
+        found = self._names.get(cls)
+        if found is None:
+            found = self._names[cls] = frozenset(
+                name
+                for owner in self.lineage(cls).classes
+                for names in (
+                    owner.facts.names,
+                    owner.facts.assigned,
+                    (field.name for field in owner.facts.fields),
+                    self.given(owner),
+                )
+                for name in names
+            )
+        return found
+
+    def _attributes_below(self, cls: Class) -> frozenset[str] | None:
+        """Every attribute of instances of subclasses; None where those of one of them are not all known."""
+        if cls not in self._names_below:
+            # A subclass has what it inherits from its other bases too.
+            children = tuple(self.descendants(cls))
+            self._names_below[cls] = (
+                frozenset().union(*map(self.attributes, children))
+                if all(map(self.has_known_attributes, children))
+                else None
+            )
+        return self._names_below[cls]
 
     def has_attribute(self, cls: Class, name: str, *, exact: bool) -> bool:
         """Whether an instance of `cls` may have the attribute; without `exact`, one of a subclass too."""
-        if name.startswith("__") and name.endswith("__"):
-            return True
-        if any(name in self.own_attributes(owner) for owner in self.lineage(cls).classes):
+        if name in self.attributes(cls) or (name.startswith("__") and name.endswith("__")):
             return True
         if exact:
             return False
-        # A subclass has what it inherits from its other bases too.
-        return any(
-            not self.has_known_attributes(child)
-            or any(name in self.own_attributes(owner) for owner in self.lineage(child).classes)
-            for child in self.descendants(cls)
-        )
+        below = self._attributes_below(cls)
+        return below is None or name in below
 
 
 def merge(sequences: list[list[Class]]) -> list[Class] | None:
