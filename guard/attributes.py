@@ -184,6 +184,47 @@ def matcher(pattern: str) -> _Test | None:
     return lambda _, path: path.startswith(head) and match_rest(path, length)
 
 
+class Matched(msgspec.Struct, frozen=True, eq=False):
+    """What is said of a file; one value for all files that the same lines match."""
+
+    lines: tuple[Line, ...]
+    """The lines whose pattern matches, the strongest first."""
+    decided: Mapping[str, Decision]
+    """Every attribute that one of them decides, by name."""
+
+
+_SUFFIX_ONLY: Final = re.compile(rb"\*(\.[^./*?\[\\]+)")
+
+
+class _Lines:
+    """The lines that hold in a folder, strongest first, sorted by what their patterns look at."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.answers: dict[tuple[int, ...], Matched] = {}
+        """By the places of the lines that match."""
+        self._lines = [line for line in lines if line.states and not line.macro]
+        self._by_suffix: dict[bytes, list[int]] = {}
+        self._others: list[tuple[int, _Test, int]] = []
+        for place, line in enumerate(self._lines):
+            suffix = _SUFFIX_ONLY.fullmatch(os.fsencode(line.pattern))
+            test = matcher(line.pattern)
+            if suffix is not None:
+                self._by_suffix.setdefault(suffix[1], []).append(place)
+            elif test is not None:
+                self._others.append((place, test, len(os.fsencode(line.folder)) + 1 if line.folder else 0))
+
+    def matching(self, raw: bytes) -> tuple[int, ...]:
+        """The places of the lines that match a path."""
+        name = raw.rpartition(b"/")[2]
+        places = [place for place, test, skipped in self._others if test(name, raw[skipped:] if skipped else raw)]
+        of_suffix = self._by_suffix.get(name[name.rfind(b".") :]) if b"." in name else None
+        return tuple(sorted([*places, *of_suffix]) if of_suffix else places)
+
+    def at(self, places: Iterable[int]) -> tuple[Line, ...]:
+        """The lines at some places."""
+        return tuple(self._lines[place] for place in places)
+
+
 class Attributes:
     """The attributes of every path, for one set of attribute files."""
 
@@ -201,45 +242,44 @@ class Attributes:
             if line.macro:
                 self._macros[line.pattern] = line
         self._info = [line for line in info_lines if not line.macro]
-        self._tests: dict[str, list[tuple[_Test, int, Line]]] = {}
-        self._decided: dict[tuple[Line, ...], Mapping[str, Decision]] = {}
+        self._lines_in: dict[str, _Lines] = {}
 
     def of(self, path: str) -> Mapping[str, Decision]:
         """Every attribute that some line decides for the file at `path`, by name."""
-        matched = tuple(self.matching(path))
-        decided = self._decided.get(matched)
-        if decided is None:
-            decided = self._decided[matched] = self._decide(matched)
-        return decided
+        return self.matched(path).decided
 
-    def matching(self, path: str) -> list[Line]:
-        """The lines whose pattern matches the file at `path`, the strongest first."""
-        folder, _, base = path.rpartition("/")
-        tests = self._tests.get(folder)
-        if tests is None:
-            tests = self._tests[folder] = self._tests_in(folder)
-        name, raw = os.fsencode(base), os.fsencode(path)
-        return [line for test, skipped, line in tests if test(name, raw[skipped:] if skipped else raw)]
+    def matched(self, path: str) -> Matched:
+        """What is said of the file at `path`."""
+        lines = self._holding_in(path.rpartition("/")[0])
+        places = lines.matching(os.fsencode(path))
+        found = lines.answers.get(places)
+        if found is None:
+            matching = lines.at(places)
+            found = lines.answers[places] = Matched(matching, self._decide(matching))
+        return found
 
     def expanded(self, line: Line) -> Mapping[str, str]:
         """What one line does to attributes, macros expanded."""
         return {name: decision.value for name, decision in self._decide((line,)).items()}
 
-    def _tests_in(self, folder: str) -> list[tuple[_Test, int, Line]]:
+    def _holding_in(self, folder: str) -> _Lines:
+        found = self._lines_in.get(folder)
+        if found is None:
+            nearest = folder
+            while nearest and f"{nearest}/{FILE_NAME}" not in self.lines:
+                nearest = nearest.rpartition("/")[0]
+            found = self._lines_in.get(nearest) or self._gathered(nearest)
+            self._lines_in[nearest] = self._lines_in[folder] = found
+        return found
+
+    def _gathered(self, folder: str) -> _Lines:
         lines = [*reversed(self._info)]
         here = folder
         while True:
             lines += reversed(self.lines.get(f"{here}/{FILE_NAME}" if here else FILE_NAME, ()))
             if not here:
-                break
+                return _Lines(lines)
             here = here.rpartition("/")[0]
-        tests = []
-        for line in lines:
-            test = None if line.macro else matcher(line.pattern)
-            if test is not None and line.states:
-                skipped = len(os.fsencode(line.folder)) + 1 if line.folder else 0
-                tests.append((test, skipped, line))
-        return tests
 
     def _decide(self, matched: Iterable[Line]) -> Mapping[str, Decision]:
         decided: dict[str, Decision] = {}

@@ -297,7 +297,7 @@ class Layout:
             *self._built,
             *self._links,
             *(link.removesuffix(".py") for link in self._links),
-            *self._tree.submodules,
+            *(path.removesuffix(".py").removesuffix("/__init__") for path in self._unread),
         ):
             folder, _, name = path.rpartition("/")
             found.setdefault(name, set()).add(folder)
@@ -305,8 +305,8 @@ class Layout:
 
     @cached_property
     def _opaque(self) -> frozenset[str]:
-        """The roots that another repository holds: any name may be there."""
-        return frozenset(filter(self._in_submodule, self.roots.anybody)) if self._tree.submodules else frozenset()
+        """The roots that another repository holds, or that could not be read: any name may be there."""
+        return frozenset(filter(self._is_unread, self.roots.anybody)) if self._unread else frozenset()
 
     def _search(self, roots: Iterable[str], parts: list[str]) -> Resolution | None:
         """Look for a dotted name below the roots that have its first part, then below those of anybody."""

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from guard.attributes import FILE_NAME, SET, UNSET, UNSPECIFIED, Decision, Line
+from guard.attributes import FILE_NAME, SET, UNSET, UNSPECIFIED, Line
 from guard.checks import text_editorconfig
 from guard.checks.text_editorconfig import EditorConfig, EndOfLine
-from guard.checks.text_endings import Action, action_of, checks_out_crlf, has_filter
-from guard.checks.text_pins import deciding_line
+from guard.checks.text_endings import Action, checks_out_crlf
 from guard.checks.text_truth import TextTruth
-from guard.checks.text_types import deploy_pattern, in_tests, is_vendored, wants_crlf
+from guard.checks.text_types import in_tests, is_vendored, wants_crlf
 
 _ENDING_ATTRIBUTES: Final = frozenset({"text", "eol", "crlf", "binary"})
 _TEXT_VALUES: Final = frozenset({SET, UNSET, UNSPECIFIED, "auto", "input"})
@@ -151,22 +150,19 @@ def _weakened(truth: TextTruth) -> Iterator[AttributeFault]:
     undone: dict[Line, _Undoing] = {}
     binary: dict[Line, _Undoing] = {}
     pinned_by: dict[Line, int] = {}
-    for path, decided in truth.decided.items():
+    for path in truth.deploy_patterns:
         facts = truth.facts.get(path)
-        if deploy_pattern(path, facts.interpreter if facts is not None else "") is None:
-            continue
         if facts is not None and (facts.binary or wants_crlf(path)):
             continue
-        action = action_of(decided)
-        culprit = deciding_line(decided)
-        pin = _pin_of(path, truth)
+        verdict = truth.verdicts[path]
+        culprit, pin = verdict.decider, verdict.pin
         if pin is not None:
             pinned_by[pin] = pinned_by.get(pin, 0) + 1
-        if culprit is None or action.pins_lf or has_filter(decided) or is_vendored(path) or in_tests(path):
+        if culprit is None or verdict.action.pins_lf or verdict.filtered or is_vendored(path) or in_tests(path):
             continue
         if pin is not None and pin != culprit:
             undone.setdefault(culprit, _Undoing(pin)).files.append(path)
-        elif action is Action.BINARY:
+        elif verdict.action is Action.BINARY:
             binary.setdefault(culprit, _Undoing(None)).files.append(path)
     for line, found in undone.items():
         pin = found.pin
@@ -185,15 +181,6 @@ def _weakened(truth: TextTruth) -> Iterator[AttributeFault]:
             help="Give text files `text eol=lf`, and keep `binary` for what is not text.",
             anchor=_anchor(line),
         )
-
-
-def _pin_of(path: str, truth: TextTruth) -> Line | None:
-    """The strongest line that gives the file `eol=lf`, whether it has the last word or not."""
-    for line in truth.attributes.matching(path):
-        said = truth.attributes.expanded(line)
-        if said.get("eol") == "lf" and said.get("text") != UNSET:
-            return line
-    return None
 
 
 def _undone(line: Line, pin: Line, files: list[str]) -> AttributeFault:
@@ -217,18 +204,17 @@ def _against_editors(truth: TextTruth) -> Iterator[AttributeFault]:
     if not paths:
         return
     editors = EditorConfig(dict(truth.tree.read_many(paths, 1024 * 1024)))
-    conflicts: dict[EndOfLine, tuple[Mapping[str, Decision], list[str]]] = {}
-    for path, decided in truth.decided.items():
-        action = action_of(decided)
+    conflicts: dict[EndOfLine, tuple[Line | None, list[str]]] = {}
+    for path, verdict in truth.verdicts.items():
+        action = verdict.action
         if not (action.pins_lf or action.asks_crlf) or is_vendored(path) or in_tests(path):
             continue
         setting = editors.of(path)
         if setting is None or setting.value not in ("lf", "crlf", "cr"):
             continue
         if (setting.value == "lf") != action.pins_lf and (action.pins_lf or not wants_crlf(path)):
-            conflicts.setdefault(setting, (decided, []))[1].append(path)
-    for setting, (decided, files) in conflicts.items():
-        line = deciding_line(decided)
+            conflicts.setdefault(setting, (verdict.decider, []))[1].append(path)
+    for setting, (line, files) in conflicts.items():
         yield AttributeFault(
             path=setting.path,
             line=setting.line,
@@ -249,12 +235,9 @@ def _against_settings(truth: TextTruth) -> Iterator[AttributeFault]:
     if truth.settings.autocrlf != "true" and truth.settings.eol != "crlf":
         return  # the platform's own ending: what EOL002 is about
     files = []
-    for path, decided in truth.decided.items():
-        facts = truth.facts.get(path)
-        if deploy_pattern(path, facts.interpreter if facts is not None else "") is None or has_filter(decided):
-            continue
-        action = action_of(decided)
-        if not action.asks_crlf and checks_out_crlf(action, truth.settings):
+    for path in truth.deploy_patterns:
+        verdict = truth.verdicts[path]
+        if not (verdict.filtered or verdict.action.asks_crlf) and checks_out_crlf(verdict.action, truth.settings):
             files.append(path)
     if files:
         yield AttributeFault(

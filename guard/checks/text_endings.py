@@ -6,7 +6,7 @@ import enum
 from collections.abc import Mapping
 from typing import Final
 
-from guard.attributes import NOTHING, SET, UNSET, Decision
+from guard.attributes import NOTHING, SET, UNSET, Decision, Line
 from guard.checks.text_index import Settings
 
 
@@ -76,3 +76,13 @@ def has_filter(decided: Mapping[str, Decision]) -> bool:
         for name in ("filter", "working-tree-encoding")
         if name in decided
     )
+
+
+def deciding_line(decided: Mapping[str, Decision]) -> Line | None:
+    """The strongest line that speaks of a file's endings."""
+    lines = [decided[name].line for name in ("text", "eol", "crlf") if name in decided]
+    return max((line for line in lines if line is not None), key=_strength, default=None)
+
+
+def _strength(line: Line) -> tuple[int, int]:
+    return line.path.count("/"), line.number

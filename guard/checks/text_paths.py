@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cache
 from typing import Final
 
 import msgspec
@@ -45,7 +46,7 @@ class PathFault(msgspec.Struct, frozen=True):
 def unportable(paths: Sequence[str], explained: Iterable[PathFault]) -> Iterator[PathFault]:
     """Paths that some system cannot hold; the parts that are `explained`, by `mangled`, left out."""
     told = {fault.part for fault in explained}
-    for part, below in _parts(paths):
+    for part, below in _parts(paths, _may_be_wrong).items():
         name = part.rpartition("/")[2]
         if part in told:
             continue
@@ -78,20 +79,29 @@ def _shown(character: str) -> str:
     return f"control character U+{ord(character):04X}" if ord(character) < 32 else f"`{character}`"
 
 
-def _parts(paths: Iterable[str]) -> list[tuple[str, list[str]]]:
-    """Every folder and file whose own name could be wrong, with the files below it."""
+def _parts(paths: Iterable[str], wrong: Callable[[str], bool]) -> dict[str, list[str]]:
+    """Every folder and file whose own name is `wrong`, with the files below it. A name is asked about once."""
+    is_wrong = cache(wrong)
+    wrong_above: dict[str, tuple[str, ...]] = {"": ()}
     below: dict[str, list[str]] = {}
     for path in paths:
-        start = 0
-        while True:
-            end = path.find("/", start)
-            name = path[start:] if end < 0 else path[start:end]
-            if not _HARMLESS.fullmatch(name) or _RESERVED.fullmatch(name):
-                below.setdefault(path if end < 0 else path[:end], []).append(path)
-            if end < 0:
-                break
-            start = end + 1
-    return list(below.items())
+        folder, _, name = path.rpartition("/")
+        unseen = []
+        while folder not in wrong_above:
+            unseen.append(folder)
+            folder = folder.rpartition("/")[0]
+        found = wrong_above[folder]
+        for folder in reversed(unseen):
+            if is_wrong(folder.rpartition("/")[2]):
+                found = (*found, folder)
+            wrong_above[folder] = found
+        for part in (*found, path) if is_wrong(name) else found:
+            below.setdefault(part, []).append(path)
+    return below
+
+
+def _may_be_wrong(name: str) -> bool:
+    return not _HARMLESS.fullmatch(name) or _RESERVED.fullmatch(name) is not None
 
 
 _HARMLESS: Final = re.compile(r"[-_0-9A-Za-z.]*[-_0-9A-Za-z]")
@@ -101,13 +111,12 @@ def _collisions(paths: Sequence[str]) -> Iterator[PathFault]:
     """Files, and folders, that are one on a system that folds case or normalises Unicode."""
     folders: dict[str, dict[str, str]] = {}
     files: dict[str, str] = {}
+    seen = {""}
     for path in paths:
         folder = path.rpartition("/")[0]
-        while folder:
-            spellings = folders.setdefault(_folded(folder), {})
-            if folder in spellings:
-                break
-            spellings[folder] = path
+        while folder not in seen:
+            seen.add(folder)
+            folders.setdefault(_folded(folder), {})[folder] = path
             folder = folder.rpartition("/")[0]
         first = files.setdefault(_folded(path), path)
         if first != path:
@@ -135,75 +144,67 @@ def _difference(path: str, other: str) -> str:
 
 def mangled(paths: Sequence[str]) -> list[PathFault]:
     """Names that are a whole path from some other system, or one of this tree, with its separators lost."""
-    squeezed = _squeezed_folders(paths)
-    found: dict[str, PathFault] = {}
-    for path in paths:
-        start = 0
-        while True:
-            end = path.find("/", start)
-            name = path[start:] if end < 0 else path[start:end]
-            part = path if end < 0 else path[:end]
-            known = found.get(part)
-            if known is not None:
-                found[part] = msgspec.structs.replace(known, files=known.files + 1)
-            elif (fault := _mangled_name(name, part, path, squeezed)) is not None:
-                found[part] = fault
-            if end < 0:
-                break
-            start = end + 1
-    return list(found.values())
+    squeezed = _Squeezed(paths)
+    faults: dict[str, PathFault] = {}
+
+    def is_mangled(name: str) -> bool:
+        fault = _mangled_name(name, squeezed)
+        if fault is not None:
+            faults[name] = fault
+        return fault is not None
+
+    return [
+        msgspec.structs.replace(faults[part.rpartition("/")[2]], path=below[0], part=part, files=len(below))
+        for part, below in _parts(paths, is_mangled).items()
+    ]
 
 
-def _mangled_name(name: str, part: str, path: str, squeezed: dict[str, str]) -> PathFault | None:
+def _mangled_name(name: str, squeezed: _Squeezed) -> PathFault | None:
+    """What is wrong with a name, the path that has it left out."""
     mapped = _MAPPED.search(name)
     if mapped:
         meant = chr(ord(mapped.group()) - 0xF000)
         reason = f"U+{ord(mapped.group()):04X} stands for a {meant!r} that Windows does not allow in a name"
-        return PathFault(path, part, "mapped", reason)
+        return PathFault("", "", "mapped", reason)
     if "\\" in name:
-        return PathFault(path, part, "backslash", "the backslashes of a Windows path became part of the name")
+        return PathFault("", "", "backslash", "the backslashes of a Windows path became part of the name")
     if _DRIVE.match(name):
-        return PathFault(path, part, "drive", "it begins with a drive letter")
+        return PathFault("", "", "drive", "it begins with a drive letter")
     if len(name) < _LEAST_CHARACTERS:
         return None
-    folder = _longest_folder(name, squeezed)
+    folder = squeezed.longest(name)
     if folder:
-        return PathFault(path, part, "separators", f"it is a path below {folder}/ without its separators", other=folder)
+        reason = f"it is a path below {folder}/ without its separators"
+        return PathFault("", "", "separators", reason, other=folder)
     root = _ROOT_WORD.match(name)
     if root and len(name) > root.end():
         rest = name[root.end() :]
-        below = next((squeezed[rest[at : at + size]] for at, size in _windows(rest, squeezed)), "")
+        below = next((found for at in range(len(rest)) if (found := squeezed.longest(rest[at:]))), "")
         if below or (root.group()[1:].startswith("Users") and _HOME_FOLDERS.search(rest)):
             reason = "it is a path from someone's machine without its separators"
-            return PathFault(path, part, "separators", reason, other=below)
+            return PathFault("", "", "separators", reason, other=below)
     return None
 
 
-def _squeezed_folders(paths: Iterable[str]) -> dict[str, str]:
-    """Folders that are at least three deep, by their path without separators."""
-    folders = {path.rpartition("/")[0] for path in paths}
-    squeezed: dict[str, str] = {}
-    seen: set[str] = set()
-    for folder in folders:
-        while folder.count("/") >= _LEAST_FOLDERS - 1 and folder not in seen:
-            seen.add(folder)
-            joined = folder.replace("/", "")
-            if len(joined) >= _LEAST_CHARACTERS:
-                squeezed[joined] = min(folder, squeezed.get(joined, folder))
-            folder = folder.rpartition("/")[0]
-    return squeezed
+class _Squeezed:
+    """The folders of a tree that are at least three deep, by their path without separators."""
 
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._folders: dict[str, str] = {}
+        seen: set[str] = set()
+        for path in paths:
+            folder = path.rpartition("/")[0]
+            while folder not in seen and folder.count("/") >= _LEAST_FOLDERS - 1:
+                seen.add(folder)
+                joined = folder.replace("/", "")
+                if len(joined) >= _LEAST_CHARACTERS:
+                    self._folders[joined] = min(folder, self._folders.get(joined, folder))
+                folder = folder.rpartition("/")[0]
+        self._heads = frozenset(joined[:_LEAST_CHARACTERS] for joined in self._folders)
 
-def _longest_folder(name: str, squeezed: dict[str, str]) -> str:
-    for size in range(len(name), _LEAST_CHARACTERS - 1, -1):
-        folder = squeezed.get(name[:size])
-        if folder is not None:
-            return folder
-    return ""
-
-
-def _windows(rest: str, squeezed: dict[str, str]) -> Iterator[tuple[int, int]]:
-    for at in range(len(rest) - _LEAST_CHARACTERS + 1):
-        for size in range(len(rest) - at, _LEAST_CHARACTERS - 1, -1):
-            if rest[at : at + size] in squeezed:
-                yield at, size
+    def longest(self, text: str) -> str:
+        """The longest folder whose squeezed path `text` begins with; empty for none."""
+        if text[:_LEAST_CHARACTERS] not in self._heads:
+            return ""
+        sizes = range(len(text), _LEAST_CHARACTERS - 1, -1)
+        return next((self._folders[text[:size]] for size in sizes if text[:size] in self._folders), "")

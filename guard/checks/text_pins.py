@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
-from guard.attributes import FILE_NAME, Decision, Line, matcher
-from guard.checks.text_endings import Action, action_of, has_filter
-from guard.checks.text_truth import TextTruth
-from guard.checks.text_types import deploy_pattern, is_test_data, is_vendored, windows_pattern
+from guard.attributes import FILE_NAME, matcher
+from guard.checks.text_endings import Action
+from guard.checks.text_truth import TextTruth, Verdict
+from guard.checks.text_types import is_test_data, is_vendored, windows_pattern
 
 AT_END: Final = -1
 """For `Pin.after`."""
@@ -42,35 +42,34 @@ class Pin(msgspec.Struct, frozen=True):
 def missing_pins(truth: TextTruth) -> list[Pin]:
     """The lines that are missing, by attribute file and pattern."""
     wanted: dict[tuple[str, str], list[tuple[str, int]]] = {}
-    for path, decided in truth.decided.items():
-        pattern, crlf = _wanted(path, truth)
-        if not pattern or has_filter(decided) or is_vendored(path) or is_test_data(path):
+    for path, verdict in truth.verdicts.items():
+        windows = windows_pattern(path)
+        pattern = windows or truth.deploy_patterns.get(path)
+        if not pattern or verdict.filtered or is_vendored(path) or is_test_data(path):
             continue
-        action = action_of(decided)
-        if action is Action.BINARY or action.asks_crlf or (action.pins_lf and not crlf):
+        action = verdict.action
+        if action is Action.BINARY or action.asks_crlf or (action.pins_lf and windows is None):
             continue
-        line = deciding_line(decided)
+        line = verdict.decider
         where, after = (line.path, line.number) if line is not None else (FILE_NAME, 0)
         wanted.setdefault((where, pattern), []).append((path, after))
     deciders = _deciders(truth) if wanted else {}
     return [_pin(where, pattern, files, deciders.get(where, ())) for (where, pattern), files in sorted(wanted.items())]
 
 
-def _wanted(path: str, truth: TextTruth) -> tuple[str | None, bool]:
-    windows = windows_pattern(path)
-    if windows is not None:
-        return windows, True
-    facts = truth.facts.get(path)
-    return deploy_pattern(path, facts.interpreter if facts is not None else ""), False
-
-
 class _Decider(NamedTuple):
-    """A file of the tree, the number of the line that decides for its endings, and whether that line is to stand."""
+    """A line that decides for the endings of some files of the tree, and whether it is to stand."""
 
-    name: bytes
-    path: bytes
     line: int
     stands: bool
+    files: list[str]
+
+    def rivals(self, pattern: str) -> bool:
+        """Whether a new line with this pattern would speak of one of the files."""
+        matches = matcher(pattern)
+        return matches is not None and any(
+            matches(raw.rpartition(b"/")[2], raw) for raw in map(os.fsencode, self.files)
+        )
 
 
 _STANDS: Final = frozenset({Action.BINARY, Action.TEXT_CRLF, Action.AUTO_CRLF})
@@ -78,23 +77,23 @@ _STANDS: Final = frozenset({Action.BINARY, Action.TEXT_CRLF, Action.AUTO_CRLF})
 
 def _deciders(truth: TextTruth) -> dict[str, list[_Decider]]:
     """By attribute file: what its lines already decide."""
+    files: dict[Verdict, list[str]] = {}
+    for path, verdict in truth.verdicts.items():
+        files.setdefault(verdict, []).append(path)
     found: dict[str, list[_Decider]] = {}
-    for path, decided in truth.decided.items():
-        line = deciding_line(decided)
+    for verdict, paths in files.items():
+        line = verdict.decider
         if line is not None:
-            raw = os.fsencode(path)
-            decider = _Decider(raw.rpartition(b"/")[2], raw, line.number, action_of(decided) in _STANDS)
-            found.setdefault(line.path, []).append(decider)
+            found.setdefault(line.path, []).append(_Decider(line.number, verdict.action in _STANDS, paths))
     return found
 
 
 def _pin(where: str, pattern: str, files: list[tuple[str, int]], deciders: Sequence[_Decider]) -> Pin:
     after = max(line for _, line in files)
     plain = pattern[1:-1].replace('\\"', '"').replace("\\\\", "\\") if pattern.startswith('"') else pattern
-    matches = matcher(plain)
-    rivals = [decider for decider in deciders if matches is not None and matches(decider.name, decider.path)]
-    if after == 0 and not rivals:
+    if after == 0 and not any(decider.rivals(plain) for decider in deciders):
         after = AT_END
+    standing = (decider for decider in deciders if decider.stands and decider.line <= after)
     return Pin(
         path=where,
         pattern=pattern,
@@ -102,15 +101,5 @@ def _pin(where: str, pattern: str, files: list[tuple[str, int]], deciders: Seque
         after=after,
         files=len(files),
         example=files[0][0],
-        safe=after == AT_END or not any(rival.stands and rival.line <= after for rival in rivals),
+        safe=after == AT_END or not any(decider.rivals(plain) for decider in standing),
     )
-
-
-def deciding_line(decided: Mapping[str, Decision]) -> Line | None:
-    """The strongest line that speaks of a file's endings."""
-    lines = [decided[name].line for name in ("text", "eol", "crlf") if name in decided]
-    return max((line for line in lines if line is not None), key=_strength, default=None)
-
-
-def _strength(line: Line) -> tuple[int, int]:
-    return line.path.count("/"), line.number

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from guard.attributes import FILE_NAME, Attributes, Decision
-from guard.checks.text_endings import Action, action_of, checks_out_crlf, has_filter
+from guard.attributes import FILE_NAME, UNSET, Attributes, Line, Matched
+from guard.checks.text_endings import Action, action_of, checks_out_crlf, deciding_line, has_filter
 from guard.checks.text_index import Settings, read_settings, staged_endings
 from guard.checks.text_paths import PathFault, mangled
-from guard.checks.text_types import wants_crlf
+from guard.checks.text_types import deploy_pattern, wants_crlf
 
 if TYPE_CHECKING:
     from guard.checks.text import TextFacts
@@ -29,6 +29,18 @@ class Judged(msgspec.Struct, frozen=True):
     action: Action
     drift: bool
     """Only the working file has them: the blob has not, or `git add` would take them out."""
+
+
+class Verdict(msgspec.Struct, frozen=True, eq=False):
+    """What the tree's attributes make of a file's endings; one value for all files that the same lines match."""
+
+    action: Action
+    filtered: bool
+    """A driver or an encoding stands between disk and blob."""
+    decider: Line | None
+    """The strongest line that speaks of endings."""
+    pin: Line | None
+    """The strongest line that gives `eol=lf`, whether it has the last word or not."""
 
 
 class TextTruth:
@@ -82,10 +94,40 @@ class TextTruth:
         return tuple(mangled(tuple(self.tree.files)))
 
     @cached_property
-    def decided(self) -> Mapping[str, Mapping[str, Decision]]:
-        """What the tree's own attributes say of every regular file of which that is known."""
-        of = self.attributes.of
-        return {path: of(path) for path in self.paths if not path.startswith(self.unknown_folders)}
+    def decided_paths(self) -> Sequence[str]:
+        """The regular files of which it is known what the tree's own attributes say."""
+        unknown = self.unknown_folders
+        return [path for path in self.paths if not path.startswith(unknown)] if unknown else self.paths
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """What the tree's own attributes say of every file in `decided_paths`."""
+        given: dict[Matched, Verdict] = {}
+        verdicts: dict[str, Verdict] = {}
+        for path in self.decided_paths:
+            matched = self.attributes.matched(path)
+            verdict = given.get(matched)
+            if verdict is None:
+                verdict = given[matched] = self._verdict(matched)
+            verdicts[path] = verdict
+        return verdicts
+
+    def _verdict(self, matched: Matched) -> Verdict:
+        decided = matched.decided
+        said = ((line, self.attributes.expanded(line)) for line in matched.lines)
+        pin = next((line for line, on in said if on.get("eol") == "lf" and on.get("text") != UNSET), None)
+        return Verdict(action_of(decided), has_filter(decided), deciding_line(decided), pin)
+
+    @cached_property
+    def deploy_patterns(self) -> Mapping[str, str]:
+        """The files in `decided_paths` that run or configure a deploy, each with the attribute pattern that pins it."""
+        patterns: dict[str, str] = {}
+        for path in self.decided_paths:
+            facts = self.facts.get(path)
+            pattern = deploy_pattern(path, facts.interpreter if facts is not None else "")
+            if pattern is not None:
+                patterns[path] = pattern
+        return patterns
 
     def action(self, path: str) -> Action:
         """What git is told to do with the endings of one file, by everything that holds here."""

@@ -24,6 +24,7 @@ _DEPLOY_NAMES: Final = (
     (re.compile(r"(?:GNUm|[Mm])akefile"), None),
     (re.compile(r"Procfile|Pipfile|Jenkinsfile|crontab|\.dockerignore|\.gcloudignore|gunicorn\.conf"), None),
 )
+_ANY_DEPLOY_NAME: Final = re.compile("|".join(expression.pattern for expression, _ in _DEPLOY_NAMES))
 _SCRIPT_SUFFIX: Final = r"\.(?!bak|old|orig|tmp|save)[a-z0-9]{1,4}"
 """What a language's suffix looks like; a longer one behind a script's name is somebody's note on a copy."""
 _WINDOWS_SUFFIXES: Final = (".bat", ".cmd")
@@ -60,9 +61,8 @@ def deploy_pattern(path: str, interpreter: str) -> str | None:
     `interpreter` is what the file's shebang names, empty for none.
     """
     name = path.rpartition("/")[2]
-    for expression, pattern in _DEPLOY_NAMES:
-        if expression.fullmatch(name):
-            return pattern or name
+    if _ANY_DEPLOY_NAME.fullmatch(name):
+        return next(pattern or name for expression, pattern in _DEPLOY_NAMES if expression.fullmatch(name))
     suffix = suffix_of(name)
     if suffix in _DEPLOY_SUFFIXES:
         return f"*{name[-len(suffix) :]}"
