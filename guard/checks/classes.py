@@ -16,10 +16,11 @@ import msgspec
 from guard.checks import modules
 from guard.checks.classes_binding import Misfit, bind
 from guard.checks.classes_collect import ClassCollector
-from guard.checks.classes_facts import Access, Call, ClassesFacts, Update, Use, unpack
+from guard.checks.classes_facts import Access, Call, ClassesFacts, Update, Use
 from guard.checks.classes_kinds import Constructor, constructor_of, kind_of
 from guard.checks.classes_table import Class, ClassTable
 from guard.checks.modules import External
+from guard.checks.packing import unpack
 from guard.families import Family
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ is decided when the program is linked, so another kind of class needs no other f
 from __future__ import annotations
 
 import enum
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import msgspec
 
@@ -210,22 +210,3 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """Attribute names that this file assigns to, or asks for on, receivers of unknown class. Sorted."""
     set_by_name: tuple[str, ...] = ()
     """Attribute names in `setattr(…, "name", …)` and the like. Sorted."""
-
-
-T = TypeVar("T")
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_decoders: dict[object, msgspec.msgpack.Decoder[Any]] = {}
-
-
-def pack(value: object) -> msgspec.Raw:
-    """The encoded form of facts that are not always needed."""
-    return msgspec.Raw(_ENCODER.encode(value))
-
-
-def unpack(raw: msgspec.Raw, kind: type[T]) -> T:
-    """What `pack` has encoded. Raises msgspec.DecodeError for anything else."""
-    decoder = _decoders.get(kind)
-    if decoder is None:
-        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
-    decoded: T = decoder.decode(raw)
-    return decoded

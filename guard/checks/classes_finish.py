@@ -10,20 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from guard.checks.classes_body import ClassBody, applied
 from guard.checks.classes_excuses import Excuses
-from guard.checks.classes_facts import (
-    UNKNOWN,
-    Access,
-    Body,
-    Call,
-    ClassesFacts,
-    ClassFacts,
-    Typed,
-    Update,
-    Use,
-    Write,
-    pack,
-)
+from guard.checks.classes_facts import UNKNOWN, Access, Body, Call, ClassesFacts, ClassFacts, Typed, Update, Use, Write
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types, looks_like_class
+from guard.checks.packing import pack
 from guard.checks.references import Ref
 from guard.scopes import BindingKind, Context, Scope, dotted
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
-from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature, unpack
+from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature
 from guard.checks.modules import Definition, External, Modules
+from guard.checks.packing import unpack
 from guard.checks.references import Ref
 
 _TRANSPARENT_BASES: Final = frozenset(

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Final
 
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.module_facts import CLASS, FUNCTION
 from guard.checks.modules import FAMILY
 from guard.checks.roots import parent_of
 from guard.program import Program
@@ -47,7 +46,7 @@ class Hints:
 
     def _for_module(self, broken: BrokenImport) -> str:
         last = broken.module.rpartition(".")[2]
-        wanted = {alias.name for alias in broken.statement.aliases} if broken.statement.level >= 0 else set()
+        wanted = _taken(broken)
         same_name = [path for path in self._by_stem.get(last, ()) if path != broken.path]
         with_names = [path for path in same_name if wanted & self._modules.facts[path].names.keys()]
         if with_names:
@@ -61,12 +60,12 @@ class Hints:
 
     @cached_property
     def _defining(self) -> Mapping[str, list[str]]:
-        """The files that define each class or function, by name."""
+        """The files that define each class or function that a broken import takes, by name."""
+        wanted = {name for broken in self._modules.broken for name in _taken(broken)}
         found: defaultdict[str, list[str]] = defaultdict(list)
         for path, facts in self._modules.facts.items():
-            for name, bound in facts.names.items():
-                if bound.flags & (CLASS | FUNCTION):
-                    found[name].append(path)
+            for name in wanted.intersection(facts.definitions):
+                found[name].append(path)
         return found
 
     @cached_property
@@ -90,6 +89,13 @@ class Hints:
             return in_tests, -depth, path
 
         return sorted(dict.fromkeys(paths), key=distance)
+
+
+def _taken(broken: BrokenImport) -> set[str]:
+    """The names that a broken import takes from a module."""
+    if broken.name:
+        return {broken.name}
+    return {alias.name for alias in broken.statement.aliases} if broken.statement.level >= 0 else set()
 
 
 def _listed(paths: list[str]) -> str:

@@ -30,6 +30,7 @@ from guard.checks.module_facts import (
     Name,
     Origin,
 )
+from guard.checks.packing import pack
 from guard.checks.references import reference_of_name
 from guard.checks.sys_path import folder_of
 from guard.listeners import Listeners
@@ -216,7 +217,8 @@ class ModuleCollector:
         self._sys_path.sort(key=lambda entry: entry[0])
         exports, exports_open = _exports(self._exports)
         return ModuleFacts(
-            names=names,
+            bound=pack(names),
+            defined=pack(tuple(name for name, bound in names.items() if bound.flags & (CLASS | FUNCTION))),
             imports=imports,
             stars=_stars(self._imports),
             guards=tuple(guards.facts),

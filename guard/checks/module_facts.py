@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 import msgspec
 
+from guard.checks.packing import unpack
 from guard.checks.references import Ref
 
 # Flags of a `Name`
@@ -115,10 +117,13 @@ class SysPath(msgspec.Struct, frozen=True, array_like=True):
     rest: str
 
 
-class ModuleFacts(msgspec.Struct, frozen=True, array_like=True):
+class ModuleFacts(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """One module's namespace and imports."""
 
-    names: dict[str, Name]
+    bound: msgspec.Raw
+    """`names`, packed."""
+    defined: msgspec.Raw
+    """The names of its classes and functions, packed."""
     imports: tuple[Import, ...]
     stars: tuple[Origin, ...] = ()
     guards: tuple[GuardFact, ...] = ()
@@ -144,3 +149,13 @@ class ModuleFacts(msgspec.Struct, frozen=True, array_like=True):
     """Functions that it calls with its own `__name__` when it is imported."""
     skips: tuple[str, ...] = ()
     """Modules named in `pytest.importorskip`."""
+
+    @cached_property
+    def names(self) -> dict[str, Name]:
+        """What the module's namespace holds. Most modules are never asked."""
+        return unpack(self.bound, dict[str, Name])
+
+    @property
+    def definitions(self) -> tuple[str, ...]:
+        """The names of its classes and functions."""
+        return unpack(self.defined, tuple[str, ...])
