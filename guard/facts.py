@@ -25,7 +25,7 @@ import msgspec
 
 from guard import __version__
 from guard.checks import families
-from guard.families import AnyFamily
+from guard.checks.packing import pack
 from guard.parse import Parsed, kind_of, parse, parse_newer
 from guard.sources.tree import Reader, SourceFile, Tree, Unreadable
 from guard.syntax_oracle import UNREAD, Diagnostic, diagnose, oracle_version
@@ -147,7 +147,9 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
     parts: dict[str, msgspec.Raw] = {}
     for family in families():
         if family.see_bytes is not None and (family.see_python is None or kind == "text"):
-            _remember(parts, family, family.see_bytes(content, kind))
+            facts = family.see_bytes(content, kind)
+            if facts is not None:
+                parts[family.name] = pack(facts)
     if kind == "text":
         return FileFacts(kind, True, parts)
     parsed = parse(content, kind, tuple(diagnostics), gathering.target)
@@ -169,33 +171,14 @@ def _see_python(parsed: Parsed, parts: dict[str, msgspec.Raw]) -> None:
     ]
     with walking(parsed.tree or _NOTHING, [collector for _, collector in watching]) as module:
         for family, collector in watching:
-            _remember(parts, family, collector.finish(module))
+            facts = collector.finish(module)
+            if facts is not None:
+                parts[family.name] = pack(facts)
 
 
 _TOO_DEEP: Final = ("unparsable", "its code is nested too deeply to be analysed")
 _NOTHING: Final = ast.Module(body=[], type_ignores=[])
 _ENCODER: Final = msgspec.msgpack.Encoder()
-
-
-def _remember(parts: dict[str, msgspec.Raw], family: AnyFamily, facts: object) -> None:
-    if facts is None:
-        return
-    try:
-        encoded = _ENCODER.encode(facts)
-    except UnicodeEncodeError:
-        encoded = _ENCODER.encode(_without_surrogates(msgspec.to_builtins(facts)))
-    parts[family.name] = msgspec.Raw(encoded)
-
-
-def _without_surrogates(value: object) -> object:
-    """Half a character (`"\\ud800"` is a string in Python) cannot be stored, and is no name of anything."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_surrogates(item) for item in value]
-    return value
 
 
 # The pool

@@ -48,6 +48,10 @@ CASES: dict[str, tuple[bytes, tuple[str, ...]]] = {
     "only_mark": (b"\xef\xbb\xbf", ("TXT002",)),
     "long_number": (b"x = " + b"9" * 10_000 + b"\n", ("SYN001",)),
     "half_characters": (b"import os\n__all__ = ['\\ud800', 'os']\nx = os.environ['\\udfff']\n", ("IMP010",)),
+    "half_option": (
+        b"import dataclasses as d\n@d.dataclass\nclass A:\n    x: int = d.field(metadata='\\ud800', default=1)\n",
+        (CLEAN,),
+    ),
     "dots": (b"from " + b"." * 20_000 + b"a import b\n", ("IMP012",)),
     "long_name": (b"import " + b".".join([b"a"] * 20_000) + b"\n", (CLEAN,)),
     "globals": (b"def f():\n    global " + b", ".join(b"a%d" % n for n in range(20_000)) + b"\n", (CLEAN,)),
