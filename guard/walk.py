@@ -316,14 +316,7 @@ class Walker:
             if kind is ast.Call:
                 func = node.func
                 func_kind = func.__class__
-                if func_kind is ast.Attribute:
-                    name = func.attr
-                    push(func)
-                elif func_kind is ast.Name:
-                    name = func.id
-                else:
-                    name = ""
-                    push(func)
+                name = func.id if func_kind is ast.Name else func.attr if func_kind is ast.Attribute else ""
                 told = calls.get(name)
                 if told is not None:
                     for listener in told:
@@ -340,9 +333,18 @@ class Walker:
                     value = item.value
                     if value.__class__ not in passed_over:
                         push(value)
-                continue
+                if func_kind is not ast.Attribute:
+                    push(func)
+                    continue
+                node, kind = func, func_kind
             if kind is ast.Attribute:
                 base = node.value
+                if base.__class__ is ast.Name:
+                    root = base.id
+                    for chain, roots, _ in chains:
+                        if root in roots or node.ctx.__class__ is not ast.Load:
+                            chain(node, root, [node.attr], context)
+                    continue
                 attributes = [node.attr]
                 while base.__class__ is ast.Attribute:
                     attributes.append(base.attr)
@@ -350,13 +352,10 @@ class Walker:
                 if base.__class__ is not ast.Name:
                     push(base)
                     continue
-                attributes.reverse()
                 root = base.id
-                longer = len(attributes) > 1
-                read = node.ctx.__class__ is ast.Load
-                for chain, roots, roots_of_longer in chains:
-                    if root in (roots_of_longer if longer else roots) or not read:
-                        chain(node, root, attributes, context)
+                for chain, _, roots in chains:
+                    if root in roots or node.ctx.__class__ is not ast.Load:
+                        chain(node, root, attributes[::-1], context)
                 continue
             action = expressions.get(kind)
             if action is not None:
