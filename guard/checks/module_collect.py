@@ -196,7 +196,7 @@ class ModuleCollector:
         """The facts, once every scope is complete."""
         if self._namespaces:
             self._look_at_namespaces(module.node)
-        names = {name: _name(bindings, stub=self._stub) for name, bindings in module.bindings.items()}
+        names = {name: _name(name, bindings, stub=self._stub) for name, bindings in module.bindings.items()}
         for scope, declared in self._globals:
             for name in declared:
                 if name in scope.bindings:
@@ -257,7 +257,7 @@ def _line(binding: Binding) -> int:
     return line
 
 
-def _name(bindings: list[Binding], *, stub: bool) -> Name:
+def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
     """Join all bindings of one name. They come in source order. In a stub a bare `x: int` says that x is bound."""
     flags = 0
     origins: list[Origin] = []
@@ -280,7 +280,7 @@ def _name(bindings: list[Binding], *, stub: bool) -> Name:
         if context.type_checking:
             continue
         if kind is BindingKind.IMPORT:
-            origins.extend(_origins(binding))
+            origins.extend(_origins(name, binding))
         else:
             flags |= SOLID
             if kind is BindingKind.CLASS:
@@ -294,30 +294,27 @@ def _name(bindings: list[Binding], *, stub: bool) -> Name:
         flags |= TYPING_ONLY
         for binding in live:
             if binding.kind is BindingKind.IMPORT:
-                origins.extend(_origins(binding))
+                origins.extend(_origins(name, binding))
     run_time = [binding for binding in live if not binding.context.type_checking] or live
     if len(run_time) > 1 or any(binding.context.branch for binding in run_time):
         flags |= REBOUND
     return Name(flags, _line(run_time[0] if run_time else first), tuple(origins))
 
 
-def _bound_name(alias: ast.alias, node: ast.Import | ast.ImportFrom) -> str:
-    if alias.asname:
-        return alias.asname
-    return alias.name if isinstance(node, ast.ImportFrom) else alias.name.partition(".")[0]
-
-
-def _origins(binding: Binding) -> Iterator[Origin]:
-    """What an import binding takes its name from. One statement may bind a name twice; all of them count."""
+def _origins(name: str, binding: Binding) -> Iterator[Origin]:
+    """What an import binding takes `name` from. One statement may bind a name twice; both count."""
     node = binding.node
     guarded = any(guard.kind in ("try", "suppress") for guard in binding.context.guards)
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
-            if alias.name != "*":
+            if (alias.asname or alias.name) == name:
                 yield Origin(node.level, node.module or "", alias.name, guarded)
     elif isinstance(node, ast.Import):
         for alias in node.names:
-            yield Origin(0, alias.name if alias.asname else alias.name.partition(".")[0], "", guarded)
+            if alias.asname == name:
+                yield Origin(0, alias.name, "", guarded)
+            elif alias.asname is None and alias.name.partition(".")[0] == name:
+                yield Origin(0, name, "", guarded)
 
 
 def _stars(imports: list[tuple[ast.Import | ast.ImportFrom, Context]]) -> tuple[Origin, ...]:
