@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -128,15 +129,18 @@ def gather_batch(batch: Sequence[Wanted], reader: Reader, gathering: Gathering) 
         contents.append((wanted, content, kind_of(hint, content[:256])))
     checked = [content for _, content, kind in contents if kind == "python"]
     diagnostics = iter(diagnose(checked, gathering.target) if checked else [])
-    for wanted, content, kind in contents:
-        found = next(diagnostics) if kind == "python" else []
-        if _worker is not None:
-            _worker.end_if_stopped()
-        try:
-            gathered[wanted.key] = see(content, kind, found, gathering)
-        except Exception as error:
-            error.add_note(f"guard was looking at {wanted.file.path}")
-            raise
+    with warnings.catch_warnings():
+        # The parser warns of what it reads (`\d` in a plain string); what is worth telling the rules tell.
+        warnings.simplefilter("ignore")
+        for wanted, content, kind in contents:
+            found = next(diagnostics) if kind == "python" else []
+            if _worker is not None:
+                _worker.end_if_stopped()
+            try:
+                gathered[wanted.key] = see(content, kind, found, gathering)
+            except Exception as error:
+                error.add_note(f"guard was looking at {wanted.file.path}")
+                raise
     return [(wanted.key, _ENCODER.encode(gathered[wanted.key])) for wanted in batch]
 
 
@@ -294,6 +298,7 @@ def _start_worker(tree: Tree, gathering: Gathering) -> None:
     global _worker
     # Syntax trees are large and hold no cycles: the cyclic collector would walk them again and again for nothing.
     gc.disable()
+    gc.freeze()  # what the parent has made lives as long as the worker, and need not be walked after each batch
     _worker = _Worker(tree, gathering)
     # An interruption is the parent's to handle: it tells its workers by SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)

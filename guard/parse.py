@@ -8,7 +8,6 @@ import io
 import re
 import sys
 import tokenize
-import warnings
 from typing import Final
 
 import msgspec
@@ -111,15 +110,14 @@ def parse(
     diagnostics: tuple[Diagnostic, ...] = (),
     target: tuple[int, int] = sys.version_info[:2],
 ) -> Parsed:
-    """Parse one Python file with the running interpreter's own parser. Never raises for what the file holds."""
+    """Parse one Python file with the running interpreter's own parser. Never raises for what the file holds, but may
+    warn of it: that is for the caller to silence, once for many files."""
     text: str | None = None
     # What cannot be decoded the parser decides: it accepts, for one, bytes that are no UTF-8 inside a comment.
     with contextlib.suppress(SyntaxError, ValueError, LookupError):
         text = decode(content)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(content)
+        tree = ast.parse(content)
     except SyntaxError as error:
         line = max(error.lineno or 1, 1)
         column = max(error.offset or 1, 1)

@@ -7,6 +7,7 @@ annotated, assigned, used or called as an application is. The rest of a function
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
@@ -111,13 +112,18 @@ def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
     """Whether a call may make, change or hand on an application or a layer, by its names alone."""
     func = call.func
     last = last_name(func)
-    if last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last):
+    if _is_about_layers(last):
         return True
     if isinstance(func, ast.Attribute) and last_name(func.value) in wanted:
         return True
     return any(last_name(arg) in wanted for arg in call.args) or any(
         last_name(keyword.value) in wanted for keyword in call.keywords
     )
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_about_layers(last: str) -> bool:
+    return last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last) is not None
 
 
 def _named_by(call: ast.Call) -> Iterator[str]:

@@ -6,6 +6,7 @@ import ast
 import posixpath
 import re
 import tomllib
+import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -98,7 +99,9 @@ def _values(table: Any) -> Iterable[Any]:
 
 def _in_setup(text: str) -> tuple[list[str], set[str]]:
     try:
-        tree = ast.parse(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return _LINE.findall(text), set()
     found: list[str] = []
