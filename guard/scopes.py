@@ -13,7 +13,6 @@ _PLATFORM_NAMES: Final = frozenset(
     {"sys.version_info", "sys.platform", "os.name", "sys.hexversion", "sys.implementation"}
 )
 
-
 _TELLING_ATTRIBUTES: Final = frozenset({name.rpartition(".")[2] for name in _PLATFORM_NAMES} | {"modules"})
 
 
@@ -360,13 +359,20 @@ def guard_of_with(expression: ast.expr, node: ast.AST) -> Guard | None:
         "warns",
         "deprecated_call",
     ):
-        return Guard("raises", tuple(dotted(arg) or "?" for arg in expression.args[:1]), node)
+        expected = expression.args[0] if expression.args else None
+        names = expected.elts if isinstance(expected, ast.Tuple) else expression.args[:1]
+        return Guard("raises", tuple(dotted(name) or "?" for name in names), node)
     if last == "suppress":
         return Guard("suppress", tuple(dotted(arg) or "?" for arg in expression.args), node)
     return None
 
 
-_NEVER_RETURNS: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"})
+_NEVER_RETURNS: Final = frozenset(
+    {
+        *("sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"),
+        *("self.skipTest", "self.fail"),
+    }
+)
 _LAST_PARTS: Final = frozenset(name.rpartition(".")[2] for name in _NEVER_RETURNS)
 
 
@@ -374,4 +380,54 @@ def never_returns(call: ast.Call) -> bool:
     """Whether nothing behind a call runs: `sys.exit()`, `pytest.skip()`."""
     func = call.func
     last = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
-    return last in _LAST_PARTS and dotted(func) in _NEVER_RETURNS
+    if last not in _LAST_PARTS:
+        return False
+    if last == "skip" and any(keyword.arg == "allow_module_level" for keyword in call.keywords):
+        return True
+    return dotted(func) in _NEVER_RETURNS
+
+
+ENDS_BLOCK: Final = frozenset({ast.Return, ast.Raise, ast.Continue, ast.Break})
+MAY_END_BLOCK: Final = frozenset({ast.If, ast.Try, ast.While})
+"""Statements that end a block where all their ways do."""
+
+
+def ends_block(node: Any) -> bool:
+    """Whether nothing runs behind a statement in its block. Never said of a `with`, which may swallow an exception."""
+    while True:
+        kind = node.__class__
+        if kind in ENDS_BLOCK:
+            return True
+        if kind is ast.Expr:
+            return node.value.__class__ is ast.Call and never_returns(node.value)
+        if kind is ast.If:
+            # As for every `elif`: followed in a loop, so that a thousand of them are no recursion.
+            if not node.orelse or not ends_block(node.body[-1]):
+                return False
+            node = node.orelse[-1]
+        elif kind is ast.Try:
+            if node.finalbody and ends_block(node.finalbody[-1]):
+                return True
+            if not all(ends_block(handler.body[-1]) for handler in node.handlers):
+                return False
+            node = (node.orelse or node.body)[-1]
+        elif kind is ast.While:
+            return constant_truth(node.test) is True and not _leaves_loop(node.body)
+        else:
+            return False
+
+
+def _leaves_loop(body: list[ast.stmt]) -> bool:
+    """Whether a `break` of the loop itself stands in its body; those of loops inside it do not count."""
+    stack: list[ast.AST] = list(body)
+    while stack:
+        node = stack.pop()
+        if node.__class__ is ast.Break:
+            return True
+        if isinstance(node, (ast.For, ast.AsyncFor, ast.While)):
+            stack.extend(node.orelse)
+        elif isinstance(node, (ast.stmt, ast.ExceptHandler, ast.match_case)):
+            for value in node.__dict__.values():
+                if value.__class__ is list:
+                    stack.extend(value)
+    return False

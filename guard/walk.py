@@ -20,6 +20,8 @@ from typing import Any, Final, Protocol
 from guard.listeners import Handler, Listeners
 from guard.nodes import CHILDREN, PASSED_OVER
 from guard.scopes import (
+    ENDS_BLOCK,
+    MAY_END_BLOCK,
     Binding,
     BindingKind,
     Context,
@@ -28,6 +30,7 @@ from guard.scopes import (
     branches,
     caught_names,
     constant_truth,
+    ends_block,
     guard_of_with,
     never_returns,
 )
@@ -43,7 +46,6 @@ class Collector(Protocol):
         """Say what it wants to be told of."""
 
 
-_ENDS: Final = frozenset({ast.Return, ast.Raise, ast.Continue, ast.Break})
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _TYPE_ALIAS: Final[type[ast.stmt] | None] = getattr(ast, "TypeAlias", None)
 _TRY_STAR: Final[type[ast.stmt] | None] = getattr(ast, "TryStar", None)
@@ -84,28 +86,26 @@ class Walker:
                 listener(node, context)
             if special is not None:
                 special(self, node, context, waiting)
+                ended = kind in MAY_END_BLOCK and ends_block(node)
             elif kind is ast.Expr:
                 value = node.value  # type: ignore[attr-defined]
                 waiting.append(value)
-                if value.__class__ is ast.Call and never_returns(value):
-                    self._dead(statements[index + 1 :], node, context)
-                    break
+                ended = value.__class__ is ast.Call and never_returns(value)
             else:
                 for value in node.__dict__.values():
                     if value.__class__ is list:
                         waiting += value
                     elif value.__class__ not in PASSED_OVER:
                         waiting.append(value)
-                if kind in _ENDS:
-                    self._dead(statements[index + 1 :], node, context)
-                    break
+                ended = kind in ENDS_BLOCK
+            if ended:
+                rest = statements[index + 1 :]
+                if rest:
+                    self.block(rest, context.inside(node, dead=True))
+                break
         if waiting:
             waiting.reverse()  # the last is taken first
             self._drain(waiting, context)
-
-    def _dead(self, rest: Sequence[ast.stmt], node: ast.stmt, context: Context) -> None:
-        if rest:
-            self.block(rest, context.inside(node, dead=True))
 
     def _assign(self, node: ast.Assign, context: Context, waiting: list[Any]) -> None:
         value = node.value

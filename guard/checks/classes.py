@@ -204,4 +204,4 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
     )
 
 
-FAMILY: Final[Family[ClassesFacts, Classes]] = Family("classes", 1, ClassesFacts, Classes, see_python=ClassCollector)
+FAMILY: Final[Family[ClassesFacts, Classes]] = Family("classes", 2, ClassesFacts, Classes, see_python=ClassCollector)
