@@ -29,6 +29,7 @@ _NOT_IMPORT_ERRORS: Final = frozenset(
         *("StopIteration", "PermissionError", "ArithmeticError", "ZeroDivisionError", "RecursionError", "EOFError"),
     }
 )
+_USERS_OWN: Final = frozenset({"local", "override", "overrides", "private", "secret", "secrets"})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -69,7 +70,9 @@ def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Impor
         resolution = modules.resolve(path, statement.level, module)
         if resolution.missing is not None:
             guard = _guard(facts, statement, missing_module=True)
-            if guard is not None and not _is_provided(modules, module, facts):
+            if guard is None or (guard[0] and _is_left_to_the_user(statement)):
+                continue
+            if not _is_provided(modules, module, facts):
                 missing = resolution.missing
                 there = ".".join(module.split(".")[: missing.index])
                 yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
@@ -98,6 +101,12 @@ def _unbound(modules: Modules, statement: Import, resolution: Resolution) -> lis
         for alias in statement.aliases
         if alias.name != "*" and not any(modules.binds(t, alias.name, typing=typing) for t in resolution.targets)
     ]
+
+
+def _is_left_to_the_user(statement: Import) -> bool:
+    """Whether it is `from .local import *`: settings of one machine, which are in no repository and may be absent."""
+    last = statement.module.rpartition(".")[2]
+    return statement.aliases[0].name == "*" and not _USERS_OWN.isdisjoint(last.lower().split("_"))
 
 
 def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, resolution: Resolution) -> bool:

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from guard.checks.built_modules import SHARED, built_modules
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.requirements import is_requirements_file, normal, required
 from guard.checks.roots import PROJECT_FILES, Roots, parent_of
@@ -65,11 +66,6 @@ _Answers = dict[str | tuple[int, str], Resolution]
 EXTERNAL: Final = Resolution()
 _UNKNOWN: Final = Target("unknown", "")
 
-# A file that a build turns into a module of the same name.
-_BUILT_FROM: Final = re.compile(
-    r"^(?P<stem>[^.]+)(\.[\w-]+)*\.(so|pyd|dll|dylib|pyx|pxd|pyx\.tp|pyx\.in|c|cc|cpp|cxx|m|mm|rs|f|f90|i|proto)$"
-)
-_BUILT_TEMPLATE: Final = re.compile(r"^(?P<stem>\w+)\.py\.(in|tp|tmpl|template|j2|jinja|jinja2|mako|src|tpl)$")
 _BUILD_FILES: Final = frozenset({"meson.build", "CMakeLists.txt", "Cargo.toml", "build.rs", "SConstruct", "wscript"})
 _EXTENSION_WORDS: Final = re.compile(
     rb"ext_modules|Extension\(|cythonize|cffi_modules|maturin|setuptools_rust|setuptools-rust|mypycify|meson-python|"
@@ -95,7 +91,7 @@ class Layout:
         )
         self.folders = _with_parents(parent_of(path) for path in tree.files)
         """Every folder: one without any Python can be imported too, as an empty namespace package."""
-        self._built = _built(tree.files)
+        self._built = built_modules(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
         self.roots = Roots(tree, modules, self.folders, self.packages, roots)
@@ -212,7 +208,7 @@ class Layout:
         """Whether other distributions put modules below this top-level folder, as `google` and `azure` have it."""
         asked, own = self._distributions
         top = normal(name)
-        return top in asked or any(one.startswith(top + "-") for one in (*asked, *own))
+        return name in SHARED or top in asked or any(one.startswith(top + "-") for one in (*asked, *own))
 
     # Resolution
 
@@ -344,6 +340,8 @@ class Layout:
         first = self.step(root, top)
         if first is None or first.kind == "unknown" or top in sys.stdlib_module_names:
             return False
+        if self._ours_by_depth(root, certain, top, missing):
+            return True
         if root in self.packages:
             return False  # the folder is a package itself: nearly nobody has it as a root
         used = (root, top) in self.used
@@ -374,6 +372,22 @@ class Layout:
                             counts[root, top] = counts.get((root, top), 0) + 1
         return counts
 
+    def _ours_by_depth(self, root: str, certain: bool, top: str, missing: Missing) -> bool:
+        """Whether a name that nobody imports anything by is ours all the same: two parts of it are there.
+
+        An installed package of that name could have the rest. So the tree must say what it asks for, and that must not
+        look like the name; and the folder must be one that somebody has as a root, or hold Python at all.
+        """
+        asked, _ = self._distributions
+        if missing.index < 2 or not asked or self._shared_namespace(top):
+            return False
+        if any(normal(top) in one.split("-") for one in asked):
+            return False
+        if root in self.packages:
+            return missing.parent.kind == "package" and root in self.roots.anybody
+        folder = f"{root}/{top}" if root else top
+        return certain and any(path.startswith(folder + "/") for path in self.files)
+
 
 def _with_parents(folders: Iterable[str]) -> frozenset[str]:
     found: set[str] = set()
@@ -381,15 +395,4 @@ def _with_parents(folders: Iterable[str]) -> frozenset[str]:
         while folder not in found:
             found.add(folder)
             folder = parent_of(folder)
-    return frozenset(found)
-
-
-def _built(paths: Iterable[str]) -> frozenset[str]:
-    """Dotless paths of the modules that a compiler or a template makes from other files."""
-    found: set[str] = set()
-    for path in paths:
-        folder, name = posixpath.split(path)
-        match = _BUILT_FROM.match(name) or _BUILT_TEMPLATE.match(name)
-        if match:
-            found.add(f"{folder}/{match['stem']}" if folder else match["stem"])
     return frozenset(found)
