@@ -30,6 +30,7 @@ from guard.checks.module_facts import (
     Name,
     Origin,
 )
+from guard.checks.module_writes import WRITERS, Writes
 from guard.checks.packing import pack
 from guard.checks.references import reference_of_name
 from guard.checks.sys_path import folder_of
@@ -37,7 +38,6 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Binding, BindingKind, Context, Guard, Scope, dotted
 
-_WRITERS: Final = frozenset({"update", "setdefault", "__setitem__", "pop", "__delitem__"})
 _NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
 _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
 _READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
@@ -172,7 +172,7 @@ class ModuleCollector:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 if node.func.value in self._namespaces:
-                    if node.func.attr in _WRITERS:
+                    if node.func.attr in WRITERS:
                         self._open = self._open or f"{_call_name(node.func.value)}().{node.func.attr}"
                     reads += node.func.attr in _READERS
             elif isinstance(node, ast.Subscript) and node.value in self._namespaces:
@@ -196,6 +196,7 @@ class ModuleCollector:
         """The facts, once every scope is complete."""
         if self._namespaces:
             self._look_at_namespaces(module.node)
+        writes = Writes(module.node, self._content)
         names = {name: _name(name, bindings, stub=self._stub) for name, bindings in module.bindings.items()}
         for scope, declared in self._globals:
             for name in declared:
@@ -207,6 +208,9 @@ class ModuleCollector:
                         names[name] = Name(flags, known.line if known else line, known.origins if known else ())
                     else:
                         names[name] = Name(known.flags & ~TYPING_ONLY | flags, known.line, known.origins)
+        for name, line in writes.names:
+            if name not in names or names[name].flags & UNBOUND:
+                names[name] = Name(SOLID | REBOUND, line)
         if "__getattr__" in names:
             self._open = "__getattr__"
         guards = _Guards()
@@ -224,13 +228,13 @@ class ModuleCollector:
             guards=tuple(guards.facts),
             exports=exports,
             exports_open=exports_open,
-            open=self._open,
-            extends_path=self._extends_path,
+            open=self._open or writes.open,
+            extends_path=self._extends_path or writes.extends_path,
             main=self._main,
             sys_path=tuple(found for _, node in self._sys_path if (found := folder_of(node, module)) is not None),
-            provides=tuple(self._provides),
+            provides=(*self._provides, *writes.provides),
             provides_later=tuple(self._provides_later),
-            injects=self._injects,
+            injects=self._injects or writes.injects,
             plants=tuple(
                 (ref, name)
                 for owner, name in self._plants

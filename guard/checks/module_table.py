@@ -73,7 +73,10 @@ class Modules:
         from guard.checks.modules import FAMILY
 
         self._program = program
-        self.facts: Mapping[str, ModuleFacts] = program.facts(FAMILY)
+        self.facts: Mapping[str, ModuleFacts] = {
+            path: facts for path, facts in program.facts(FAMILY).items() if "{{" not in path and "{%" not in path
+        }
+        """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
         python = [path for path, file in program.files.items() if file.kind != "text"]
         self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
         self._presence: dict[tuple[str, str], int] = {}
@@ -122,7 +125,9 @@ class Modules:
         presence = _Presence.NO
         for file in self._files_of(path):
             facts = self.facts.get(file)
-            if facts is None or facts.open or (file, name) in self._planted or self._is_injected(file, facts):
+            if facts is None or facts.open or facts.extends_path:
+                return _Presence.YES  # with a path that is extended, a submodule may come from elsewhere
+            if (file, name) in self._planted or self._is_injected(file, facts):
                 return _Presence.YES
             presence = max(presence, self._bound_by(file, facts, name, visiting))
         if presence < _Presence.YES and name in IMPLICIT:
