@@ -136,7 +136,8 @@ def missing_module(program: Program) -> Iterator[Violation]:
     ## What it cannot see
     A top-level name that no root has is not known to be first-party, so it is not reported here. Nothing is reported
     below packages whose modules are built (extensions, protobuf, a file that a build file names), below packages that
-    extend their `__path__`, and in branches that the platform or the Python version decides.
+    extend their `__path__` or bring a finder, beside a template (`local.py.example`), and in branches that the platform
+    or the Python version decides.
     """
     hints = hints_of(program)
     for broken in _loud(program):
@@ -198,8 +199,8 @@ def missing_name(program: Program) -> Iterator[Violation]:
     None.
 
     ## What it cannot see
-    Modules with a `__getattr__`, with `globals()[…] = …`, with `exec`, or with a star import from a third-party package
-    may bind anything: nothing is reported for them. A name that is bound in one branch only counts as bound.
+    Modules with a `__getattr__`, with `globals()[…] = …`, with `exec`, that hand on `sys.modules[__name__]`, or with a
+    star import from a third-party package may bind anything: nothing is reported for them. A name that is bound in one branch only counts as bound.
     """
     hints = hints_of(program)
     for broken in _loud(program):
@@ -265,7 +266,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Handlers for exceptions that are named by a variable. Code in which the failure is what is asserted
-    (`pytest.raises(ImportError)`) is silent.
+    (`pytest.raises(ImportError)`) is silent, and so are settings of one machine (`from .local import *`).
     """
     hints = hints_of(program)
     reach = reach_of(program)
