@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Iterator
 
 from guard.checks.broken_imports import BrokenImport
@@ -10,7 +9,7 @@ from guard.checks.import_hints import Hints, hints_of
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
-from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
+from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
 
@@ -200,7 +199,8 @@ def missing_name(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Modules with a `__getattr__`, with `globals()[…] = …`, with `exec`, that hand on `sys.modules[__name__]`, or with a
-    star import from a third-party package may bind anything: nothing is reported for them. A name that is bound in one branch only counts as bound.
+    star import from a third-party package may bind anything: nothing is reported for them. A name that is bound in one
+    branch only counts as bound.
     """
     hints = hints_of(program)
     for broken in _loud(program):
@@ -290,71 +290,6 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("IMP010", "undefined-export", Severity.ERROR)
-def undefined_export(program: Program) -> Iterator[Violation]:
-    """`__all__` names something that the module does not bind.
-
-    ## What it does
-    Looks up every literal name of `__all__` in the module itself: its bindings, its star imports, its submodules.
-
-    ## What breaks in production
-    `from module import *` raises AttributeError; tools and readers that trust `__all__` are misled.
-
-    ## Bad
-    `shared/__init__.py`:
-
-    ```python
-    __all__ = ["UserID", "OrganizationID"]  # <- IMP010
-
-    class UserID(str): ...
-    ```
-
-    ## Good
-    `shared/__init__.py`:
-
-    ```python
-    __all__ = ["OrganizationID", "UserID", "types"]
-
-    class UserID(str): ...
-    class OrganizationID(str): ...
-    ```
-
-    `shared/types.py`:
-
-    ```python
-    ```
-
-    ## Configuration
-    None.
-
-    ## What it cannot see
-    Names that are added to `__all__` by code, and modules that may bind any name.
-    """
-    modules = program.linked(FAMILY)
-    for path, facts in modules.facts.items():
-        if not facts.exports or path.endswith(".pyi"):
-            continue
-        target = modules.target_of(path)
-        if not modules.knows_all_names(target):
-            continue
-        for export in facts.exports:
-            if modules.binds(target, export.name):
-                continue
-            for_checkers = modules.binds(target, export.name, typing=True)
-            yield Violation(
-                path=path,
-                span=Span(export.line, export.column, export.line, export.end_column),
-                message=f"__all__ names {export.name}, which the module does not define"
-                + (" at run time" if for_checkers else ""),
-                anchor=f"__all__ {export.name}",
-                cause=f"`from {posixpath.splitext(posixpath.basename(path))[0]} import *` raises AttributeError.",
-                help=f"Define {export.name}, import it, or take it out of __all__.",
-                severity=Severity.WARNING if for_checkers else None,
-                lazy=True,
-                data={"module": path, "name": export.name},
-            )
-
-
 @rule("IMP012", "beyond-top-level", Severity.ERROR)
 def beyond_top_level(program: Program) -> Iterator[Violation]:
     """A relative import that climbs out of its package, or stands in a file that is run as a script.
@@ -432,74 +367,4 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 related=related if path in scripts else (),
                 lazy=bool(statement.flags & LAZY),
                 data={"module": "." * statement.level + statement.module, "name": ""},
-            )
-
-
-@rule("IMP014", "module-and-package", Severity.WARNING, gates=(Gate.PRE_COMMIT, Gate.CI))
-def module_and_package(program: Program) -> Iterator[Violation]:
-    """A module beside a package of the same name: the package wins, and the module is dead.
-
-    ## What it does
-    Finds `x.py` in a folder that also has `x/__init__.py`.
-
-    ## What breaks in production
-    Python imports the package and never looks at the file. Edits to it change nothing, and names that only it defines
-    are missing.
-
-    ## Bad
-    `app/__init__.py`:
-
-    ```python
-    ```
-
-    `app/routes.py`:
-
-    ```python
-    ROUTES = []  # <- IMP014
-    ```
-
-    `app/routes/__init__.py`:
-
-    ```python
-    ```
-
-    ## Good
-    `app/__init__.py`:
-
-    ```python
-    ```
-
-    `app/routes.py`:
-
-    ```python
-    ROUTES = []
-    ```
-
-    `app/routes/README.md`:
-
-    ```text
-    A folder without Python is no package.
-    ```
-
-    ## Configuration
-    None.
-
-    ## What it cannot see
-    A module that is run by its path only, as a script: it is reported, since nobody can import it.
-    """
-    modules = program.linked(FAMILY)
-    for folder in sorted(modules.layout.packages):
-        path = f"{folder}.py"
-        if folder and path in modules.layout.files and f"{folder}/__init__.py" in modules.layout.files:
-            name = posixpath.basename(folder)
-            yield Violation(
-                path=path,
-                span=WHOLE_FILE,
-                message=f"{name}.py is dead: the package {name}/ has the same name and wins",
-                anchor=f"{name}.py",
-                cause="Nothing imports this file; what is edited here has no effect.",
-                help="Move what is still needed into the package and delete the file, or rename one of them.",
-                related=(Related(f"{folder}/__init__.py", 1, "this is what Python imports"),),
-                lazy=True,
-                data={"package": folder},
             )

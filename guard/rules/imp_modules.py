@@ -1,0 +1,146 @@
+"""Modules that promise names they do not have, and modules that nobody can import."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from guard.checks.modules import FAMILY
+from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
+from guard.program import Program
+from guard.registry import rule
+
+
+@rule("IMP010", "undefined-export", Severity.ERROR)
+def undefined_export(program: Program) -> Iterator[Violation]:
+    """`__all__` names something that the module does not bind.
+
+    ## What it does
+    Looks up every literal name of `__all__` in the module itself: its bindings, its star imports, its submodules.
+
+    ## What breaks in production
+    `from module import *` raises AttributeError; tools and readers that trust `__all__` are misled.
+
+    ## Bad
+    `shared/__init__.py`:
+
+    ```python
+    __all__ = ["UserID", "OrganizationID"]  # <- IMP010
+
+    class UserID(str): ...
+    ```
+
+    ## Good
+    `shared/__init__.py`:
+
+    ```python
+    __all__ = ["OrganizationID", "UserID", "types"]
+
+    class UserID(str): ...
+    class OrganizationID(str): ...
+    ```
+
+    `shared/types.py`:
+
+    ```python
+    ```
+
+    ## Configuration
+    None.
+
+    ## What it cannot see
+    Names that are added to `__all__` by code, and modules that may bind any name.
+    """
+    modules = program.linked(FAMILY)
+    for path, facts in modules.facts.items():
+        if not facts.exports or path.endswith(".pyi"):
+            continue
+        target = modules.target_of(path)
+        if not modules.knows_all_names(target):
+            continue
+        for export in facts.exports:
+            if modules.binds(target, export.name):
+                continue
+            for_checkers = modules.binds(target, export.name, typing=True)
+            yield Violation(
+                path=path,
+                span=Span(export.line, export.column, export.line, export.end_column),
+                message=f"__all__ names {export.name}, which the module does not define"
+                + (" at run time" if for_checkers else ""),
+                anchor=f"__all__ {export.name}",
+                cause=f"`from {posixpath.splitext(posixpath.basename(path))[0]} import *` raises AttributeError.",
+                help=f"Define {export.name}, import it, or take it out of __all__.",
+                severity=Severity.WARNING if for_checkers else None,
+                lazy=True,
+                data={"module": path, "name": export.name},
+            )
+
+
+@rule("IMP014", "module-and-package", Severity.WARNING, gates=(Gate.PRE_COMMIT, Gate.CI))
+def module_and_package(program: Program) -> Iterator[Violation]:
+    """A module beside a package of the same name: the package wins, and the module is dead.
+
+    ## What it does
+    Finds `x.py` in a folder that also has `x/__init__.py`.
+
+    ## What breaks in production
+    Python imports the package and never looks at the file. Edits to it change nothing, and names that only it defines
+    are missing.
+
+    ## Bad
+    `app/__init__.py`:
+
+    ```python
+    ```
+
+    `app/routes.py`:
+
+    ```python
+    ROUTES = []  # <- IMP014
+    ```
+
+    `app/routes/__init__.py`:
+
+    ```python
+    ```
+
+    ## Good
+    `app/__init__.py`:
+
+    ```python
+    ```
+
+    `app/routes.py`:
+
+    ```python
+    ROUTES = []
+    ```
+
+    `app/routes/README.md`:
+
+    ```text
+    A folder without Python is no package.
+    ```
+
+    ## Configuration
+    None.
+
+    ## What it cannot see
+    A module that is run by its path only, as a script: it is reported, since nobody can import it.
+    """
+    modules = program.linked(FAMILY)
+    for folder in sorted(modules.layout.packages):
+        path = f"{folder}.py"
+        if folder and path in modules.layout.files and f"{folder}/__init__.py" in modules.layout.files:
+            name = posixpath.basename(folder)
+            yield Violation(
+                path=path,
+                span=WHOLE_FILE,
+                message=f"{name}.py is dead: the package {name}/ has the same name and wins",
+                anchor=f"{name}.py",
+                cause="Nothing imports this file; what is edited here has no effect.",
+                help="Move what is still needed into the package and delete the file, or rename one of them.",
+                related=(Related(f"{folder}/__init__.py", 1, "this is what Python imports"),),
+                lazy=True,
+                data={"package": folder},
+            )
