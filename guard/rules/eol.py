@@ -128,6 +128,7 @@ def crlf_committed(program: Program) -> Iterator[Violation]:
             cause=_cause(path, facts),
             help="Write the file with LF, or ask for CRLF with an attribute (`eol=crlf`) if it must have it.",
             severity=_severity(path, facts, judged.action),
+            lazy=not _is_shell(path, facts),  # Python reads either ending, so a module starts all the same
             fix=_TO_LF,
             data=_counts(endings),
         )
@@ -194,6 +195,7 @@ def worktree_drift(program: Program) -> Iterator[Violation]:
             cause="git shows no change, but a build that copies this working tree ships CRLF.",
             help="Write the file with LF; `eol=lf` in .gitattributes keeps it so.",
             severity=_severity(path, judged.facts, judged.action),
+            lazy=not _is_shell(path, judged.facts),
             fix=_TO_LF,
             data=_counts(endings),
         )
@@ -278,6 +280,7 @@ def lone_cr(program: Program) -> Iterator[Violation]:
             else _cause(path, judged.facts),
             help="Replace the CR by an LF, or mark the file `-text` if these bytes are meant.",
             severity=_severity(path, judged.facts, judged.action),
+            lazy=not _is_shell(path, judged.facts),
             fix=Fix("unsafe", "write every line ending, the lone CR too, as LF"),
             data=_counts(endings),
         )

@@ -189,6 +189,7 @@ def byte_order_mark(program: Program) -> Iterator[Violation]:
             cause=cause,
             help="Save the file as UTF-8 without a byte order mark.",
             severity=Severity.INFO if is_test_data(path) else severity,
+            lazy=severity is Severity.WARNING,  # its reader copes, so it starts
             fix=_REMOVE_BOM if fixable else None,
             data={"encoding": facts.bom},
         )

@@ -84,6 +84,7 @@ def _hidden(path: str, place: Hidden, python: bool) -> Violation:
         cause=cause,
         help="Delete it, or write it as an escape where a string needs it.",
         severity=None if python and place.kind in (BIDI, CODE) else Severity.WARNING,
+        lazy=True,  # what keeps the file from compiling is told by the rules on syntax
         data={"character": f"U+{place.character:04X}", "kind": place.kind},
     )
 

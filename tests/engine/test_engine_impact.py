@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -161,3 +163,29 @@ def test_a_name_that_could_be_several_files_is_none_of_them(tmp_path: Path) -> N
 def test_findings_are_listed_by_impact(tmp_path: Path) -> None:
     files = {**PACKAGE, "Procfile": "web: uvicorn app.main:app", "a/tests/t.py": BROKEN, "a/scripts/s.py": BROKEN}
     assert list(impacts(tmp_path, files)) == ["app/routes.py", "app/spare.py", "a/tests/t.py", "a/scripts/s.py"]
+
+
+def test_what_python_reads_all_the_same_does_not_stop_a_start(tmp_path: Path) -> None:
+    """CRLF and a byte order mark harm a script, not a module that is imported."""
+    files = {
+        "Dockerfile": b'FROM python:3.11\nCMD ["./start.sh"]\n',
+        ".gitattributes": b"* text eol=lf\n",
+        "start.sh": b"#!/bin/sh\r\nexec uvicorn app.main:app\r\n",
+        "app/__init__.py": b"",
+        "app/main.py": b"\xef\xbb\xbfimport app.routes\r\n",
+        "app/routes.py": b"x = 1\r\ny = '\xe2\x80\xae'\r\n",
+    }
+    for path, content in files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    tree = DirectoryTree(str(tmp_path))
+    report = check(tree, Config(), frozenset({"EOL001", "EOL006", "TXT002", "TXT004"}), Options(jobs=1))
+    assert {(finding.code, finding.path, finding.impact) for finding in report.findings} == {
+        ("EOL006", "start.sh", Impact.STARTUP),
+        ("EOL001", "app/main.py", Impact.RUNTIME),
+        ("EOL001", "app/routes.py", Impact.RUNTIME),
+        ("TXT002", "app/main.py", Impact.RUNTIME),
+        ("TXT004", "app/routes.py", Impact.RUNTIME),
+    }
+    started = subprocess.run([sys.executable, "-c", "import app.main"], cwd=tmp_path, capture_output=True)
+    assert (started.returncode, started.stderr) == (0, b"")
