@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator
 from typing import Final
 
+import msgspec
+
 from guard.checks.module_facts import (
     ASSERTED,
     CLASS,
@@ -58,7 +60,7 @@ class ModuleCollector:
         self._stub = parsed.kind == "stub"
         self._imports: list[tuple[ast.Import | ast.ImportFrom, Context]] = []
         self._globals: list[tuple[Scope, list[str]]] = []
-        self._exports: list[tuple[_Place, ast.expr | None, str]] = []
+        self._exports: list[tuple[_Place, ast.expr | None, str, bool]] = []
         self._open = ""
         self._namespaces: set[ast.expr] = set()
         self._extends_path = False
@@ -106,7 +108,7 @@ class ModuleCollector:
             if isinstance(target, ast.Name):
                 if target.id == "__all__" and node.value is not None:
                     how = "+" if isinstance(node, ast.AugAssign) else "="
-                    self._exports.append((_place(node), node.value, how))
+                    self._exports.append((_place(node), node.value, how, not context.branch))
                 elif target.id == "__path__":
                     self._extends_path = True
             elif isinstance(target, ast.Attribute) and not context.dead and (owner := dotted(target.value)):
@@ -121,7 +123,8 @@ class ModuleCollector:
         if value.__class__ is ast.Name:
             owner = value.id
             if owner == "__all__" and context.scope.kind == "module":
-                self._exports.append((_place(node), node.args[0] if node.args else None, name))
+                added = node.args[0] if node.args else None
+                self._exports.append((_place(node), added, name, not context.branch))
             elif owner == "__path__":
                 self._extends_path = True
             elif owner == "path":
@@ -426,14 +429,14 @@ _ABSENCE: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", 
 
 
 def _exports(
-    statements: list[tuple[_Place, ast.expr | None, str]],
+    statements: list[tuple[_Place, ast.expr | None, str, bool]],
 ) -> tuple[tuple[Exported, ...] | None, bool]:
     """The literal names of `__all__`, and whether there may be more."""
     if not statements:
         return None, False
     names: dict[str, Exported] = {}
     computed = False
-    for _, value, how in statements:
+    for _, value, how, certain in statements:
         if how == "remove":
             if isinstance(value, ast.Constant) and isinstance(value.value, str):
                 names.pop(value.value, None)
@@ -444,7 +447,8 @@ def _exports(
             names.clear()
         literals, all_literal = _strings([value] if how in ("append", "insert") else value)
         computed = computed or not all_literal
-        names.update((literal.name, literal) for literal in literals)
+        for literal in literals:
+            names[literal.name] = literal if certain else msgspec.structs.replace(literal, certain=False)
     return tuple(names.values()), computed
 
 

@@ -108,6 +108,8 @@ class Exported(msgspec.Struct, frozen=True, array_like=True):
     line: int
     column: int
     end_column: int
+    certain: bool = True
+    """Not added in a branch, which may be the one that also binds the name."""
 
 
 class SysPath(msgspec.Struct, frozen=True, array_like=True):

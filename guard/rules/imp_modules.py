@@ -49,7 +49,7 @@ def undefined_export(program: Program) -> Iterator[Violation]:
     None.
 
     ## What it cannot see
-    Names that are added to `__all__` by code, and modules that may bind any name.
+    Names that are added to `__all__` by code or in a branch, and modules that may bind any name.
     """
     modules = program.linked(FAMILY)
     for path, facts in modules.facts.items():
@@ -59,7 +59,7 @@ def undefined_export(program: Program) -> Iterator[Violation]:
         if not modules.knows_all_names(target):
             continue
         for export in facts.exports:
-            if modules.binds(target, export.name):
+            if not export.certain or modules.binds(target, export.name):
                 continue
             for_checkers = modules.binds(target, export.name, typing=True)
             yield Violation(
