@@ -116,11 +116,14 @@ def diagnose(contents: Sequence[bytes], target: tuple[int, int]) -> list[list[Di
     rows = _rows([(number, _as_utf8(content)) for number, content in enumerate(contents)], target)
     found: list[list[Diagnostic]] = [[] for _ in contents]
     lines: dict[int, list[bytes]] = {}
+    meant: dict[tuple[int, int], bool] = {}
     for number, row in rows:
         if row.code == UNDEFINED_NAME:
-            text = lines.get(number) or lines.setdefault(number, contents[number].splitlines())
-            at = row.noqa_row or row.location.row
-            if at <= len(text) and _NOQA.search(text[at - 1]):
+            place = number, row.noqa_row or row.location.row
+            if place not in meant:
+                text = lines.get(number) or lines.setdefault(number, contents[number].splitlines())
+                meant[place] = place[1] <= len(text) and _NOQA.search(text[place[1] - 1]) is not None
+            if meant[place]:
                 continue
         diagnostic = _diagnostic(row)
         if diagnostic.added_in is None or diagnostic.added_in > target:

@@ -70,6 +70,10 @@ _OPENING_NAMES: Final = frozenset(
 )
 
 
+_MOST_ANCESTORS: Final = 100
+"""Classes with more are not judged: nobody writes them, and putting them in order takes the square of their number."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Class:
     """One class of the program."""
@@ -171,15 +175,30 @@ class ClassTable:
     # Inheritance
 
     def lineage(self, cls: Class) -> Lineage:
-        """What `cls` inherits from, in Python's order."""
-        return self._lineage(cls, frozenset())
+        """What `cls` inherits from, in Python's order. Not complete for a class that would inherit from itself."""
+        # A stack, not recursion: a generated chain of classes may be longer than Python's own stack.
+        waiting = [cls]
+        opened: set[Class] = set()
+        while waiting and cls not in self._lineages:
+            one = waiting[-1]
+            if one in self._lineages:
+                waiting.pop()
+                continue
+            unknown = [
+                base
+                for ref in one.header.bases
+                if isinstance(base := self.resolve(one.path, ref), Class) and base not in self._lineages
+            ]
+            if one in opened or not unknown:
+                self._lineages[one] = self._joined(one)
+                waiting.pop()
+            else:
+                opened.add(one)
+                waiting += [base for base in unknown if base not in opened]
+        return self._lineages[cls]
 
-    def _lineage(self, cls: Class, visiting: frozenset[Class]) -> Lineage:
-        known = self._lineages.get(cls)
-        if known is not None:
-            return known
-        if cls in visiting:
-            return Lineage((cls,), (), False)
+    def _joined(self, cls: Class) -> Lineage:
+        """The lineage of a class whose bases have theirs, but for those that inherit from the class itself."""
         sequences: list[list[Class]] = []
         bases: list[Class] = []
         externals: dict[External, None] = {}
@@ -187,20 +206,17 @@ class ClassTable:
         for ref in cls.header.bases:
             base = self.resolve(cls.path, ref)
             if isinstance(base, Class):
-                inherited = self._lineage(base, visiting | {cls})
-                complete = complete and inherited.complete
+                inherited = self._lineages.get(base) or Lineage((base,), (), False)
+                complete = complete and inherited.complete and len(inherited.classes) < _MOST_ANCESTORS
                 externals.update(dict.fromkeys(inherited.externals))
-                sequences.append(list(inherited.classes))
+                sequences.append(list(inherited.classes[:_MOST_ANCESTORS]))
                 bases.append(base)
             elif base is None:
                 complete = False
             elif base not in _TRANSPARENT_BASES:
                 externals[base] = None
         merged = merge([*sequences, bases])
-        lineage = Lineage((cls, *(merged or ())), tuple(externals), complete and merged is not None)
-        if not visiting:
-            self._lineages[cls] = lineage
-        return lineage
+        return Lineage((cls, *(merged or ())), tuple(externals), complete and merged is not None)
 
     @cached_property
     def _children(self) -> Mapping[Class, tuple[Class, ...]]:

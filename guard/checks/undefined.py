@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -81,31 +82,43 @@ _NAME_ERRORS: Final = frozenset({"NameError", "UnboundLocalError", "builtins.Nam
 _ENDS: Final = (ast.Return, ast.Raise, ast.Continue, ast.Break)
 _NEVER_RETURN: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"})
 _BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
+_MANY: Final = 32
+"""Nodes. Fewer are looked at one after the other."""
+_MOST_STEPS: Final = 300_000
+"""Steps down for one file, a few seconds. No file that was written by hand comes near it."""
 _BODIES: Final = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
 
 
 def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[Undefined, ...]:
-    """Those of ruff's undefined names that are known to be so, in order."""
+    """Those of ruff's undefined names that are known to be so, in order.
+
+    Raises RecursionError where there are so many, so deep in other code, that following them would not end.
+    """
     if not diagnostics or parsed.tree is None:
         return ()
     if _is_open(parsed.content, parsed.tree):
         return ()
     given = _given(parsed.content, parsed.tree)
+    asks = any(mark in parsed.content for mark in _NAMESPACES)
     lines = [] if parsed.content.isascii() else _BREAK.split(parsed.text or "")
     lazy_annotations = parsed.target >= (3, 14) or _has_future_annotations(parsed.tree)
     found: list[Undefined] = []
     bound: _Bound = {}
     tests: dict[ast.expr, _Signs] = {}
+    places = _Places()
     uses = Counter(match[1] for found in diagnostics for match in _NAME.finditer(found.message))
+    written = {name: parsed.content.count(name.encode()) for name in uses}
     for diagnostic in diagnostics:
         named = _NAME.search(diagnostic.message)
-        if named is None or named[1] in given or _DUNDER.fullmatch(named[1]) or _is_asked_for(named[1], parsed.content):
+        if named is None or named[1] in given or _DUNDER.fullmatch(named[1]):
             continue
-        elsewhere = parsed.content.count(named[1].encode()) > uses[named[1]]
-        trail = _Trail(named[1], lazy_annotations, tests)
+        if asks and _is_asked_for(named[1], parsed.content):
+            continue
+        elsewhere = written[named[1]] > uses[named[1]]
+        trail = _Trail(named[1], lazy_annotations, tests, places)
         line = diagnostic.span.line
         if not trail.follow(parsed.tree, line, _byte_column(lines, diagnostic.span)) and parsed.rewritten:
-            trail = _Trail(named[1], lazy_annotations, tests)
+            trail = _Trail(named[1], lazy_annotations, tests, places)
             trail.follow(parsed.tree, line, None)
         if not trail.unknowable and not (elsewhere and trail.may_be_bound(line, bound)):
             use = CHECKERS if named[1] in _CHECKER_CALLS else trail.use
@@ -138,7 +151,7 @@ def _is_asked_for(name: str, content: bytes) -> bool:
     """Whether the file asks if the name is there, as in `"name" in globals()`."""
     quoted = re.escape(name.encode())
     asked = rb"""['"]%s['"]\s+(?:not\s+)?in\s+(?:globals|locals|vars|dir)\b""" % quoted
-    return any(mark in content for mark in _NAMESPACES) and re.search(asked, content) is not None
+    return re.search(asked, content) is not None
 
 
 def _deleted(tree: ast.Module) -> frozenset[str]:
@@ -167,9 +180,10 @@ _SCOPES: Final = _NAMED | {ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, 
 class _Trail:
     """The way from the module down to one name."""
 
-    def __init__(self, name: str, lazy_annotations: bool, tests: dict[ast.expr, _Signs]) -> None:
+    def __init__(self, name: str, lazy_annotations: bool, tests: dict[ast.expr, _Signs], places: _Places) -> None:
         self._name = name
         self._tests = tests
+        self._places = places
         self._lazy_annotations = lazy_annotations
         self.names: list[str] = []
         self.lazy = False
@@ -200,13 +214,14 @@ class _Trail:
         """
         self._scope = node
         while True:
-            step = _child_at(node, line, column)
+            step = self._places.child_at(node, line, column)
             if step is None or (column is None and not isinstance(step[1], _BLOCKS)):
                 break
             if isinstance(node, ast.JoinedStr):
                 break  # before 3.12 its parts have no places of their own
-            field, child, before = step
-            self._enter(node, field, child, before)
+            field, child, after_end = step
+            self.unknowable = self.unknowable or after_end
+            self._enter(node, field, child)
             node = child
         if column is None:
             self._judge_line(node, line)
@@ -229,8 +244,7 @@ class _Trail:
         ):
             self.use = ANNOTATION
 
-    def _enter(self, node: ast.AST, field: str, child: ast.AST, before: Sequence[ast.stmt]) -> None:
-        self.unknowable = self.unknowable or any(_ends(statement) for statement in before)
+    def _enter(self, node: ast.AST, field: str, child: ast.AST) -> None:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and field == "body":
             self.names.append(node.name)
             self._scope, self._in_loop = node, False
@@ -248,7 +262,9 @@ class _Trail:
         elif isinstance(node, (ast.ExceptHandler, ast.match_case)) and field == "body":
             self.lazy = True
         elif isinstance(node, ast.BoolOp) and child is not node.values[0]:
-            for test in node.values[: node.values.index(child)]:  # type: ignore[arg-type]
+            before = node.values[: node.values.index(child)]  # type: ignore[arg-type]
+            self._places.count(len(before))
+            for test in before:
                 self._branch(test, True)
         elif isinstance(node, ast.Try) and field == "body":
             caught = {name for handler in node.handlers for name in caught_names(handler)}
@@ -383,16 +399,56 @@ def _each(node: ast.expr) -> Sequence[ast.expr]:
     return node.elts if isinstance(node, ast.Tuple) else [node]
 
 
-def _child_at(node: ast.AST, line: int, column: int | None) -> tuple[str, ast.AST, Sequence[ast.stmt]] | None:
-    """The child that holds a place, the field that it stands in, and the statements before it in its block."""
-    for field, value in ast.iter_fields(node):
-        if isinstance(value, list):
-            for index, child in enumerate(value):
-                if isinstance(child, ast.AST) and _holds(child, line, column):
-                    return field, child, value[:index] if field in _BODIES else ()
-        elif isinstance(value, ast.AST) and _holds(value, line, column):
-            return field, value, ()
-    return None
+class _Places:
+    """Finds what stands at a place. A block of many thousand statements is searched by halves, each time."""
+
+    def __init__(self) -> None:
+        self._ends: dict[int, list[tuple[int, int]]] = {}
+        self._last: dict[int, int] = {}
+        self._left = _MOST_STEPS
+
+    def count(self, steps: int) -> None:
+        """Raise RecursionError when there have been too many steps in one file."""
+        self._left -= steps
+        if self._left < 0:
+            raise RecursionError("too many undefined names in code that is nested too deeply")
+
+    def child_at(self, node: ast.AST, line: int, column: int | None) -> tuple[str, ast.AST, bool] | None:
+        """The child that holds a place, the field that it stands in, and whether its block has ended before it."""
+        self.count(1)
+        for field, value in ast.iter_fields(node):
+            if isinstance(value, list):
+                first = self._first(value, line, column) if len(value) > _MANY else 0
+                for index, child in enumerate(value[first : first + 1] if first else value, first):
+                    if isinstance(child, ast.AST) and _holds(child, line, column):
+                        return field, child, field in _BODIES and self._has_ended(value, index)
+            elif isinstance(value, ast.AST) and _holds(value, line, column):
+                return field, value, False
+        return None
+
+    def _has_ended(self, block: list[ast.stmt], index: int) -> bool:
+        first = self._last.get(id(block))
+        if first is None:
+            first = next((number for number, statement in enumerate(block) if _ends(statement)), len(block))
+            self._last[id(block)] = first
+        return first < index
+
+    def _first(self, nodes: list[ast.AST | None], line: int, column: int | None) -> int:
+        """The first of many nodes that does not end before a place; 0, too, where they are not in order."""
+        ends = self._ends.get(id(nodes))
+        if ends is None:
+            ends = [_end(node) for node in nodes]
+            self._ends[id(nodes)] = ends = ends if ends == sorted(ends) else []
+        return bisect_left(ends, (line, 0)) if column is None else bisect_right(ends, (line, column))
+
+
+def _end(node: ast.AST | None) -> tuple[int, int]:
+    """Where a node ends; one that has no place of its own, with its last child."""
+    if node is None:
+        return 0, 0
+    if (line := getattr(node, "end_lineno", None)) is not None:
+        return line, node.end_col_offset  # type: ignore[attr-defined]
+    return max(map(_end, ast.iter_child_nodes(node)), default=(0, 0))
 
 
 def _holds(node: ast.AST, line: int, column: int | None) -> bool:

@@ -118,6 +118,79 @@ def test_wide_expressions_take_linear_time(tmp_path: Path, one: bytes, code: str
 
 
 @pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"try: pass\nexcept gone: pass\n" * 10_000, {"SYN004"}),
+        (b"with " + b"gone, " * 10_000 + b"gone: pass\n", {"SYN004"}),
+        # So many names, each of them so deep, would take hours: the file is a problem.
+        (b"if gone: pass\n" + b"elif gone: pass\n" * 900, {"SYN004", DEEP}),
+        (b"x = " + b"gone and " * 5_000 + b"gone\n", {"SYN004", DEEP}),
+    ],
+    ids=["statements", "items", "branches", "operands"],
+)
+def test_many_undefined_names_end(tmp_path: Path, content: bytes, found: set[str]) -> None:
+    write(tmp_path, {"many.py": content})
+    start = time.process_time()
+    report = checked(tmp_path)
+    assert time.process_time() - start < 15
+    told = {finding.code for finding in report.findings} | {problem.kind for problem in report.problems}
+    assert told
+    assert told <= found
+
+
+@pytest.mark.parametrize("length", [300, 1_500, 5_000])
+def test_long_chains(tmp_path: Path, length: int) -> None:
+    links = range(length)
+    last = length // 5
+    write(
+        tmp_path,
+        {
+            "bases.py": b"from dataclasses import dataclass\n\n\n@dataclass\nclass A0:\n    x: int\n"
+            + b"".join(b"class A%d(A%d): ...\n" % (n + 1, n) for n in links)
+            + b"A%d(1).y\n" % length,
+            "names.py": b"a0 = 1\n" + b"".join(b"a%d = a%d\n" % (n + 1, n) for n in links),
+            "calls.py": b"from fastapi import FastAPI\n"
+            + b"".join(b"def f%d(app): f%d(app)\n" % (n, n + 1) for n in links)
+            + b"def f%d(app): app.add_middleware(X)\napp = FastAPI()\nf0(app)\n" % length,
+            **{f"c/m{n}.py": b"from c.m%d import x\nfrom c.m%d import *\n" % (n + 1, n + 1) for n in range(last)},
+            f"c/m{last}.py": b"x = 1\n",
+        },
+    )
+    report = checked(tmp_path)
+    assert {finding.code for finding in report.findings} <= {"DCF001", "SYN004"}
+
+
+def test_webs_do_not_grow_beyond_measure(tmp_path: Path) -> None:
+    layers = range(1, 40)
+    two_bases = b"class %s%d(%s): ...\n"
+    write(
+        tmp_path,
+        {
+            "bases.py": b"from dataclasses import dataclass\n\n\n@dataclass\nclass A0:\n    x: int\nclass B0(C0): ...\n"
+            + b"".join(two_bases % (name, n, b"A%d, B%d" % (n - 1, n - 1)) for n in layers for name in (b"A", b"B"))
+            + b"A39(1).y\n",
+            **{
+                f"w/{name}{n}.py": b"from w.a%d import *\nfrom w.b%d import *\nfrom w.a%d import gone\n"
+                % (n - 1, n - 1, n - 1)
+                for n in layers
+                for name in "ab"
+            },
+            "w/use.py": b"from w.a39 import gone\n",
+            "w/a0.py": b"x = 1\n",
+            "w/b0.py": b"y = 1\n",
+            "calls.py": b"from fastapi import FastAPI\napp = FastAPI()\n"
+            + b"".join(b"def f%d(app):\n    f%d(app)\n    f%d(app)\n" % (n, n - 1, n - 1) for n in layers)
+            + b"def f0(app): app.add_middleware(X)\nf39(app)\n",
+            "tests.py": b"from fastapi import FastAPI\napp = FastAPI()\n"
+            + b"".join(b"if c%d: app.add_middleware(M%d)\n" % (n, n) for n in layers),
+        },
+    )
+    start = time.process_time()
+    checked(tmp_path)
+    assert time.process_time() - start < 15
+
+
+@pytest.mark.parametrize(
     ("path", "content"),
     [
         ("pyproject.toml", b"a = " + b"[" * 20_000 + b"\n"),
