@@ -7,7 +7,6 @@ attribute; a nested file wins over those above it, `$GIT_DIR/info/attributes` ov
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
@@ -76,6 +75,15 @@ NOTHING: Final = Decision(UNSPECIFIED)
 _BINARY: Final = Line("", 0, "binary", (("diff", UNSET), ("merge", UNSET), ("text", UNSET)), macro=True)
 
 
+def _raw(text: str) -> bytes:
+    """The bytes of a path or a pattern, whatever the locale is."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
 def parse(content: bytes, path: str) -> tuple[list[Line], list[IgnoredLine]]:
     """The lines of one attribute file, in order, and those that git drops.
 
@@ -93,7 +101,7 @@ def parse(content: bytes, path: str) -> tuple[list[Line], list[IgnoredLine]]:
         if isinstance(parsed, Line):
             lines.append(parsed)
         else:
-            ignored.append(IgnoredLine(path, number, os.fsdecode(text), parsed))
+            ignored.append(IgnoredLine(path, number, _text(text), parsed))
     return lines, ignored
 
 
@@ -109,22 +117,22 @@ def _parse_line(text: bytes, length: int, path: str, number: int) -> Line | str:
             return "a macro may only be defined in the top .gitattributes"
         name = _word(name[len(_MACRO) :].lstrip(_BLANK))[0]
         if not _NAME.fullmatch(name):
-            return f"{os.fsdecode(name)!r} is not a valid attribute name"
+            return f"{_text(name)!r} is not a valid attribute name"
     states = []
     for word in re.findall(rb"[^ \t\r\n]+", rest):
         attribute, equals, value = word.partition(b"=")
         sign = attribute[:1]
         attribute = attribute[1:] if sign in (b"-", b"!") else attribute
         if not _NAME.fullmatch(attribute):
-            return f"{os.fsdecode(attribute)!r} is not a valid attribute name"
+            return f"{_text(attribute)!r} is not a valid attribute name"
         if sign in (b"-", b"!"):
             state = UNSET if sign == b"-" else UNSPECIFIED
         else:
-            state = os.fsdecode(value) if equals else SET
+            state = _text(value) if equals else SET
         states.append((attribute.decode("ascii"), state))
     if not macro and name.startswith(b"!"):
         return "git ignores negative patterns in attribute files"
-    return Line(path, number, os.fsdecode(name), tuple(states), macro)
+    return Line(path, number, _text(name), tuple(states), macro)
 
 
 def _word(text: bytes) -> tuple[bytes, bytes]:
@@ -154,7 +162,7 @@ _Test = Callable[[bytes, bytes], object]
 @lru_cache(maxsize=4096)
 def matcher(pattern: str) -> _Test | None:
     """The test for one pattern (`path_matches` in attr.c); None where it can match no file."""
-    raw = os.fsencode(pattern)
+    raw = _raw(pattern)
     if raw.endswith(b"/"):
         return None  # such a pattern means folders, and attributes are only ever asked of files
     prefix = literal_length(raw)
@@ -206,12 +214,12 @@ class _Lines:
         self._by_suffix: dict[bytes, list[int]] = {}
         self._others: list[tuple[int, _Test, int]] = []
         for place, line in enumerate(self._lines):
-            suffix = _SUFFIX_ONLY.fullmatch(os.fsencode(line.pattern))
+            suffix = _SUFFIX_ONLY.fullmatch(_raw(line.pattern))
             test = matcher(line.pattern)
             if suffix is not None:
                 self._by_suffix.setdefault(suffix[1], []).append(place)
             elif test is not None:
-                self._others.append((place, test, len(os.fsencode(line.folder)) + 1 if line.folder else 0))
+                self._others.append((place, test, len(_raw(line.folder)) + 1 if line.folder else 0))
 
     def matching(self, raw: bytes) -> tuple[int, ...]:
         """The places of the lines that match a path."""
@@ -251,7 +259,7 @@ class Attributes:
     def matched(self, path: str) -> Matched:
         """What is said of the file at `path`."""
         lines = self._holding_in(path.rpartition("/")[0])
-        places = lines.matching(os.fsencode(path))
+        places = lines.matching(_raw(path))
         found = lines.answers.get(places)
         if found is None:
             matching = lines.at(places)

@@ -15,6 +15,7 @@ import msgspec
 from guard.files import replace_file
 from guard.fixes import fixers
 from guard.model import EnvironmentFailed, Finding, GuardError, Report
+from guard.sources.paths import encode_path
 from guard.sources.tree import REGULAR, Reader, SourceFile, Tree, Unreadable, blob_id, too_large
 
 _ROUNDS = 10
@@ -200,15 +201,20 @@ def write(tree: Tree, changes: Mapping[str, bytes]) -> None:
         modes = {path: _mode_to_keep(root, path, tree.files.get(path), reader) for path in sorted(changes)}
     for path, mode in modes.items():
         try:
-            replace_file(Path(root, path), changes[path], mode)
+            replace_file(Path(root, _on_disk(path)), changes[path], mode)
         except OSError as error:
             raise EnvironmentFailed(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _on_disk(path: str) -> str:
+    """A path of the tree as this machine's functions take names: they go by the locale, the tree by UTF-8."""
+    return os.fsdecode(encode_path(path))
 
 
 def _mode_to_keep(root: str, path: str, file: SourceFile | None, reader: Reader) -> int | None:
     """The mode of a file that is still the one that was checked; None for one that is to be made."""
     try:
-        status = os.lstat(os.path.join(root, path))
+        status = os.lstat(os.path.join(root, _on_disk(path)))
     except FileNotFoundError:
         if file is None:
             return None

@@ -1,6 +1,6 @@
 """git's wildcard patterns (`wildmatch.c`), translated to regular expressions over bytes.
 
-git matches bytes, so `?` is one byte and not one character; paths are given as `os.fsencode` makes them. The
+git matches bytes, so `?` is one byte and not one character; paths are given as UTF-8, whatever the locale is. The
 expressions take time linear in the path for each wildcard at most: a pattern comes from the checked repository.
 """
 

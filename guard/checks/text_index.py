@@ -11,6 +11,7 @@ import msgspec
 
 from guard.model import EnvironmentFailed
 from guard.sources.git import Git
+from guard.sources.paths import encode_path
 
 _BATCH: Final = 2_000
 """Paths per git command; far below any limit on a command line."""
@@ -82,7 +83,7 @@ def staged_endings(git: Git, paths: Sequence[str]) -> Mapping[str, str]:
     found: dict[str, str] = {}
     for start in range(0, len(paths), _BATCH):
         batch = paths[start : start + _BATCH]
-        printed = git.run("ls-files", "--eol", "-z", "--", *batch).decode("utf-8", "surrogateescape")
+        printed = git.run("ls-files", "--eol", "-z", "--", *map(encode_path, batch)).decode("utf-8", "surrogateescape")
         rows = _ROW.findall(printed)
         if len(rows) != printed.count("\0"):
             raise EnvironmentFailed("git ls-files --eol printed what guard cannot read")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -12,6 +11,7 @@ from guard.attributes import FILE_NAME, matcher
 from guard.checks.text_endings import Action
 from guard.checks.text_truth import TextTruth, Verdict
 from guard.checks.text_types import is_test_data, is_vendored, windows_pattern
+from guard.sources.paths import encode_path
 
 AT_END: Final = -1
 """For `Pin.after`."""
@@ -68,7 +68,7 @@ class _Decider(NamedTuple):
         """Whether a new line with this pattern would speak of one of the files."""
         matches = matcher(pattern)
         return matches is not None and any(
-            matches(raw.rpartition(b"/")[2], raw) for raw in map(os.fsencode, self.files)
+            matches(raw.rpartition(b"/")[2], raw) for raw in map(encode_path, self.files)
         )
 
 

@@ -19,6 +19,7 @@ from guard.engine import Options, check
 from guard.model import Report
 from guard.registry import all_rules
 from guard.report.escape import visible
+from guard.report.tally import counted
 from guard.sources.locate import open_tree
 from guard.sources.tree import Tree
 
@@ -136,7 +137,8 @@ def _fix(
 
 def _tell(fixed: Fixed) -> None:
     if fixed.changes:
-        click.echo(f"guard: mended {len(fixed.mended)} findings in {len(fixed.changes)} files", err=True)
+        mended, files = counted(len(fixed.mended), "finding"), counted(len(fixed.changes), "file")
+        click.echo(f"guard: mended {mended} in {files}", err=True)
     for path in fixed.refused:
         click.echo(f"guard: {path}: a fix is left out: it would bring in another finding, or mend nothing", err=True)
 

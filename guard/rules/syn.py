@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from guard.checks.syntax import FAMILY, Fault
+from guard.checks.syntax import FAMILY, Fault, LateImport
 from guard.checks.text import unreadable_paths
 from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
 from guard.model import Fix, Related, Severity, Violation
@@ -206,8 +206,13 @@ def late_future_import(program: Program) -> Iterator[Violation]:
                 severity=Severity.WARNING if _is_data(path) else None,
                 cause="Importing this module raises SyntaxError, whatever imports it.",
                 help="Move it above every other statement, right behind the docstring.",
-                fix=Fix("safe", "move the import to the beginning of the file"),
+                fix=Fix("safe", "move the import to the beginning of the file") if _stands_alone(late) else None,
             )
+
+
+def _stands_alone(late: LateImport) -> bool:
+    """Whether lines can be moved: the import stands in no block, and with no other statement on its line."""
+    return late.span.column == 1 and ";" not in late.code
 
 
 @rule("SYN003", "newer-syntax", Severity.ERROR)

@@ -117,17 +117,17 @@ class Git(msgspec.Struct, frozen=True):
     algorithm: str = "sha1"
     """The hash of its object ids: `sha1` or `sha256`."""
 
-    def start(self, command: str, *arguments: str, given: bytes | None = None) -> Job:
+    def start(self, command: str, *arguments: str | bytes, given: bytes | None = None) -> Job:
         """Start a plumbing command at the top of the repository; `given` goes to its standard input."""
         process = self.popen(command, *arguments, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE)
         return Job(process, command, given)
 
-    def run(self, command: str, *arguments: str, given: bytes | None = None) -> bytes:
+    def run(self, command: str, *arguments: str | bytes, given: bytes | None = None) -> bytes:
         """The standard output of a plumbing command. Raises `GitFailed`."""
         return self.start(command, *arguments, given=given).finish()
 
     def popen(
-        self, command: str, *arguments: str, stdin: int, stderr: int = subprocess.PIPE
+        self, command: str, *arguments: str | bytes, stdin: int, stderr: int = subprocess.PIPE
     ) -> subprocess.Popen[bytes]:
         """The process of a plumbing command, for whoever talks with it. Raises EnvironmentFailed without git.
 
@@ -269,7 +269,7 @@ def _executable() -> str:
 
 
 def _popen(
-    folder: str, environment: dict[str, str], command: tuple[str, ...], stdin: int, stderr: int
+    folder: str, environment: dict[str, str], command: tuple[str | bytes, ...], stdin: int, stderr: int
 ) -> subprocess.Popen[bytes]:
     arguments = [_executable(), "--no-pager", *_OPTIONS, *command]
     try:

@@ -15,7 +15,7 @@ from guard.sources.directory import DirectoryTree
 from guard.sources.fifos import wait_past_fifos
 from guard.sources.git import Git, discover, marker
 from guard.sources.index import IndexTree
-from guard.sources.paths import decode_path
+from guard.sources.paths import decode_path, encode_path
 from guard.sources.tree import Tree
 from guard.sources.worktree import WorkTree
 
@@ -138,7 +138,7 @@ def _ignored(git: Git, places: Sequence[str]) -> str | None:
             continue
         looking = git.start("check-ignore", "--quiet", "--", place)
         wait_past_fifos(looking, os.fsencode(git.work_tree or place))
-        if looking.wait()[0] == 0 and not git.run("ls-files", "-z", "--", f":(top,literal){relative}"):
+        if looking.wait()[0] == 0 and not git.run("ls-files", "-z", "--", b":(top,literal)" + encode_path(relative)):
             if len(places) > 1:
                 raise GuardError(f"git ignores {place}, so it is no part of the repository; check it by itself")
             return place

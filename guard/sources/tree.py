@@ -24,7 +24,7 @@ class SourceFile(msgspec.Struct, frozen=True, array_like=True):
     """One path of a tree.
 
     `path` is relative to the tree's root, with `/`; bytes that are not UTF-8 are held as surrogates
-    (`os.fsdecode`'s way). `oid` is the id that git gives, or would give, a blob of these bytes.
+    (`decode_path`'s way). `oid` is the id that git gives, or would give, a blob of these bytes.
     """
 
     path: str

@@ -201,7 +201,7 @@ def test_machine_formats_are_alone_on_standard_output(repo: Path) -> None:
     assert run.err == ""
     write(repo, {"app/marked.py": b"\xef\xbb\xbfx = 1\n"})
     run = inside("check", "--fix", "--output", "jsonl", cwd=repo)
-    assert run.err == "guard: mended 1 findings in 1 files\n"
+    assert run.err == "guard: mended 1 finding in 1 file\n"
     assert all(json.loads(line) for line in run.out.splitlines())
 
 

@@ -134,3 +134,23 @@ def test_hash_seeds(repo: Path, expected: dict[str, str], seed: str) -> None:
     assert timeless(run.out) == expected["json"]
     assert timeless((folder / "text").read_text()) == expected["text"]
     assert timeless((folder / "sarif").read_text()) == expected["sarif"]
+
+
+def test_locales(tmp_path: Path) -> None:
+    """Names of files are UTF-8 to guard whatever the locale says; a Latin-1 one is as far from it as ASCII."""
+    files = {"caf\u00e9/b.py": b"def f(:\n", "caf\u00e9/c.py": b"x = 1\r\n", "a.py": "import caf\u00e9.gone\n".encode()}
+    folder = repository(tmp_path / "repo", {**files, ".gitattributes": b"*.py text eol=lf\n"})
+    git(folder, "config", "filter.x.clean", "false")
+    strict = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    outcomes = {}
+    for name, environment in (("strict", strict), ("usual", {"LC_ALL": "C.UTF-8"})):
+        place = tmp_path / name
+        place.mkdir()
+        outputs = [part for form in FORMATS for part in ("--output", f"{form}:{place / form}")]
+        run = outside("check", "--no-cache", *outputs, cwd=folder, environment=environment)
+        assert (run.code, run.err) == (1, "")
+        outcomes[name] = {form: timeless((place / form).read_text()) for form in FORMATS}
+    assert outcomes["strict"] == outcomes["usual"]
+    run = outside("check", "--fix", "--output", "concise", cwd=folder, environment=strict)
+    assert run.err == "guard: mended 1 finding in 1 file\n"
+    assert (folder / "caf\u00e9/c.py").read_bytes() == b"x = 1\n"

@@ -256,3 +256,18 @@ def test_only_the_paths_that_are_named_are_mended(repo: Path) -> None:
     inside("check", "--fix", "app/all.py", "bin", cwd=repo)
     after = state(repo)
     assert {path for path in before if before[path] != after[path]} == {"app/all.py", "bin/start"}
+
+
+def test_a_fix_is_offered_only_where_it_can_be_made(tmp_path: Path) -> None:
+    files = {
+        "alone.py": b"import os\nfrom __future__ import annotations\nx = os\n",
+        "behind.py": b"import os; from __future__ import annotations\nx = os\n",
+        "before.py": b"import os\nfrom __future__ import annotations; x = os\n",
+        "block.py": b"import os\nif os:\n    from __future__ import annotations\n",
+    }
+    folder = write(tmp_path / "checked", files)
+    run = inside("check", "--select", "SYN002", "--output", "json", cwd=folder)
+    found = {one["path"]: one["fix"] for one in json.loads(run.out)["findings"]}
+    assert set(found) == set(files)
+    assert {path for path, fix in found.items() if fix} == {"alone.py"}
+    assert inside("check", "--fix", "--select", "SYN002", cwd=folder).err == "guard: mended 1 finding in 1 file\n"
