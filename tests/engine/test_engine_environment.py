@@ -300,7 +300,13 @@ def test_a_run_that_is_ended(large: Path, tmp_path: Path, end: signal.Signals, c
     cache, temporary = tmp_path / "cache", tmp_path / "temporary"
     temporary.mkdir()
     environment = {"GUARD_CACHE_DIR": str(cache), "TMPDIR": str(temporary)}
-    with started("check", "--jobs", "2", cwd=large, environment=environment, start_new_session=True) as process:
+
+    def listening() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs, and their children, ignore it
+
+    with started(
+        "check", "--jobs", "2", cwd=large, environment=environment, start_new_session=True, preexec_fn=listening
+    ) as process:
         _in_the_middle(process)
         process.send_signal(end)
         out, err = process.communicate(timeout=20)
