@@ -170,6 +170,8 @@ def _breaks(text: str, start: int, end: int) -> str:
 
 def _is_newer(text: str, token: Token) -> bool:
     """Whether an f-string needs Python 3.12, or is a t-string."""
+    if len(token.quote) == 1 and _BREAK.search(text, token.start, token.end):
+        return True  # where it is no backslash that continues the line, it stands in a field
     return bool(_TEMPLATE.match(text, token.start)) or _is_too_new(text, token.fields, token.quote, 0)
 
 

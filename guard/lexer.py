@@ -91,7 +91,7 @@ _SPEC: Final = {
 }
 _ESCAPE: Final = re.compile(r"\\(?:N\{[^}\r\n\"']*+\}|\r\n|[^{}])", re.DOTALL)
 _RAW_ESCAPE: Final = re.compile(r"\\(?:\r\n|[^{}])", re.DOTALL)
-_CONVERSION: Final = re.compile(r"![ \t]*\w+[ \t]*")
+_CONVERSION: Final = re.compile(r"!\s*\w+(?:\s|#[^\r\n]*+)*+")
 _OPENING: Final = frozenset("([{")
 _CLOSING: Final = frozenset(")]}")
 

@@ -41,6 +41,7 @@ NEWER = {
 }
 NEWEST = {
     "exceptions": "try:\n    x\nexcept A, b.C:\n    y\nexcept (D), E[0]: z\nfinally: w\n",
+    "conversion across lines": "x = f'{a\n!r\n}' + f'{b!r\n} {c!s # why\n:>3}' + t'{\nd\n!a\n}'\n",
     "template": "x = t'{a} {b!r:>{c}}' + d\ny = rt'{e}' t'none'\n",
     "template without fields": "x = t'none'\n",
     "lazy import": "lazy import a.b\nlazy from c import d\nlazy = 1\n",
