@@ -35,6 +35,8 @@ _BOMS: Final = (
 _SHEBANG: Final = re.compile(
     rb"#![ \t]*(?:\S*/)?env[ \t]+(?:-\S+[ \t]+)*(?:\w+=\S*[ \t]+)*([^\s/]+)|#![ \t]*(?:\S*/)?([^\s/]+)"
 )
+_FOR_KERNEL: Final = re.compile(rb"(?:\xef\xbb\xbf)?#![ \t]*/")
+"""A shebang with a path to look for. Without one (`#!python`) it is a mark for another program than the kernel."""
 _INDENTED_BY_TAB: Final = re.compile(rb"^[ \f]*\t", re.MULTILINE)
 _INDENTED_BY_BLANK: Final = re.compile(rb"^[\t\f]* ", re.MULTILINE)
 _COOKIE: Final = re.compile(rb"coding[:=]")
@@ -108,7 +110,7 @@ def see_bytes(content: bytes, kind: str) -> TextFacts | None:
     undecodable = None if bom in ("UTF-16", "UTF-32") else _undecodable(content, python, plain)
     facts = TextFacts(
         interpreter=interpreter,
-        shebang_cr=bool(shebang and has_cr and content.partition(b"\n")[0].endswith(b"\r")),
+        shebang_cr=bool(has_cr and _FOR_KERNEL.match(content) and content.partition(b"\n")[0].endswith(b"\r")),
         endings=_endings(content) if has_cr else None,
         binary=bool((has_cr or undecodable) and _mostly_binary(content)),
         blank=kind == "python" and (not content or content.isspace()),
@@ -200,7 +202,7 @@ def _link(program: Program) -> TextTruth:
     return TextTruth(program, program.facts(FAMILY))
 
 
-FAMILY: Final[Family[TextFacts, TextTruth]] = Family("text", 1, TextFacts, _link, see_bytes=see_bytes)
+FAMILY: Final[Family[TextFacts, TextTruth]] = Family("text", 2, TextFacts, _link, see_bytes=see_bytes)
 
 
 def conflict_paths(program: Program) -> frozenset[str]:

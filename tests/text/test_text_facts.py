@@ -84,7 +84,7 @@ def test_healthy_content_leaves_nothing(content: bytes) -> None:
 def test_interpreter(first: bytes, interpreter: str) -> None:
     facts = see_bytes(first + b"\r\n", "text")
     assert facts is not None
-    assert (facts.interpreter, facts.shebang_cr) == (interpreter, True)
+    assert (facts.interpreter, facts.shebang_cr) == (interpreter, interpreter != "")
 
 
 def test_the_kernel_minds_a_cr_in_the_first_line(tmp_path: Path) -> None:
