@@ -69,6 +69,8 @@ def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Impor
     for module, alias in _wanted(statement):
         resolution = modules.resolve(path, statement.level, module)
         if resolution.missing is not None:
+            if _has_made_up_submodules(modules, resolution.missing.parent):
+                continue
             guard = _guard(facts, statement, missing_module=True)
             if guard is None or (guard[0] and _is_left_to_the_user(statement)):
                 continue
@@ -78,6 +80,8 @@ def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Impor
                 yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
             continue
         if statement.level < 0 or not resolution.targets or resolution.doubtful:
+            continue
+        if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
             continue
         unbound = _unbound(modules, statement, resolution)
         if not unbound or _is_provided(modules, module, facts):
@@ -128,6 +132,12 @@ def _is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
         and parents.isdisjoint(facts.provides_later)
         and parents.isdisjoint(facts.skips)
     )
+
+
+def _has_made_up_submodules(modules: Modules, parent: Target) -> bool:
+    """Whether a plain module puts modules into `sys.modules`, as one does that stands in for a package."""
+    facts = modules.facts.get(parent.path) if parent.kind == "module" else None
+    return facts is not None and bool(facts.provides)
 
 
 def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:

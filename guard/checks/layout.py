@@ -309,14 +309,18 @@ class Layout:
         top = parts[0]
         targets: dict[Target, None] = {}
         having: dict[str, None] = {}
-        doubtful = True
+        sure: list[Target] = []
         for root in roots:
             found = self.descend(root, parts)
             if isinstance(found, Target):
                 targets[found] = None
                 having[root] = None
-                doubtful = doubtful and (root in self.packages or top in sys.stdlib_module_names)
+                if top not in sys.stdlib_module_names and not self.is_within_package(root):
+                    sure.append(found)
         if targets:
+            # A folder without `__init__.py` does not speak for a module of that name: the module wins, wherever it is.
+            regular = any(target.kind != "namespace" for target in targets)
+            doubtful = not any(target.kind != "namespace" or not regular for target in sure)
             return Resolution(tuple(targets), doubtful=doubtful, roots=tuple(having))
         for root in self.roots.anybody:
             if self.step(root, top) is not None:
@@ -324,6 +328,30 @@ class Layout:
                 if isinstance(found, Target):
                     return Resolution((found,), doubtful=True)
         return None
+
+    def is_within_package(self, root: str) -> bool:
+        """Whether the folder is a package, or one below a package that nobody declares to be a root."""
+        if root in self.packages or root in self.roots.anybody:
+            return root in self.packages
+        while root:
+            root = parent_of(root)
+            if root in self.packages:
+                return True
+        return False
+
+    def means_namesake(self, path: str, module: str, resolution: Resolution) -> bool:
+        """Whether an absolute import leads to the package that it stands in, and means an installed one of that name.
+
+        So it is where the package is found only below a folder that nobody is known to have as a root, and by nobody
+        else: `examples/redis/app.py` asks for `redis`.
+        """
+        top = module.partition(".")[0]
+        certain, _ = self.roots.of(path)
+        inside = f"{parent_of(path)}/"
+        return all(
+            target.kind == "package" and inside.startswith(f"{parent_of(target.path)}/")
+            for target in resolution.targets
+        ) and not any(root in certain or (root, top) in self.used for root in resolution.roots)
 
     def _resolve_missing(self, path: str, module: str) -> Resolution:
         """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""

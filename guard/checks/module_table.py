@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import posixpath
+import sys
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
-    ASSERTED,
     DEAD,
     LAZY,
-    PLATFORM,
     REBOUND,
     SOLID,
     TYPING,
@@ -216,7 +215,7 @@ class Modules:
             return True
         if resolution.missing is not None:
             return False
-        if not resolution.targets or not origin.name:
+        if not resolution.targets or not origin.name or resolution.doubtful:
             return True
         return any(self._lookup(target, origin.name, visiting) == _Presence.YES for target in resolution.targets)
 
@@ -226,7 +225,7 @@ class Modules:
             resolution = self.resolve(path, star.level, star.module)
             if resolution.missing is not None:
                 continue
-            if not resolution.targets or resolution.unknown:
+            if not resolution.targets or resolution.unknown or resolution.doubtful:
                 return _Presence.YES  # the names of a third-party module are unknown
             for target in resolution.targets:
                 if self._exports(target, name):
@@ -247,7 +246,8 @@ class Modules:
         facts = self.facts.get(target.path)
         if facts is None or facts.open or self._is_injected(target.path, facts):
             return False
-        return all(self.resolve(target.path, star.level, star.module).targets for star in facts.stars)
+        led = [self.resolve(target.path, star.level, star.module) for star in facts.stars]
+        return all(resolution.targets and not resolution.doubtful for resolution in led)
 
     # References
 
@@ -266,8 +266,12 @@ class Modules:
         resolution = self.resolve(path, ref.level, ref.module)
         if resolution.missing is not None or resolution.unknown:
             return None
+        external = External(ref.module, ref.name) if not ref.level else None
         if not resolution.targets:
-            return External(ref.module, ref.name) if not ref.level else None
+            return external
+        if resolution.roots and all(map(self.layout.is_within_package, resolution.roots)):
+            # A module beside this one in a package is seldom what an absolute import means.
+            return external if ref.module.partition(".")[0] in sys.stdlib_module_names else None
         return self._below(resolution.targets[0], ref.name, depth) if len(resolution.targets) == 1 else None
 
     def _below(self, target: Target, name: str, depth: int) -> Definition | External | None:
@@ -331,23 +335,15 @@ class Modules:
     # Uses
 
     def importers_of_names(self, path: str) -> tuple[tuple[str, int], ...]:
-        """The `from x import name` statements that lead to `path` and take names from it that are no submodules."""
+        """The `from x import name` statements that take names from `path` that it does not bind."""
         return self._name_importers.get(path, ())
 
     @cached_property
     def _name_importers(self) -> Mapping[str, tuple[tuple[str, int], ...]]:
-        found: dict[str, list[tuple[str, int]]] = {}
-        for path, facts in self.facts.items():
-            for statement in facts.imports:
-                if statement.level < 0 or statement.flags & (DEAD | PLATFORM | ASSERTED):
-                    continue
-                for target in self.resolve(path, statement.level, statement.module).targets:
-                    folder = self.layout.folder_of(target)
-                    if any(
-                        alias.name != "*" and (folder is None or self.layout.step(folder, alias.name) is None)
-                        for alias in statement.aliases
-                    ):
-                        found.setdefault(target.path, []).append((path, statement.line))
+        found: dict[str, dict[tuple[str, int], None]] = {}
+        for broken in self.broken:
+            if broken.name:
+                found.setdefault(broken.target.path, {})[broken.path, broken.statement.line] = None
         return {target: tuple(importers) for target, importers in found.items()}
 
     def imported_at_start(self, path: str) -> Iterator[str]:

@@ -65,11 +65,11 @@ def undefined_export(program: Program) -> Iterator[Violation]:
             yield Violation(
                 path=path,
                 span=Span(export.line, export.column, export.line, export.end_column),
-                message=f"__all__ names {export.name}, which the module does not define"
+                message=f"__all__ names {export.name or repr('')}, which the module does not define"
                 + (" at run time" if for_checkers else ""),
                 anchor=f"__all__ {export.name}",
                 cause=f"`from {posixpath.splitext(posixpath.basename(path))[0]} import *` raises AttributeError.",
-                help=f"Define {export.name}, import it, or take it out of __all__.",
+                help=f"Define {export.name or repr('')}, import it, or take it out of __all__.",
                 severity=Severity.WARNING if for_checkers else None,
                 lazy=True,
                 data={"module": path, "name": export.name},
