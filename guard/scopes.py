@@ -346,19 +346,18 @@ def branches(node: ast.If, context: Context) -> tuple[Context, Context]:
     )
 
 
+def asserts_failure(name: str) -> bool:
+    """Whether a function is named as one that asserts a failure: `raises`, `assertRaisesRegex`, and what projects
+    call their own ones (`assert_raises_message`, `expect_raises`)."""
+    return "raises" in name.lower()
+
+
 def guard_of_with(expression: ast.expr, node: ast.AST) -> Guard | None:
     """The guard that one item of a `with` puts around its body, if it is one."""
     if not isinstance(expression, ast.Call):
         return None
     last = dotted(expression.func).rpartition(".")[2]
-    if last in (
-        "raises",
-        "assertRaises",
-        "assertRaisesRegex",
-        "assertRaisesRegexp",
-        "warns",
-        "deprecated_call",
-    ):
+    if asserts_failure(last) or last in ("warns", "deprecated_call"):
         expected = expression.args[0] if expression.args else None
         names = expected.elts if isinstance(expected, ast.Tuple) else expression.args[:1]
         return Guard("raises", tuple(dotted(name) or "?" for name in names), node)

@@ -10,7 +10,7 @@ from guard.checks.classes_facts import UNKNOWN, Applied, Field, Marker, Paramete
 from guard.checks.classes_types import marker_of
 from guard.scopes import constant_truth, dotted
 
-_CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
+CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
 
 _TRANSPARENT: Final = frozenset({"override", "final", "abstractmethod", "no_type_check"})
 """Decorators that leave the signature of a constructor as it is written."""
@@ -40,7 +40,7 @@ class ClassBody:
             if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef or kind is ast.ClassDef:
                 name = node.name  # type: ignore[attr-defined]
                 names.add(name)
-                if name in _CONSTRUCTORS and not typing:
+                if name in CONSTRUCTORS and not typing:
                     written = isinstance(node, ast.FunctionDef) and not conditional
                     self.signatures[name] = signature(node) if written else None  # type: ignore[arg-type]
             elif kind is ast.AnnAssign:
@@ -48,7 +48,7 @@ class ClassBody:
             elif kind is not ast.Expr and kind is not ast.Pass:
                 for name in _bound_names(node):
                     names.add(name)
-                    if name in _CONSTRUCTORS:
+                    if name in CONSTRUCTORS:
                         self.signatures[name] = None
                 for block, in_branch, for_checkers in _blocks(node):
                     self._read(block, conditional or in_branch, typing or for_checkers)
@@ -60,11 +60,11 @@ class ClassBody:
             if node.value is not None or typing or conditional:
                 self.names.add(name)
 
-    def fields(self, index: Index, type_index: Index) -> tuple[Field, ...]:
+    def fields(self, index: Index, type_index: Index, imported: Callable[[str], str]) -> tuple[Field, ...]:
         """The annotated names. What is there only for type checkers is no field, whatever it is at run time."""
         found = []
         for name, (node, conditional, typing) in self.annotated.items():
-            marker = Marker.CLASS_VAR if typing else marker_of(node.annotation)
+            marker = Marker.CLASS_VAR if typing else marker_of(node.annotation, imported)
             found.append(
                 Field(
                     name,

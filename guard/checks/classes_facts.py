@@ -207,6 +207,7 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """By the class of the receiver, a list of `Use` of several attributes in a row."""
     writes: tuple[Write, ...] = ()
     loose: tuple[str, ...] = ()
-    """Attribute names that this file assigns to, or asks for on, receivers of unknown class. Sorted."""
+    """Attribute names that this file assigns to, or asks for on, receivers of unknown class; of a
+    constructor that is replaced, `C.__init__` too. Sorted."""
     set_by_name: tuple[str, ...] = ()
     """Attribute names in `setattr(…, "name", …)` and the like. Sorted."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from guard.checks.classes_body import ClassBody, applied
+from guard.checks.classes_body import CONSTRUCTORS, ClassBody, applied
 from guard.checks.classes_excuses import Excuses
 from guard.checks.classes_facts import UNKNOWN, Access, Body, Call, ClassesFacts, ClassFacts, Typed, Update, Use, Write
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types, looks_like_class
@@ -25,7 +25,13 @@ ASKS: Final = frozenset(
 """Calls that say that the class, or the attributes, of what they are given are not taken for certain."""
 SETS_BY_NAME: Final = frozenset({"setattr", "__setattr__", "patch", "object"})
 """Calls that may give something an attribute: `monkeypatch.setattr`, `object.__setattr__` and `patch.object` too."""
-ASSERTS_FAILURE: Final = frozenset({"raises", "assertRaises", "assertRaisesRegex"})
+ASSERTS_FAILURE: Final = frozenset(
+    {
+        *("raises", "assertRaises", "assertRaisesRegex", "assertRaisesRegexp", "assertRaisesMessage"),
+        *("failUnlessRaises", "assert_raises", "assert_raises_message", "expect_raises", "expect_raises_message"),
+    }
+)
+"""Calls that assert a failure, of the standard library and of what projects call their own ones."""
 _READS_OF_DICT: Final = frozenset({"copy", "items", "keys", "values", "get"})
 _STANDARD_LIBRARY: Final = sys.stdlib_module_names - {"test", "this", "site", "code", "platform", "statistics"}
 """Top-level names that no first-party class is imported from: what is used of them is not remembered. A few that
@@ -109,6 +115,10 @@ class _Finish:
         def type_index(annotation: ast.expr) -> int:
             return self._field_type(body, annotation, scope)
 
+        def imported(text: str) -> str:
+            ref = self.types.reference(text, scope) if text else None
+            return text if ref is None else ref.name or text
+
         metaclass = next((k.value for k in node.keywords if k.arg == "metaclass"), None)
         facts = Body(
             tuple(applied(decorator, index) for decorator in node.decorator_list),
@@ -116,7 +126,7 @@ class _Finish:
             any(keyword.arg != "metaclass" for keyword in node.keywords),
             node in self.dynamic,
             tuple(sorted(body.names)),
-            body.fields(index, type_index),
+            body.fields(index, type_index, imported),
             tuple(sorted(self.assigned.get(node, set()) - body.names - body.annotated.keys())),
             self._typed_of(node),
             tuple(body.signatures.items()),
@@ -321,15 +331,17 @@ class _Finish:
 
     def _set_attribute(self, node: ast.Call, name: str, context: Context) -> None:
         """`setattr(x, name, value)` and its kin."""
-        if name == "patch":
-            for argument in node.args[:1]:
-                self.loose.update(part.rpartition(".")[2] for part in _literal(argument))
-            return
+        if name in ("patch", "setattr"):  # by a dotted path: `patch("a.b.C.limit")`
+            for path in _literal(node.args[0]) if node.args else ():
+                self._loosen(*path.rpartition(".")[::2])
+            if name == "patch":
+                return
         if len(node.args) < 2:
             return
         names = _literal(node.args[-2] if name == "__setattr__" else node.args[1])
         if name == "object":  # `patch.object(x, "name")`
-            self.loose.update(names)
+            for attribute in names:
+                self._loosen(dotted(node.args[0]), attribute)
             return
         root, *attributes = dotted(node.args[0]).split(".")
         receiver = self.types.receiver(root, context.scope) if root else None
@@ -340,8 +352,15 @@ class _Finish:
         elif receiver is not None:
             self._write(self._as_known(receiver).ref, [*attributes, *names], False)
         else:
-            self.loose.update(names)
+            for attribute in names:
+                self._loosen(dotted(node.args[0]), attribute)
             self.set_by_name.update(names)
+
+    def _loosen(self, owner: str, attribute: str) -> None:
+        """Something sets the attribute; of a constructor, whose it is matters too."""
+        self.loose.add(attribute)
+        if attribute in CONSTRUCTORS:
+            self.loose.add(f"{owner.rpartition('.')[2]}.{attribute}")
 
     def _opened(self, target: ast.expr, context: Context) -> None:
         root, *attributes = dotted(target).split(".")

@@ -7,6 +7,7 @@ name that is tested with `isinstance` or `hasattr` somewhere in it is not judged
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -65,11 +66,11 @@ def method_kind(function: ast.AST) -> str:
     return "instance"
 
 
-def marker_of(annotation: ast.expr) -> Marker:
-    """The marker that an annotation is wrapped in, or is."""
+def marker_of(annotation: ast.expr, imported: Callable[[str], str]) -> Marker:
+    """The marker that an annotation is wrapped in, or is. `imported` says what a name was before an `import … as`."""
     annotation = _unquoted(annotation)
     head = annotation.value if isinstance(annotation, ast.Subscript) else annotation
-    return _MARKERS.get(dotted(head).rpartition(".")[2], Marker.NONE)
+    return _MARKERS.get(imported(dotted(head)).rpartition(".")[2], Marker.NONE)
 
 
 def _unquoted(annotation: ast.expr) -> ast.expr:

@@ -18,7 +18,7 @@ import msgspec
 
 from guard.model import Span
 from guard.parse import Parsed
-from guard.scopes import caught_names, constant_truth, dotted
+from guard.scopes import asserts_failure, caught_names, constant_truth, dotted
 from guard.syntax_oracle import Diagnostic
 
 RUNS: Final = "runs"
@@ -360,7 +360,7 @@ def _expects(expression: ast.expr) -> bool:
     if not isinstance(expression, ast.Call):
         return False
     called = dotted(expression.func).rpartition(".")[2]
-    if called not in ("suppress", "raises", "assertRaises", "assertRaisesRegex", "assertRaisesRegexp"):
+    if called != "suppress" and not asserts_failure(called):
         return False
     types = [dotted(node) for argument in expression.args[:1] for node in _each(argument)]
     return not _NAME_ERRORS.isdisjoint(types) or "Exception" in types
