@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from guard.checks import module_writes
 from guard.checks.module_facts import (
     ASSERTED,
     CLASS,
@@ -72,6 +73,7 @@ class ModuleCollector:
         self._handed: list[str] = []
         self._plants: list[tuple[str, str]] = []
         self._skips: list[str] = []
+        self._may_write = any(word in parsed.content for word in module_writes.WORDS)
 
     def listen(self, to: Listeners) -> None:
         """Say what it wants to be told of."""
@@ -85,7 +87,9 @@ class ModuleCollector:
         to.on_calls(_LIST_METHODS, self.list_method)
         to.on_calls(_NAMED, self.named_call)
         to.on_calls(("importorskip",), self.import_or_skip)
+        to.on_calls(module_writes.CALLS, self.may_write)
         if b"sys.modules" in self._content:
+            self._may_write = True
             to.on(ast.Subscript, self.subscript)
 
     def import_statement(self, node: ast.Import | ast.ImportFrom, context: Context) -> None:
@@ -151,6 +155,10 @@ class ModuleCollector:
         if node.func.__class__ is ast.Attribute and isinstance(first, ast.Constant) and isinstance(first.value, str):
             self._skips.append(first.value)
 
+    def may_write(self, _node: ast.Call, _name: str, _context: Context) -> None:
+        """A call by which some files fill the namespace of a module."""
+        self._may_write = True
+
     def hand_name(self, node: ast.Call, name: str, _context: Context) -> None:
         """A call that hands on `__name__`: the function may replace the module, or fill it."""
         if name == "getLogger":
@@ -199,7 +207,7 @@ class ModuleCollector:
         """The facts, once every scope is complete."""
         if self._namespaces:
             self._look_at_namespaces(module.node)
-        writes = Writes(module.node, self._content)
+        writes = Writes(module.node, self._content if self._may_write else b"")
         names = {name: _name(name, bindings, stub=self._stub) for name, bindings in module.bindings.items()}
         for scope, declared in self._globals:
             for name in declared:

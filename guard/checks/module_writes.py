@@ -15,6 +15,10 @@ _TELLS: Final = re.compile(
     rb"sys\.modules(\.get\(|\[)__name__[\])]|sys\.modules\[[^\]\n]*\]\.__dict__|f_globals|meta_path|declare_namespace|"
     rb"global_enum|_convert_|builtins(__)?\.globals|import_module\(__name__\)|__import__\(__name__\)"
 )
+"""What is common to all of it. A pattern is slow to look for, so it is asked only in files that have one of `WORDS`,
+`sys.modules`, or one of `CALLS`."""
+WORDS: Final = (b"f_globals", b"meta_path", b"global_enum")
+CALLS: Final = frozenset({"globals", "declare_namespace", "_convert_", "import_module", "__import__"})
 WRITERS: Final = frozenset({"update", "setdefault", "__setitem__", "pop", "__delitem__"})
 _LOOKS: Final = frozenset(
     {
