@@ -16,7 +16,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
+_PAGE: Final = 16 * 1024
+"""Bytes. Most values fit into one such page, which makes reading and writing them cheaper than with SQLite's 4 KiB."""
 _SIZE_LIMIT: Final = 2 * 1024**3
 """Bytes. A larger file is begun anew: cheaper than keeping books on what is old."""
 _ERRORS: Final = (sqlite3.Error, UnicodeDecodeError)
@@ -146,15 +148,16 @@ class Cache:
     def _connect(path: Path) -> sqlite3.Connection:
         connection = sqlite3.connect(path, timeout=5.0)
         try:
+            connection.execute(f"PRAGMA page_size={_PAGE}")
             connection.execute("PRAGMA journal_mode=WAL")
             # A run that is killed may lose its last entries, never the file.
             connection.execute("PRAGMA synchronous=NORMAL")
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version not in (0, _SCHEMA):
                 connection.execute("DROP TABLE IF EXISTS entries")
+            # With rows of its own, so that a search for a key does not pass through the values of others.
             connection.execute(
-                "CREATE TABLE IF NOT EXISTS entries "
-                "(key TEXT PRIMARY KEY, sum INTEGER NOT NULL, value BLOB NOT NULL) WITHOUT ROWID"
+                "CREATE TABLE IF NOT EXISTS entries (key TEXT PRIMARY KEY, sum INTEGER NOT NULL, value BLOB NOT NULL)"
             )
             connection.execute(f"PRAGMA user_version={_SCHEMA}")
             connection.execute("SELECT key, sum, value FROM entries LIMIT 1").fetchone()

@@ -97,8 +97,10 @@ def detect(program: Program) -> Detected:
 
 def _roots(program: Program, modules: Modules, paths: list[str]) -> Iterator[SourceRoot]:
     used: Counter[str] = Counter()
-    for (root, _), number in modules.layout.used.items():
-        used[root] += number
+    for path, facts in modules.facts.items():
+        for name in (name for statement in facts.imports if statement.level <= 0 for name in statement.modules):
+            if "." in name:
+                used.update(modules.resolve(path, 0, name).roots)
     holds_for: dict[str, str] = {}
     for path in paths:
         for root in modules.layout.roots.of(path)[0]:

@@ -159,9 +159,9 @@ def collect(
 ) -> tuple[dict[str, FileFacts], list[Problem]]:
     """The facts of every file, from the cache where it has them, and the problems that were met."""
     salt = gathering.salt
+    keys = [key_of(file) for file in files]
     wanted: dict[str, Wanted] = {}
-    for file in files:
-        key = key_of(file)
+    for key, file in zip(keys, files, strict=True):
         if key not in wanted:
             wanted[key] = Wanted(key, file)
     known: dict[str, FileFacts] = {}
@@ -188,8 +188,7 @@ def collect(
     crashed = gather(missing, tree, gathering, options.jobs or _cores(), keep) if missing else {}
     problems = list(tree.problems)
     facts_by_path: dict[str, FileFacts] = {}
-    for file in files:
-        key = key_of(file)
+    for key, file in zip(keys, files, strict=True):
         facts = known.get(key)
         if facts is None:
             problems.append(Problem(file.path, "crash", crashed.get(key, "no facts came back for it")))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
-from guard.checks.layout import Resolution, Target
+from guard.checks.layout import Missing, Resolution, Target
 from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, Import, ModuleFacts
 from guard.checks.module_table import Modules
 
@@ -56,55 +56,64 @@ class BrokenImport:
 
 def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
     """Every first-party import that can never succeed, in order of path and line."""
-    return tuple(
-        broken
-        for path, facts in modules.facts.items()
-        for statement in facts.imports
-        if not statement.flags & (DEAD | PLATFORM | ASSERTED)
-        for broken in _broken_by(modules, path, facts, statement)
-    )
+    found: list[BrokenImport] = []
+    for path, facts in modules.facts.items():
+        for statement in facts.imports:
+            if statement.flags & (DEAD | PLATFORM | ASSERTED):
+                continue
+            if statement.level < 0:
+                for alias in statement.aliases:
+                    resolution = modules.resolve(path, 0, alias.name)
+                    if resolution.missing is not None:
+                        found += _missing_module(modules, path, statement, alias, alias.name, resolution.missing)
+                continue
+            resolution = modules.resolve(path, statement.level, statement.module)
+            if resolution.missing is not None:
+                found += _missing_module(modules, path, statement, None, statement.module, resolution.missing)
+            elif resolution.targets and not resolution.doubtful:
+                if statement.level == 0 and modules.layout.means_namesake(path, statement.module, resolution):
+                    continue
+                unbound = _unbound(modules, statement, resolution)
+                if unbound:
+                    found += _missing_names(modules, path, statement, unbound, resolution)
+    return tuple(found)
 
 
-def _broken_by(modules: Modules, path: str, facts: ModuleFacts, statement: Import) -> Iterator[BrokenImport]:
-    for module, alias in _wanted(statement):
-        resolution = modules.resolve(path, statement.level, module)
-        if resolution.missing is not None:
-            if _has_made_up_submodules(modules, resolution.missing.parent):
-                continue
-            guard = _guard(facts, statement, missing_module=True)
-            if guard is None or (guard[0] and _is_left_to_the_user(statement)):
-                continue
-            if not _is_provided(modules, module, facts):
-                missing = resolution.missing
-                there = ".".join(module.split(".")[: missing.index])
-                yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
-            continue
-        if statement.level < 0 or not resolution.targets or resolution.doubtful:
-            continue
-        if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
-            continue
-        unbound = _unbound(modules, statement, resolution)
-        if not unbound or _is_provided(modules, module, facts):
-            continue
-        for name in unbound:
-            if _is_provided(modules, f"{module}.{name.name}", facts) or not _namespace_is_ours(
-                modules, path, statement.level, module, resolution
-            ):
-                continue
-            guard = _guard(facts, statement, missing_module=False)
-            if guard is not None:
-                target = resolution.targets[0]
-                yield BrokenImport(path, statement, name, module, name.name, target, module, *guard)
+def _missing_module(
+    modules: Modules, path: str, statement: Import, alias: Alias | None, module: str, missing: Missing
+) -> Iterator[BrokenImport]:
+    if _has_made_up_submodules(modules, missing.parent):
+        return
+    facts = modules.facts[path]
+    guard = _guard(facts, statement, missing_module=True)
+    if guard is None or (guard[0] and _is_left_to_the_user(statement)):
+        return
+    if not _is_provided(modules, module, facts):
+        there = ".".join(module.split(".")[: missing.index])
+        yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
+
+
+def _missing_names(
+    modules: Modules, path: str, statement: Import, unbound: Sequence[Alias], resolution: Resolution
+) -> Iterator[BrokenImport]:
+    facts, module = modules.facts[path], statement.module
+    guard = _guard(facts, statement, missing_module=False)
+    if guard is None or _is_provided(modules, module, facts):
+        return
+    for alias in unbound:
+        if not _is_provided(modules, f"{module}.{alias.name}", facts) and _namespace_is_ours(
+            modules, path, statement.level, module, resolution
+        ):
+            yield BrokenImport(path, statement, alias, module, alias.name, resolution.targets[0], module, *guard)
 
 
 def _unbound(modules: Modules, statement: Import, resolution: Resolution) -> list[Alias]:
     """The names of the statement that no target binds."""
     typing = bool(statement.flags & TYPING)
-    return [
-        alias
-        for alias in statement.aliases
-        if alias.name != "*" and not any(modules.binds(t, alias.name, typing=typing) for t in resolution.targets)
-    ]
+    unbound = [alias for alias in statement.aliases if alias.name != "*"]
+    for target in resolution.targets:
+        unbound = [alias for alias in unbound if not modules.binds(target, alias.name, typing=typing)]
+    return unbound
 
 
 def _is_left_to_the_user(statement: Import) -> bool:
@@ -156,11 +165,3 @@ def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tu
         if catches and not guard.reraises:
             return guard.handler_line, guard.retries
     return 0, False
-
-
-def _wanted(statement: Import) -> Iterator[tuple[str, Alias | None]]:
-    """The modules that a statement needs, each with the alias that names it."""
-    if statement.level < 0:
-        yield from ((alias.name, alias) for alias in statement.aliases)
-    else:
-        yield statement.module, None

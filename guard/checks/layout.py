@@ -372,7 +372,7 @@ class Layout:
             return True
         if root in self.packages:
             return False  # the folder is a package itself: nearly nobody has it as a root
-        used = (root, top) in self.used
+        used = (root, top) in self._used
         if missing.parent.kind == "namespace":
             # Below a folder without __init__.py other distributions may have modules too.
             return used and certain and not self._shared_namespace(top)
@@ -383,22 +383,25 @@ class Layout:
         return certain or used
 
     @cached_property
-    def used(self) -> Mapping[tuple[str, str], int]:
-        """How many imports of the tree lead through a root and its top-level name to something below that name."""
-        counts: dict[tuple[str, str], int] = {}
+    def _used(self) -> frozenset[tuple[str, str]]:
+        """The roots through which imports of the tree lead to something below a top-level name, with that name."""
+        asked: dict[tuple[str, tuple[str, ...]], tuple[str, set[str]]] = {}
         for path, facts in self._modules.items():
-            answers = self._answers_for(path)
+            names = asked.setdefault((parent_of(path), self.roots.own(path)), (path, set()))[1]
             for statement in facts.imports:
-                for module in statement.modules if statement.level <= 0 else ():
-                    top, dot, _ = module.partition(".")
-                    if not dot or top not in self._holders:
-                        continue
-                    found = answers.get(module) or self._find(path, module)
-                    if found is not None:
-                        answers[module] = found
-                        for root in found.roots:
-                            counts[root, top] = counts.get((root, top), 0) + 1
-        return counts
+                if statement.level == 0:
+                    names.add(statement.module)
+                elif statement.level < 0:
+                    names.update([alias.name for alias in statement.aliases])
+        used: set[tuple[str, str]] = set()
+        for path, names in asked.values():
+            answers = self._answers_for(path)
+            for name in names:
+                top, dot, _ = name.partition(".")
+                if dot and (found := answers.get(name) or self._find(path, name)) is not None:
+                    answers[name] = found
+                    used.update([(root, top) for root in found.roots])
+        return frozenset(used)
 
     def _ours_by_depth(self, root: str, certain: bool, top: str, missing: Missing) -> bool:
         """Whether a name that nobody imports anything by is ours all the same: two parts of it are there.

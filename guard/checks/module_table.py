@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -78,16 +78,14 @@ class Modules:
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
         python = [path for path, file in program.files.items() if file.kind != "text"]
         self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
+        self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
+        """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}
         self._injected: dict[str, bool] = {}
         self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
         """Dotted modules that some module puts into `sys.modules` when it is imported."""
 
     # Names
-
-    def resolve(self, path: str, level: int, module: str) -> Resolution:
-        """Where a module named in `path` leads."""
-        return self.layout.resolve(path, level, module)
 
     def target_of(self, path: str) -> Target:
         """A file of the tree as the target of an import."""
@@ -105,9 +103,9 @@ class Modules:
             folder = self.layout.folder_of(target)
             if folder is not None and self.layout.step(folder, name) is not None:
                 return _Presence.YES
-        if target.kind == "namespace":
-            below = self.layout.descend(target.path, [name])
-            return _Presence.NO if isinstance(below, Missing) else _Presence.YES
+            if target.kind == "namespace":
+                below = self.layout.descend(target.path, [name])
+                return _Presence.NO if isinstance(below, Missing) else _Presence.YES
         key = (target.path, name)
         known = self._presence.get(key)
         if known is not None:
@@ -115,7 +113,8 @@ class Modules:
         if key in visiting:
             return _Presence.NO  # a circle of imports binds nothing by itself
         presence = self._lookup_in(target, name, visiting | {key})
-        if not visiting:
+        # Inside of a circle the answer "no" may be due to where the circle was entered.
+        if not visiting or presence == _Presence.YES:
             self._presence[key] = presence
         return presence
 
