@@ -7,9 +7,10 @@ its `link` gives. To add a family: write that module, and name it in `guard.chec
 from __future__ import annotations
 
 import ast
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+
+import msgspec
 
 from guard.scopes import Scope
 from guard.walk import Collector
@@ -30,8 +31,7 @@ class PythonCollector(Collector, Protocol[F_co]):
         """The family's facts on this file, once the walk is over; None for nothing to remember."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Family(Generic[F, L]):
+class Family(msgspec.Struct, Generic[F, L], frozen=True):
     """One way of seeing. `facts` is a msgspec Struct (frozen, array_like): what is remembered of one file.
 
     `see_python` is given every Python file that parses and makes its collector; `see_bytes` is given every

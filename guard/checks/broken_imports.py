@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections.abc import Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 from guard.checks.layout import Missing, Resolution, Target
 from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, Import, ModuleFacts
@@ -32,8 +33,7 @@ _NOT_IMPORT_ERRORS: Final = frozenset(
 _USERS_OWN: Final = frozenset({"local", "override", "overrides", "private", "secret", "secrets"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class BrokenImport:
+class BrokenImport(msgspec.Struct, frozen=True):
     """One import, or one name of one, that can never succeed."""
 
     path: str

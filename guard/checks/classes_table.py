@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
+
+import msgspec
 
 from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature
 from guard.checks.modules import Definition, External, Modules
@@ -74,8 +75,7 @@ _MOST_ANCESTORS: Final = 100
 """Classes with more are not judged: nobody writes them, and putting them in order takes the square of their number."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Class:
+class Class(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One class of the program."""
 
     path: str
@@ -110,8 +110,7 @@ class Class:
         return any(name == method for name, _ in self.facts.signatures)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(msgspec.Struct, frozen=True):
     """The method resolution order of a class."""
 
     classes: tuple[Class, ...]

@@ -8,13 +8,14 @@ whole. Everything else is not known to be first-party, and guard says nothing of
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from guard.checks.built_modules import SHARED, built_modules
 from guard.checks.module_facts import ModuleFacts
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What a dotted name leads to. `path` is a file, except for a namespace: there it is the folder."""
 
     kind: str
@@ -34,16 +34,14 @@ class Target:
     path: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(msgspec.Struct, frozen=True):
     """A dotted name that leads nowhere: its first `index` parts lead to `parent`, the next one is not there."""
 
     parent: Target
     index: int
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Resolution:
+class Resolution(msgspec.Struct, frozen=True):
     """The answer for one import: where it may lead, best first; or what is missing; or neither: not first-party."""
 
     targets: tuple[Target, ...] = ()

@@ -7,9 +7,10 @@ inner layers have filled the same scope, and reading from it works from anywhere
 from __future__ import annotations
 
 import ast
-import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Final
+
+import msgspec
 
 from guard.checks.middleware_facts import Flow, Handoff, Place4
 from guard.checks.middleware_facts import Touch as TouchFact
@@ -27,8 +28,7 @@ _SWALLOWS_ASSERTION: Final = frozenset({"Exception", "BaseException", "Assertion
 _SWALLOWS_HTTP: Final = frozenset({"Exception", "BaseException", "HTTPException", "StarletteHTTPException"})
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _State:
+class _State(msgspec.Struct, frozen=True):
     """What holds at one point: whether the inner layers may have run, which parts are known to be there, and whether
     only some requests come here: those of certain paths, or that ask for it."""
 
@@ -146,7 +146,7 @@ class FlowReader:
             body = self._block(node.body, state)
             # A `continue` or `break` ends the block, not the loop: what it has called has been called.
             if body is None and calls_inward(node.body):
-                state = dataclasses.replace(state, after=True)
+                state = msgspec.structs.replace(state, after=True)
             return self._block(node.orelse, _joined((state, body)) or state)
         if isinstance(node, (ast.With, ast.AsyncWith)):
             for item in node.items:
@@ -165,10 +165,10 @@ class FlowReader:
     def _if(self, node: ast.If, state: _State) -> _State | None:
         state = self._visit(node.test, state)
         present, absent = self._told_by(node.test)
-        then = self._block(node.body, dataclasses.replace(state, there=state.there | present))
+        then = self._block(node.body, msgspec.structs.replace(state, there=state.there | present))
         if then is None and lets_most_pass(node):
-            state = dataclasses.replace(state, narrowed=True)
-        otherwise = self._block(node.orelse, dataclasses.replace(state, there=state.there | absent))
+            state = msgspec.structs.replace(state, narrowed=True)
+        otherwise = self._block(node.orelse, msgspec.structs.replace(state, there=state.there | absent))
         return _joined((then, otherwise))
 
     def _try(self, node: ast.Try, state: _State) -> _State | None:
@@ -178,7 +178,7 @@ class FlowReader:
         self._handlers.append(caught)
         body = self._block(node.body, state)
         self._handlers.pop()
-        failed = dataclasses.replace(state, after=state.after or calls_inward(node.body))
+        failed = msgspec.structs.replace(state, after=state.after or calls_inward(node.body))
         if body is not None:
             body = self._block(node.orelse, body)
         ends = [body, *(self._block(handler.body, failed) for handler in node.handlers)]
@@ -209,7 +209,7 @@ class FlowReader:
             return state
         part, param = found
         self._touch(param, part, "set", target, state)
-        return dataclasses.replace(state, there=state.there | {part})
+        return msgspec.structs.replace(state, there=state.there | {part})
 
     # Expressions
 
@@ -223,14 +223,14 @@ class FlowReader:
                 inner = self._visit(value, inner)
                 present, absent = self._told_by(value)
                 told = present if isinstance(node.op, ast.And) else absent
-                inner = dataclasses.replace(inner, there=inner.there | told)
-            return dataclasses.replace(state, after=inner.after)
+                inner = msgspec.structs.replace(inner, there=inner.there | told)
+            return msgspec.structs.replace(state, after=inner.after)
         if isinstance(node, ast.IfExp):
             state = self._visit(node.test, state)
             present, absent = self._told_by(node.test)
-            self._visit(node.body, dataclasses.replace(state, there=state.there | present))
-            self._visit(node.orelse, dataclasses.replace(state, there=state.there | absent))
-            return dataclasses.replace(state, after=state.after or calls_inward([node]))
+            self._visit(node.body, msgspec.structs.replace(state, there=state.there | present))
+            self._visit(node.orelse, msgspec.structs.replace(state, there=state.there | absent))
+            return msgspec.structs.replace(state, after=state.after or calls_inward([node]))
         if isinstance(node, ast.Call):
             return self._call(node, state)
         found = self._part(node)
@@ -255,7 +255,7 @@ class FlowReader:
         if any(key is None and self._carrier(value) for key, value in zip(node.keys, node.values, strict=True)):
             for part in PARTS & keys.keys():
                 self._touch(self._carrier_of_spread(node), part, "set", node, state)
-                state = dataclasses.replace(state, there=state.there | {part})
+                state = msgspec.structs.replace(state, there=state.there | {part})
         kind = keys.get("type")
         if isinstance(kind, ast.Constant) and kind.value == "http.response.start" and refusing(keys.get("status")):
             if state.narrowed:
@@ -285,10 +285,10 @@ class FlowReader:
         if last.endswith("Response") and refusing(status_of(node, 1)) and not state.narrowed:
             self._refuses.append((place_of(node), is_401(status_of(node, 1))))
         if self._goes_inward(node):
-            return dataclasses.replace(state, after=True)
+            return msgspec.structs.replace(state, after=True)
         self._hand_on(node, state)
         if any(isinstance(argument, ast.Name) and argument.id == "call_next" for argument in node.args):
-            return dataclasses.replace(state, after=True)
+            return msgspec.structs.replace(state, after=True)
         return state
 
     def _method(self, node: ast.Call, func: ast.Attribute, state: _State) -> _State:
@@ -306,7 +306,7 @@ class FlowReader:
             part = f"state.{name}" if kind == "state" else str(name)
             if func.attr in ("update", "setdefault") and (kind == "state" or part in PARTS):
                 self._touch(param, part, "set", node, state)
-                state = dataclasses.replace(state, there=state.there | {part})
+                state = msgspec.structs.replace(state, there=state.there | {part})
         return state
 
     def _asks(self, node: ast.Call, state: _State) -> bool:

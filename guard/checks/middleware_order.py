@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from typing import Final
+
+import msgspec
 
 from guard.checks.middleware_profile import Profile, Read
 from guard.checks.middleware_stack import Condition, Layer, Place, Stack, Way
@@ -14,8 +15,7 @@ from guard.checks.modules import External
 Profiler = Callable[[Layer], Profile]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Misplaced:
+class Misplaced(msgspec.Struct, frozen=True):
     """Two layers of one stack: the one that stands outside should stand inside of the other."""
 
     stack: Stack
@@ -163,6 +163,6 @@ def _simplest(found: Iterable[Iterator[Misplaced]]) -> Iterator[Misplaced]:
             known = best.get(key)
             if known is not None:
                 common = tuple(condition for condition in known.conditions if condition in misplaced.conditions)
-                misplaced = dataclasses.replace(known, conditions=common)
+                misplaced = msgspec.structs.replace(known, conditions=common)
             best[key] = misplaced
     yield from best.values()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Final
+
+import msgspec
 
 from guard.checks import middleware_known as known
 from guard.checks.middleware_facts import Attr, Def, Expr, Flow, Free, Super
@@ -15,8 +16,7 @@ from guard.checks.modules import Definition, External
 _DEEPEST: Final = 12
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Read:
+class Read(msgspec.Struct, frozen=True):
     """A layer's use of a part of the request, before the layers inside it have run."""
 
     part: str
@@ -27,8 +27,7 @@ class Read:
     """A handler around it swallows the failure."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True):
     """What is known of one layer."""
 
     reads: Mapping[str, Read]
@@ -112,8 +111,7 @@ def _external(thing: External) -> tuple[frozenset[str], bool, bool]:
     return frozenset(), True, False
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _How:
+class _How(msgspec.Struct, frozen=True):
     """How a helper is reached: behind the inner layers, under a handler, for some requests only."""
 
     after: bool = False

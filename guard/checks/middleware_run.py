@@ -6,9 +6,10 @@ application leaves a mark on it.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
+
+import msgspec
 
 from guard.checks.middleware_calls import Calls
 from guard.checks.middleware_facts import (
@@ -63,12 +64,11 @@ MOST_STEPS: Final = 20_000
 """Statements in one run. Set-up code is a few hundred; more is a tangle that nobody can be told about."""
 
 
-@dataclasses.dataclass(slots=True)
-class Outcome:
+class Outcome(msgspec.Struct):
     """How a block ends: whether the statements behind it run, and what it returned on the ways that did."""
 
     falls: bool = True
-    returned: list[Value] = dataclasses.field(default_factory=list)
+    returned: list[Value] = msgspec.field(default_factory=list)
 
 
 class Run:

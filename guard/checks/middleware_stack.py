@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
+
+import msgspec
 
 from guard.checks.middleware_facts import Place4
 from guard.checks.modules import External
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A piece of one file. `symbol` is the function that it stands in."""
 
     path: str
@@ -24,16 +24,14 @@ class Place:
         return self.span[0]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class ClassAt:
+class ClassAt(msgspec.Struct, frozen=True):
     """A class of the tree."""
 
     path: str
     name: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class FunctionAt:
+class FunctionAt(msgspec.Struct, frozen=True):
     """A function of the tree, used as a layer: `@app.middleware("http")`."""
 
     path: str
@@ -44,8 +42,7 @@ Origin = ClassAt | FunctionAt | External | None
 """What a layer runs; None where that is unknown."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(msgspec.Struct, frozen=True):
     """One layer of a stack."""
 
     name: str
@@ -64,8 +61,7 @@ class Layer:
         return self.chain[-1]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """Alternatives. Two with one key are decided alike. Each arm has the words for when it is taken."""
 
     key: tuple[object, ...]
@@ -76,24 +72,21 @@ class Choice:
 Node = Layer | Choice
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One decision on a way through a stack."""
 
     when: str
     place: Place
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Way:
+class Way(msgspec.Struct, frozen=True):
     """One way through the alternatives: the layers, innermost first, and what decided."""
 
     layers: tuple[Layer, ...]
     conditions: tuple[Condition, ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stack:
+class Stack(msgspec.Struct, frozen=True):
     """The layers around one application.
 
     `nodes` holds the user's own, innermost first, as they wrap one another: the constructor's list reversed, then
@@ -176,8 +169,7 @@ def reverse(nodes: Sequence[Node]) -> tuple[Node, ...]:
     return tuple(turned)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Partial:
+class _Partial(msgspec.Struct, frozen=True):
     layers: tuple[Layer, ...] = ()
     conditions: tuple[Condition, ...] = ()
     decided: tuple[tuple[tuple[object, ...], str], ...] = ()
@@ -194,7 +186,7 @@ def ways(nodes: Sequence[Node], keep: Callable[[Layer], bool]) -> Sequence[Way] 
 def _extend(starts: list[_Partial], nodes: Sequence[Node]) -> list[_Partial] | None:
     for node in nodes:
         if isinstance(node, Layer):
-            starts = [dataclasses.replace(start, layers=(*start.layers, node)) for start in starts]
+            starts = [msgspec.structs.replace(start, layers=(*start.layers, node)) for start in starts]
             continue
         after: list[_Partial] = []
         for start in starts:

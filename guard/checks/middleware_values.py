@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, cast
+
+import msgspec
 
 from guard.checks.middleware_facts import Function
 from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Node, Place
@@ -44,16 +45,14 @@ class Listed:
     __slots__ = ()
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """An item of a list that is no layer, with where it stands."""
 
     value: Value
     place: Place
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Callee:
+class Callee(msgspec.Struct, frozen=True):
     """A function of the tree: with the variables around it, and the object that it is bound to."""
 
     path: str
@@ -62,45 +61,39 @@ class Callee:
     bound: Value | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(msgspec.Struct, frozen=True):
     """A function of the tree that holds no set-up code: it can be a layer, and calling it gives nothing."""
 
     at: FunctionAt
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Method:
+class Method(msgspec.Struct, frozen=True):
     """A method of an application or of a list, by name."""
 
     owner: Application | Listed
     name: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decorator:
+class Decorator(msgspec.Struct, frozen=True):
     """What `app.middleware("http")` gives."""
 
     app: Application
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Mounted:
+class Mounted(msgspec.Struct, frozen=True):
     """A route that holds an application."""
 
     app: Application
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Parent:
+class Parent(msgspec.Struct, frozen=True):
     """`super()` in a method."""
 
     cls: ClassAt
     bound: Value
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Several:
+class Several(msgspec.Struct, frozen=True):
     """One of several values, by what decides it."""
 
     key: tuple[object, ...]
@@ -108,8 +101,7 @@ class Several:
     options: tuple[tuple[str, Value], ...]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Nothing:
+class Nothing(msgspec.Struct, frozen=True):
     """An unknown value; `text` is how it is written."""
 
     text: str = ""

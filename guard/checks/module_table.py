@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
@@ -41,16 +42,14 @@ _FARTHEST: Final = 20
 """Imports followed for one reference. A longer chain is a circle."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Definition:
+class Definition(msgspec.Struct, frozen=True):
     """Where something is defined: a file of the tree, and the dotted name inside it."""
 
     path: str
     name: str
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class External:
+class External(msgspec.Struct, frozen=True):
     """Something that is not first-party, as the import names it: `External("dataclasses", "dataclass")`."""
 
     module: str

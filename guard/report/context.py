@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+
+import msgspec
 
 if TYPE_CHECKING:
     from guard.registry import Rule
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RenderContext:
+class RenderContext(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that a format is given. A format reads nothing else: no file, no clock, no environment."""
 
-    rules: Mapping[str, Rule] = dataclasses.field(default_factory=dict)
+    rules: Mapping[str, Rule] = msgspec.field(default_factory=dict)
     """The rules that were on, by code: their documentation is the help of SARIF."""
-    sources: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    sources: Mapping[str, str] = msgspec.field(default_factory=dict)
     """Texts of the files that findings stand in, by path, for code frames. A file may be lacking."""
     statistics: bool = False
     """Whether the text format ends with counts per rule."""
