@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks import modules
-from guard.checks.classes_binding import Misfit, bind
+from guard.checks.classes_binding import FITS, Misfit, Parameters
 from guard.checks.classes_body import CONSTRUCTORS
 from guard.checks.classes_collect import ClassCollector
 from guard.checks.classes_facts import Access, Call, ClassesFacts, Update, Use
@@ -73,6 +73,7 @@ class Classes:
         self.table = ClassTable(program.facts(FAMILY), program.linked(modules.FAMILY))
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
+        self._parameters: dict[Class, Parameters] = {}
         self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
         self._set_by_name = frozenset(name for facts in self.table.facts.values() for name in facts.set_by_name)
 
@@ -101,20 +102,19 @@ class Classes:
                 continue
             for call in unpack(raw, list[Call]):
                 misfit = self._misfit(cls, constructor, call)
-                if misfit:
+                if misfit is not FITS:
                     yield BadCall(_place(path, facts, call), cls, constructor, misfit)
 
     def _misfit(self, cls: Class, constructor: Constructor, call: Call) -> Misfit:
-        """`bind`, once for all calls of a class that are written alike."""
+        """`Parameters.bind`, once for all calls of a class that are written alike."""
         shape = (cls, call.positional, call.keywords, call.starred, call.double_starred)
         found = self._misfits.get(shape)
         if found is None:
-            found = self._misfits[shape] = bind(
-                constructor.signature,
-                call.positional,
-                call.keywords,
-                starred=call.starred,
-                double_starred=call.double_starred,
+            parameters = self._parameters.get(cls)
+            if parameters is None:
+                parameters = self._parameters[cls] = Parameters(constructor.signature)
+            found = self._misfits[shape] = parameters.bind(
+                call.positional, call.keywords, starred=call.starred, double_starred=call.double_starred
             )
         return found
 

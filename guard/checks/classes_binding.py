@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -27,37 +28,48 @@ class Misfit(msgspec.Struct, frozen=True):
         return bool(self.unexpected or self.positional_only or self.twice or self.surplus or self.missing)
 
 
-def bind(
-    signature: Signature,
-    positional: int,
-    keywords: Sequence[str],
-    *,
-    starred: bool = False,
-    double_starred: bool = False,
-) -> Misfit:
-    """Bind `positional` arguments and `keywords` to `signature` (without `self`).
+FITS: Final = Misfit()
 
-    A `*iterable` or `**mapping` among the arguments may fill any place that the written ones leave, so with one
-    of them nothing is missing; what is written is judged all the same.
-    """
-    places = [p for p in signature if p.kind <= ParameterKind.POSITIONAL]
-    any_positional = any(p.kind is ParameterKind.VAR_POSITIONAL for p in signature)
-    any_keyword = any(p.kind is ParameterKind.VAR_KEYWORD for p in signature)
-    by_name = {p.name for p in signature if p.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)}
-    only_places = {p.name for p in places if p.kind is ParameterKind.POSITIONAL_ONLY}
-    filled = {p.name for p in places[:positional]}
-    unexpected = [] if any_keyword else [k for k in keywords if k not in by_name and k not in only_places]
-    wrong_way = [] if any_keyword else [k for k in keywords if k in only_places]
-    twice = [k for k in keywords if k in by_name and k in filled]
-    surplus = 0 if any_positional else max(0, positional - len(places))
-    missing: list[str] = []
-    if not starred and not double_starred:
-        filled.update(k for k in keywords if k in by_name)
-        missing = [p.name for p in signature if p.required and p.name not in filled]
-    elif not double_starred:  # `*iterable` fills no keyword-only parameter
-        missing = [
-            p.name for p in signature if p.required and p.kind is ParameterKind.KEYWORD_ONLY and p.name not in keywords
-        ]
-    elif not starred:  # `**mapping` fills no positional-only parameter
-        missing = [p.name for p in places[positional:] if p.required and p.kind is ParameterKind.POSITIONAL_ONLY]
-    return Misfit(tuple(unexpected), tuple(wrong_way), tuple(twice), surplus, tuple(missing))
+
+class Parameters:
+    """A signature (without `self`), made ready for many calls."""
+
+    def __init__(self, signature: Signature) -> None:
+        self._places = [p for p in signature if p.kind <= ParameterKind.POSITIONAL]
+        self._any_positional = any(p.kind is ParameterKind.VAR_POSITIONAL for p in signature)
+        self._any_keyword = any(p.kind is ParameterKind.VAR_KEYWORD for p in signature)
+        self._by_name = frozenset(
+            p.name for p in signature if p.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)
+        )
+        self._only_places = frozenset(p.name for p in self._places if p.kind is ParameterKind.POSITIONAL_ONLY)
+        self._required = [p for p in signature if p.required]
+
+    def bind(
+        self, positional: int, keywords: Sequence[str], *, starred: bool = False, double_starred: bool = False
+    ) -> Misfit:
+        """Bind `positional` arguments and `keywords`, as a call does.
+
+        A `*iterable` or `**mapping` among the arguments may fill any place that the written ones leave, so with one
+        of them nothing is missing; what is written is judged all the same.
+        """
+        filled = {p.name for p in self._places[:positional]}
+        twice = [k for k in keywords if k in filled and k in self._by_name]
+        surplus = 0 if self._any_positional else max(0, positional - len(self._places))
+        unexpected, wrong_way = [], []
+        if not self._any_keyword:
+            unexpected = [k for k in keywords if k not in self._by_name and k not in self._only_places]
+            wrong_way = [k for k in keywords if k in self._only_places]
+        missing: list[str] = []
+        if not starred and not double_starred:
+            filled.update(self._by_name.intersection(keywords))
+            missing = [p.name for p in self._required if p.name not in filled]
+        elif not double_starred:  # `*iterable` fills no keyword-only parameter
+            missing = [
+                p.name for p in self._required if p.kind is ParameterKind.KEYWORD_ONLY and p.name not in keywords
+            ]
+        elif not starred:  # `**mapping` fills no positional-only parameter
+            left = self._places[positional:]
+            missing = [p.name for p in left if p.required and p.kind is ParameterKind.POSITIONAL_ONLY]
+        if not (unexpected or wrong_way or twice or surplus or missing):
+            return FITS
+        return Misfit(tuple(unexpected), tuple(wrong_way), tuple(twice), surplus, tuple(missing))

@@ -349,7 +349,7 @@ class Layout:
         return all(
             target.kind == "package" and inside.startswith(f"{parent_of(target.path)}/")
             for target in resolution.targets
-        ) and not any(root in certain or (root, top) in self.used for root in resolution.roots)
+        ) and not any(root in certain or (root, top) in self._used for root in resolution.roots)
 
     def _resolve_missing(self, path: str, module: str) -> Resolution:
         """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""

@@ -81,6 +81,7 @@ class Modules:
         """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}
         self._injected: dict[str, bool] = {}
+        self._defined: dict[tuple[str, str], Definition | External | None] = {}
         self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
         """Dotted modules that some module puts into `sys.modules` when it is imported."""
 
@@ -270,7 +271,15 @@ class Modules:
         if resolution.roots and all(map(self.layout.is_within_package, resolution.roots)):
             # A module beside this one in a package is seldom what an absolute import means.
             return external if ref.module.partition(".")[0] in sys.stdlib_module_names else None
-        return self._below(resolution.targets[0], ref.name, depth) if len(resolution.targets) == 1 else None
+        if len(resolution.targets) != 1:
+            return None
+        target = resolution.targets[0]
+        if depth:
+            return self._below(target, ref.name, depth)
+        key = (target.path, ref.name)
+        if key not in self._defined:
+            self._defined[key] = self._below(target, ref.name, depth)
+        return self._defined[key]
 
     def _below(self, target: Target, name: str, depth: int) -> Definition | External | None:
         """What a dotted `name` is in a module or package: a submodule's, or the module's own."""

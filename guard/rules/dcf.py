@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import Final
 
 from guard.checks.classes import FAMILY, BadCall, MissingAttribute, Place
@@ -18,7 +19,8 @@ _SHARED: Final = 75
 """The score of two names of which one holds all words of the other: `timeout`, `startup_timeout`."""
 
 
-def _alike(name: str, candidates: Iterable[str]) -> str:
+@cache
+def _alike(name: str, candidates: frozenset[str]) -> str:
     """The candidate that `name` is most likely meant to be; empty where none is near."""
     from rapidfuzz import fuzz  # imported where something is found: most runs find nothing
 
@@ -57,14 +59,14 @@ def _where(cls: Class, message: str) -> tuple[Related, ...]:
 # Attributes
 
 
-def _all_attributes(table: ClassTable, cls: Class) -> set[str]:
+def _all_attributes(table: ClassTable, cls: Class) -> frozenset[str]:
     """Everything that an instance is known to have, without private names."""
-    return {
+    return frozenset(
         name
         for owner in table.lineage(cls).classes
         for name in (*owner.facts.names, *owner.facts.assigned, *(field.name for field in owner.facts.fields))
         if not name.startswith("_")
-    }
+    )
 
 
 def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
@@ -185,12 +187,12 @@ def _callee(bad: BadCall) -> str:
     return f"replace({bad.cls.name})" if bad.replaces else f"{bad.cls.name}()"
 
 
-def _argument_names(bad: BadCall) -> list[str]:
-    return [
+def _argument_names(bad: BadCall) -> frozenset[str]:
+    return frozenset(
         parameter.name
         for parameter in bad.constructor.signature
         if parameter.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)
-    ]
+    )
 
 
 def _counted(number: int, noun: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from guard.checks.classes_binding import Misfit, bind
+from guard.checks.classes_binding import Misfit, Parameters
 from guard.checks.classes_facts import Parameter, ParameterKind, Signature
 from guard.checks.classes_table import PLAIN_BASES
 
@@ -75,7 +75,7 @@ def test_binding_is_pythons(signature: Signature, positional: int, keywords: lis
         fails = False
     except TypeError:
         fails = True
-    assert bool(bind(signature, positional, keywords)) == fails
+    assert bool(Parameters(signature).bind(positional, keywords)) == fails
 
 
 @settings(max_examples=400, deadline=None, database=None)
@@ -90,13 +90,13 @@ def test_what_stars_may_hold_is_left_open(
     signature: Signature, positional: int, keywords: list[str], starred: bool, double_starred: bool
 ) -> None:
     """A call with stars is wrong only when nothing that they could hold makes it right."""
-    misfit = bind(signature, positional, keywords, starred=starred, double_starred=double_starred)
+    misfit = Parameters(signature).bind(positional, keywords, starred=starred, double_starred=double_starred)
     if not misfit:
         return
     more = [name for name in (*NAMES, "other", "another") if name not in keywords]
     for count in range(6 if starred else 1):
         for chosen in _subsets(more if double_starred else []):
-            assert bind(signature, positional + count, [*keywords, *chosen])
+            assert Parameters(signature).bind(positional + count, [*keywords, *chosen])
 
 
 def _subsets(names: list[str]) -> list[list[str]]:
@@ -110,9 +110,9 @@ def test_every_fault_is_named() -> None:
         Parameter("c", ParameterKind.KEYWORD_ONLY),
         Parameter("d", ParameterKind.KEYWORD_ONLY, False),
     )
-    assert bind(signature, 1, ["a", "b", "e"]) == Misfit(("e",), ("a",), (), 0, ("c",))
-    assert bind(signature, 4, ["b", "c"]) == Misfit((), (), ("b",), 2, ())
-    assert bind(signature, 2, ["c"]) == Misfit()
+    assert Parameters(signature).bind(1, ["a", "b", "e"]) == Misfit(("e",), ("a",), (), 0, ("c",))
+    assert Parameters(signature).bind(4, ["b", "c"]) == Misfit((), (), ("b",), 2, ())
+    assert Parameters(signature).bind(2, ["c"]) == Misfit()
     assert not Misfit()
 
 
