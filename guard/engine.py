@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -265,10 +264,11 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
         return
     reach = reach_of(program)
     severities = resolve_severities(program.config, all_rules())
-    seen: Counter[tuple[str, str, str, str]] = Counter()
+    seen: dict[tuple[str, str, str, str], int] = {}
     violations.sort(key=lambda pair: (pair[0].code, pair[1].path, pair[1].span.line, pair[1].span.column))
     for rule, violation in violations:
         same = (rule.code, violation.path, violation.symbol, violation.anchor)
+        number = seen[same] = seen.get(same, -1) + 1
         impact = reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
         yield Finding(
             code=rule.code,
@@ -279,14 +279,13 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
             span=violation.span.closed(),
             message=violation.message,
             symbol=violation.symbol,
-            fingerprint=fingerprint(rule.code, violation.symbol, violation.anchor, seen[same]),
+            fingerprint=fingerprint(rule.code, violation.symbol, violation.anchor, number),
             cause=violation.cause,
             help=violation.help,
             related=violation.related,
             fix=violation.fix,
             data=violation.data,
         )
-        seen[same] += 1
 
 
 def _severity(rule: Rule, violation: Violation, configured: Mapping[str, Severity]) -> Severity:

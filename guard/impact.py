@@ -48,6 +48,7 @@ class Reach:
             for path in _files_of(entry, program, modules)
         }
         """The files that are run by their path, with what runs them."""
+        self._kinds: dict[str, Impact] = {}
         self._packages = modules.layout.packages
         self._tests = matcher(program.config.tests)
         self._tooling = matcher(program.config.tooling)
@@ -60,6 +61,12 @@ class Reach:
 
     def kind(self, path: str) -> Impact:
         """What a file is for, by where it lies: tests, tooling, or production (`runtime`)."""
+        kind = self._kinds.get(path)
+        if kind is None:
+            kind = self._kinds[path] = self._find_kind(path)
+        return kind
+
+    def _find_kind(self, path: str) -> Impact:
         *folders, name = path.split("/")
         if self._tests(path) or _TEST_FILE.match(name) or not _TEST_FOLDERS.isdisjoint(folders):
             return Impact.TESTS

@@ -147,21 +147,24 @@ class Classes:
         return tuple(missing for path, facts in self.table.facts.items() for missing in self._missing_in(path, facts))
 
     def _missing_in(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
-        changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
-        for groups, single in ((facts.uses, True), (facts.chains, False)):
-            for ref, raw in groups.items():
-                cls = self.table.class_of(path, ref)
-                if cls is None or (single and not self._is_judged(cls)):
-                    continue
+        for ref, raw in facts.uses.items():
+            cls = self.table.class_of(path, ref)
+            if cls is None or not self._is_judged(cls):
+                continue
+            there = self.table.attributes(cls)
+            for use in unpack(raw, list[Use]):
+                if use.path not in there:
+                    yield from self._missing(path, facts, cls, use)
+        for ref, raw in facts.chains.items():
+            cls = self.table.class_of(path, ref)
+            if cls is not None:
                 for use in unpack(raw, list[Use]):
-                    missing = self._missing(cls, use, changed)
-                    if missing is not None:
-                        yield _missing_attribute(path, facts, use, *missing)
+                    yield from self._missing(path, facts, cls, use)
 
-    def _missing(self, cls: Class, use: Use, changed: frozenset[str]) -> tuple[Class, int] | None:
-        """The class that lacks an attribute of the chain, and which one it is; None where all may be there.
+    def _missing(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> Iterator[MissingAttribute]:
+        """The first attribute of the chain that its holder lacks, where every holder's class is known.
 
-        What the file itself assigns to an attribute of that name, somewhere, is `changed`: nothing is said of it.
+        What the file itself assigns, somewhere, to an attribute of one of the names is not judged.
         """
         names = use.path.split(".")
         holder = cls
@@ -169,13 +172,13 @@ class Classes:
             if depth:
                 held = self.table.attribute_type(holder, names[depth - 1], exact=use.exact and depth == 1)
                 if held is None:
-                    return None
+                    return
                 holder = held
-            if name in changed:
-                return None
             if self._lacks(holder, name, use.exact and not depth):
-                return holder, depth
-        return None
+                changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
+                if changed.isdisjoint(names[: depth + 1]):
+                    yield _missing_attribute(path, facts, use, holder, depth)
+                return
 
     def _lacks(self, cls: Class, name: str, exact: bool) -> bool:
         return (

@@ -58,9 +58,6 @@ class Resolution(msgspec.Struct, frozen=True):
         return any(target.kind == "unknown" for target in self.targets)
 
 
-_Answers = dict[str | tuple[int, str], Resolution]
-"""By module, and by dots and module for relative imports."""
-
 EXTERNAL: Final = Resolution()
 _UNKNOWN: Final = Target("unknown", "")
 
@@ -73,6 +70,21 @@ _MENTIONS: Final = re.compile(rb"([\w-]+)\.pyi?\b")
 _MENTIONING: Final = (
     PROJECT_FILES | _BUILD_FILES | {".gitignore", "MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
 )
+
+
+class _Origin:
+    """The files that have the same roots, and what their imports lead to."""
+
+    __slots__ = ("answers", "certain", "roots", "roots_with")
+
+    def __init__(self, certain: tuple[str, ...], possible: tuple[str, ...]) -> None:
+        self.certain = certain
+        self.roots = (*possible, *certain)
+        """In the order in which they are looked into."""
+        self.roots_with: dict[str, tuple[str, ...]] = {}
+        """Those of them that have something of a name."""
+        self.answers: dict[str | tuple[int, str], Resolution] = {}
+        """By module, and by dots and module for relative imports."""
 
 
 class Layout:
@@ -94,8 +106,8 @@ class Layout:
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
         self.roots = Roots(tree, modules, self.folders, self.packages, roots)
         self._steps: dict[tuple[str, str], Target | None] = {}
-        self._answers: dict[str, _Answers] = {}
-        self._tables: dict[tuple[str, tuple[str, ...]], _Answers] = {}
+        self._origins: dict[str, _Origin] = {}
+        self._by_roots: dict[tuple[str, tuple[str, ...]], _Origin] = {}
         self._found: dict[tuple[tuple[str, ...], str], Resolution | None] = {}
 
     # One step down
@@ -212,23 +224,24 @@ class Layout:
 
     def resolve(self, path: str, level: int, module: str) -> Resolution:
         """Where an import in the file `path` leads. `level` counts the dots; -1 and 0 are absolute."""
-        answers = self._answers.get(path)
-        if answers is None:
-            answers = self._answers_for(path)
+        origin = self._origins.get(path) or self._origin_of(path)
         key = module if level <= 0 else (level, module)
-        found = answers.get(key)
+        found = origin.answers.get(key)
         if found is None:
             if level > 0:
                 found = self._resolve_relative(path, level, module)
             else:
-                found = self._find(path, module) or self._resolve_missing(path, module)
-            answers[key] = found
+                found = self._find(origin, module) or self._resolve_missing(origin, module)
+            origin.answers[key] = found
         return found
 
-    def _answers_for(self, path: str) -> _Answers:
-        """The answers that hold for a file: all files that have the same roots share them."""
-        answers = self._answers[path] = self._tables.setdefault((parent_of(path), self.roots.own(path)), {})
-        return answers
+    def _origin_of(self, path: str) -> _Origin:
+        key = (parent_of(path), self.roots.own(path))
+        origin = self._by_roots.get(key)
+        if origin is None:
+            origin = self._by_roots[key] = _Origin(*self.roots.of(path))
+        self._origins[path] = origin
+        return origin
 
     def climbs_out(self, path: str, level: int) -> bool:
         """Whether a relative import leaves the tree's top folder, so that no package can hold it."""
@@ -264,22 +277,19 @@ class Layout:
             return _UNKNOWN if self._may_appear(base, folder, parts[0]) else Missing(base, 0)
         return below
 
-    def _find(self, path: str, module: str) -> Resolution | None:
+    def _find(self, origin: _Origin, module: str) -> Resolution | None:
         """What an absolute import finds; `EXTERNAL` where no folder has its first part, None where it finds nothing."""
         top = module.partition(".")[0]
         if top not in self._holders and not self._opaque:
             return EXTERNAL
-        certain, possible = self._roots_with(path, top)
-        key = ((*possible, *certain), module)
+        roots = origin.roots_with.get(top)
+        if roots is None:
+            holders = self._opaque.union(self._holders.get(top, ())) if self._opaque else self._holders[top]
+            roots = origin.roots_with[top] = tuple(root for root in origin.roots if root in holders)
+        key = (roots, module)
         if key not in self._found:
-            self._found[key] = self._search(key[0], module.split("."))
+            self._found[key] = self._search(roots, module.split("."))
         return self._found[key]
-
-    def _roots_with(self, path: str, top: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Of the roots of a file, the certain and the possible ones that have something of that name."""
-        certain, possible = self.roots.of(path)
-        holders = self._opaque.union(self._holders.get(top, ())) if self._opaque else self._holders[top]
-        return tuple(filter(holders.__contains__, certain)), tuple(filter(holders.__contains__, possible))
 
     @cached_property
     def _holders(self) -> Mapping[str, frozenset[str] | set[str]]:
@@ -351,13 +361,13 @@ class Layout:
             for target in resolution.targets
         ) and not any(root in certain or (root, top) in self._used for root in resolution.roots)
 
-    def _resolve_missing(self, path: str, module: str) -> Resolution:
+    def _resolve_missing(self, origin: _Origin, module: str) -> Resolution:
         """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""
         parts = module.split(".")
-        certain, possible = self._roots_with(path, parts[0])
-        for root in (*possible, *certain):
+        for root in origin.roots_with[parts[0]]:
             found = self.descend(root, parts)
-            if isinstance(found, Missing) and self._certainly_missing(root, root in certain, parts[0], found):
+            certain = root in origin.certain
+            if isinstance(found, Missing) and self._certainly_missing(root, certain, parts[0], found):
                 return Resolution(missing=found)
         return EXTERNAL
 
@@ -383,21 +393,20 @@ class Layout:
     @cached_property
     def _used(self) -> frozenset[tuple[str, str]]:
         """The roots through which imports of the tree lead to something below a top-level name, with that name."""
-        asked: dict[tuple[str, tuple[str, ...]], tuple[str, set[str]]] = {}
+        asked: dict[_Origin, set[str]] = {}
         for path, facts in self._modules.items():
-            names = asked.setdefault((parent_of(path), self.roots.own(path)), (path, set()))[1]
+            names = asked.setdefault(self._origin_of(path), set())
             for statement in facts.imports:
                 if statement.level == 0:
                     names.add(statement.module)
                 elif statement.level < 0:
                     names.update([alias.name for alias in statement.aliases])
         used: set[tuple[str, str]] = set()
-        for path, names in asked.values():
-            answers = self._answers_for(path)
+        for origin, names in asked.items():
             for name in names:
                 top, dot, _ = name.partition(".")
-                if dot and (found := answers.get(name) or self._find(path, name)) is not None:
-                    answers[name] = found
+                if dot and (found := origin.answers.get(name) or self._find(origin, name)) is not None:
+                    origin.answers[name] = found
                     used.update([(root, top) for root in found.roots])
         return frozenset(used)
 
