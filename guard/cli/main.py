@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import os
 import sys
@@ -72,6 +73,8 @@ def main() -> NoReturn:
         code = 141
     except Exception as error:
         code = _tell(error)
+    # A run leaves millions of objects: at the end of the process Python would look through all of them for cycles.
+    gc.freeze()
     sys.exit(code)
 
 
