@@ -78,6 +78,12 @@ class Dataclasses:
     def fields(self, table: ClassTable, cls: Class) -> Fields | None:
         """Fields of the bases, last in the resolution order first, then the class's own: a name that comes again keeps
         its place and changes what it is."""
+        if cls not in table.remembered:
+            table.remembered[cls] = self._find_fields(table, cls)
+        found = table.remembered[cls]
+        return found if isinstance(found, dict) else None
+
+    def _find_fields(self, table: ClassTable, cls: Class) -> Fields | None:
         decorator = self._decorator(table, cls)
         if decorator is None or not _is_legible(decorator, ("init", "kw_only", "slots")):
             return None

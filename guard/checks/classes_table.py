@@ -142,6 +142,8 @@ class ClassTable:
                 self._all.append(found)
         self._resolved: dict[tuple[str, int], Class | External | None] = {}
         self._lineages: dict[Class, Lineage] = {}
+        self.remembered: dict[Class, object] = {}
+        """What a kind made of a class; for its own use only."""
         self._known: dict[Class, bool] = {}
         self._types: dict[tuple[Class, str, bool], Class | None] = {}
         self._names: dict[Class, frozenset[str]] = {}
@@ -175,6 +177,9 @@ class ClassTable:
 
     def lineage(self, cls: Class) -> Lineage:
         """What `cls` inherits from, in Python's order. Not complete for a class that would inherit from itself."""
+        known = self._lineages.get(cls)
+        if known is not None:
+            return known
         # A stack, not recursion: a generated chain of classes may be longer than Python's own stack.
         waiting = [cls]
         opened: set[Class] = set()

@@ -80,6 +80,8 @@ class Modules:
         self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
         """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}
+        self._circles = 0
+        """How often a look-up came back to where it began."""
         self._injected: dict[str, bool] = {}
         self._defined: dict[tuple[str, str], Definition | External | None] = {}
         self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
@@ -111,10 +113,12 @@ class Modules:
         if known is not None:
             return known
         if key in visiting:
+            self._circles += 1
             return _Presence.NO  # a circle of imports binds nothing by itself
+        circles = self._circles
         presence = self._lookup_in(target, name, visiting | {key})
         # Inside of a circle the answer "no" may be due to where the circle was entered.
-        if not visiting or presence == _Presence.YES:
+        if not visiting or presence == _Presence.YES or self._circles == circles:
             self._presence[key] = presence
         return presence
 
