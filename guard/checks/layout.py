@@ -175,7 +175,14 @@ class Layout:
             return False
         if name in self._generated or name.endswith(("_pb2", "_pb2_grpc")):
             return True
+        if name.startswith("_") and folder in self._compiled:
+            return True
         return any(folder == built or folder.startswith(built + "/") or not built for built in self._builds_extensions)
+
+    @cached_property
+    def _compiled(self) -> frozenset[str]:
+        """Folders with compiled modules in them: another platform's build, or other options, may put more there."""
+        return frozenset(parent_of(path) for path in self._tree.files if path.endswith((".so", ".pyd", ".dylib")))
 
     @cached_property
     def _generated(self) -> frozenset[str]:

@@ -367,7 +367,12 @@ def _expects(expression: ast.expr) -> bool:
 
 
 def _is_open(content: bytes, tree: ast.Module) -> bool:
-    """Whether something else than a statement may bind names of the module: `exec`, or a write through `globals()`."""
+    """Whether something else than a statement may bind names of the module: `exec`, or a write through `globals()`.
+
+    A module with a set in a set, which no Python can make, is a template: `{{ name }}` is filled in before it runs.
+    """
+    if b"{{" in content and any(_is_placeholder(node) for node in ast.walk(tree)):
+        return True
     if not any(mark in content for mark in _OPEN_MARKS) or not _MAY_BE_OPEN.search(content):
         return False
     for node in ast.walk(tree):
@@ -377,6 +382,10 @@ def _is_open(content: bytes, tree: ast.Module) -> bool:
             if isinstance(child, ast.Subscript) and (dotted(child.value), dotted(child.slice)) == _OWN_MODULE:
                 return True
     return False
+
+
+def _is_placeholder(node: ast.AST) -> bool:
+    return isinstance(node, ast.Set) and len(node.elts) == 1 and isinstance(node.elts[0], ast.Set)
 
 
 def _opens(call: ast.Call, parent: ast.AST) -> bool:
