@@ -15,8 +15,10 @@ _PROPERTY: Final = re.compile(r"([^=:#;\[][^=:]*?)\s*[=:]\s*(.*?)\s*(?:\s[#;].*)
 _RANGE: Final = re.compile(r"([+-]?\d+)\.\.([+-]?\d+)")
 _NOT_IN_CLASS: Final = re.compile(r"[\\\[\]^&~|]|(?<!\w)-|-(?!\w)")
 """What means something else to Python between brackets than to an editor. Python even warns of `--`."""
-_MOST_STARS: Final = 6
-"""A glob with more could make its expression slow; it comes from the checked repository, and nobody writes one."""
+_TOKEN: Final = re.compile(r"\\.|\[[^\]/]*\]|\*+|.", re.DOTALL)
+_MOST_SEARCHES: Final = 3
+"""Wildcards of one glob that are tried at every place. Globs come from the checked repository: more would be slow."""
+_MOST_ALTERNATIVES: Final = 256
 _MOST_CHARACTERS: Final = 1024
 _MOST_NUMBERS: Final = 1000
 
@@ -85,31 +87,89 @@ def _parse(path: str, text: str) -> tuple[list[_Section], bool]:
 
 def _compile(glob: str) -> re.Pattern[str] | None:
     """The expression for paths below the file's folder; None for a glob that guard does not take on."""
-    if len(glob) > _MOST_CHARACTERS or glob.count("*") > _MOST_STARS * 2:
+    if len(glob) > _MOST_CHARACTERS:
         return None
     anywhere = "" if "/" in glob else "(?:.*/)?"
     try:
-        return re.compile(anywhere + _translate(glob.removeprefix("/")), re.DOTALL)
-    except (re.error, RecursionError):
+        alternatives = [_linear(one) for one in _without_braces(glob.removeprefix("/"))]
+        if not all(alternatives):
+            return None
+        return re.compile(f"{anywhere}(?:{'|'.join(filter(None, alternatives))})", re.DOTALL)
+    except (re.error, RecursionError, _TooMuch):
         return None
 
 
-def _translate(glob: str) -> str:
+class _TooMuch(Exception):
+    """A glob with more alternatives than anybody writes."""
+
+
+def _without_braces(glob: str) -> list[str]:
+    """The globs that the alternatives in braces stand for. A range of numbers, and braces without a comma, stay."""
+    if not _braces_balance(glob):
+        return [glob]
+    position = 0
+    for token in _TOKEN.findall(glob):
+        if token == "{":
+            close = _closing(glob, position + 1)
+            inside = glob[position + 1 : close]
+            if "," in inside:
+                before, behind = glob[:position], _without_braces(glob[close + 1 :])
+                options = [one for option in _split(inside) for one in _without_braces(option)]
+                if len(options) * len(behind) > _MOST_ALTERNATIVES:
+                    raise _TooMuch
+                return [before + option + rest for option in options for rest in behind]
+        position += len(token)
+    return [glob]
+
+
+def _split(inside: str) -> list[str]:
+    """The alternatives between braces, split at the commas that stand in no braces of their own."""
+    parts = [""]
+    depth = 0
+    for token in _TOKEN.findall(inside):
+        depth += (token == "{") - (token == "}")
+        if token == "," and not depth:
+            parts.append("")
+        else:
+            parts[-1] += token
+    return parts
+
+
+def _linear(glob: str) -> str | None:
+    """The expression for a glob without alternatives; None for one that could make a search go back and forth.
+
+    What stands before a further wildcard of the same reach may be taken at its first place, since the next wildcard
+    takes the rest: an atomic group.
+    """
+    pieces: list[list[str]] = [["", ""]]
+    for token in _TOKEN.findall(glob):
+        if token[0] == "*":
+            pieces.append(["." if len(token) > 1 else "[^/]", ""])
+        else:
+            pieces[-1][1] += token
+    balanced = _braces_balance(glob)
+    result = _translate(pieces[0][1], balanced)
+    searches = 0
+    for index, (reach, fixed) in enumerate(pieces[1:], 1):
+        if index + 1 < len(pieces) and pieces[index + 1][0] == reach:
+            result += f"(?>{reach}*?{_translate(fixed, balanced)})"
+        else:
+            result += f"{reach}*{_translate(fixed, balanced)}"
+            searches += 1
+    return result if searches <= _MOST_SEARCHES else None
+
+
+def _translate(glob: str, balanced: bool) -> str:
+    """The expression for what has neither wildcards nor alternatives."""
     result = ""
     position = 0
-    depth = 0
-    balanced = _braces_balance(glob)
+    balanced = balanced and _braces_balance(glob)
     while position < len(glob):
         char = glob[position]
         position += 1
         if char == "\\" and position < len(glob):
             result += re.escape(glob[position])
             position += 1
-        elif char == "*":
-            deep = glob.startswith("*", position)
-            while glob.startswith("*", position):
-                position += 1
-            result += ".*" if deep else "[^/]*"
         elif char == "?":
             result += "[^/]"
         elif char == "[":
@@ -120,7 +180,7 @@ def _translate(glob: str) -> str:
                 inside = glob[position:close]
                 negated = inside.startswith("!")
                 inside = re.sub(_NOT_IN_CLASS, r"\\\g<0>", inside[negated:])
-                result += f"[{'^' if negated else ''}{inside}]" if inside else r"\[\]"
+                result += f"[{'^/' if negated else ''}{inside}]" if inside else r"\[\]"
                 position = close + 1
         elif char == "{" and balanced:
             close = _closing(glob, position)
@@ -128,17 +188,9 @@ def _translate(glob: str) -> str:
             if (numbers := _RANGE.fullmatch(inside)) is not None:
                 result += _numbers(int(numbers[1]), int(numbers[2]))
                 position = close + 1
-            elif "," not in inside:
-                result += r"\{" + _translate(inside) + r"\}"
-                position = close + 1
             else:
-                result += "(?:"
-                depth += 1
-        elif char == "," and depth:
-            result += "|"
-        elif char == "}" and depth:
-            result += ")"
-            depth -= 1
+                result += r"\{" + _translate(inside, balanced) + r"\}"
+                position = close + 1
         else:
             result += re.escape(char)
     return result

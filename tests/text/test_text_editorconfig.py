@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,15 @@ def matches(glob: str, path: str) -> bool:
         (r"{\{}", "{{}", True),
         (r"{a\},b}", "a}", True),
         (r"{a\},b}", "b", True),
+        ("**/{x,y}/**/*.{js,ts}", "a/x/b/c.ts", True),
+        ("**/{x,y}/**/*.{js,ts}", "a/z/b/c.ts", False),
+        ("{*.py,*.js,docs/**/*.md}", "docs/a/b.md", True),
+        ("{{a,b},c}x", "bx", True),
+        ("*a*b*", "xaxbx", True),
+        ("*a*b*", "xbxax", False),
+        ("f*{1..12}*.py", "f12x.py", True),
+        ("a*[!a]*", "a,a/.2", False),
+        ("}**{1..3}", "}x1", False),
         ("[a--b].py", "-.py", True),
         ("[a-c].py", "b.py", True),
         (r"\*.py", "*.py", True),
@@ -69,3 +80,21 @@ def test_the_nearest_file_and_the_last_section_win() -> None:
 @given(st.text("*?[]{},.!\\/a-1", max_size=20))
 def test_no_glob_raises(glob: str) -> None:
     matches(glob, "a/a.a")
+
+
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "*a" * 100 + "b",
+        "**a" * 100 + "b",
+        "**a*a" * 50 + "b",
+        "{*,*}" * 6 + "b",
+        "{a,b}" * 50,
+        "{" * 400 + "a,b" + "}" * 400,
+        "?*" * 100 + "b",
+    ],
+)
+def test_no_glob_is_slow(glob: str) -> None:
+    start = time.process_time()
+    assert not matches(glob, "a" * 200)
+    assert time.process_time() - start < 2
