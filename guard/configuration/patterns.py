@@ -6,7 +6,7 @@ import posixpath
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guard.configuration.names import RuleNames
 from guard.configuration.settings import Config
@@ -14,13 +14,19 @@ from guard.configuration.settings import Config
 if TYPE_CHECKING:
     from guard.registry import Rule
 
+_MOST_WILDCARDS: Final = 3
+"""The configuration comes from the checked repository, and each wildcard more makes a search slower by a power."""
+
 Matcher = Callable[[str], bool]
 
 
 def fault_of(pattern: str) -> str | None:
-    """Why `pattern` can match nothing; None where it is good."""
+    """Why `pattern` cannot be used; None where it is good."""
     from pathspec import GitIgnoreSpec  # takes longer to import than the rest of the configuration
 
+    runs = [re.findall(r"\*+", part) for part in pattern.split("/")]
+    if max(map(len, runs)) > _MOST_WILDCARDS or sum("**" in run for run in runs) > _MOST_WILDCARDS:
+        return f"has more than {_MOST_WILDCARDS} wildcards in one part, or more than {_MOST_WILDCARDS} `**`"
     if pattern.startswith("#"):
         return "is a comment; write \\# for a name that begins with #"
     try:

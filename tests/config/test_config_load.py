@@ -11,6 +11,7 @@ import pytest
 from config_support import RULES, MemoryTree
 
 from guard.config import Config, ConfigError, Middleware, load
+from guard.configuration import patterns
 
 
 def loaded(contents: dict[str, str | bytes | None], start: str = "", *overrides: str) -> Config:
@@ -372,3 +373,11 @@ def test_loading_imports_nothing_heavy_without_need() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "good"),
+    [("test_*_*_*.py", True), ("**/a/**/b/**/*.py", True), ("*a*a*a*a", False), ("**/a" * 4, False)],
+)
+def test_patterns_that_would_be_slow_are_refused(pattern: str, good: bool) -> None:
+    assert (patterns.fault_of(pattern) is None) is good
