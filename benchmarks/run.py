@@ -129,6 +129,8 @@ def _measured(chosen: Sequence[Subject], rounds: int, timeout_s: float, scratch:
         def run(subject: Subject, *, memory: bool = False) -> Run:
             subject.prepare()
             environment = {**os.environ, **subject.environment}
+            # Where it is set, every run compiles its own modules anew, which nobody's installed tool does.
+            environment.pop("PYTHONDONTWRITEBYTECODE", None)
             return measure(subject.command, subject.folder, environment, timeout_s, memory=memory, log=log)
 
         for number in range(rounds + 1):

@@ -71,8 +71,6 @@ def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
             if resolution.missing is not None:
                 found += _missing_module(modules, path, statement, None, statement.module, resolution.missing)
             elif resolution.targets and not resolution.doubtful:
-                if statement.level == 0 and modules.layout.means_namesake(path, statement.module, resolution):
-                    continue
                 unbound = _unbound(modules, statement, resolution)
                 if unbound:
                     found += _missing_names(modules, path, statement, unbound, resolution)
@@ -97,6 +95,8 @@ def _missing_names(
     modules: Modules, path: str, statement: Import, unbound: Sequence[Alias], resolution: Resolution
 ) -> Iterator[BrokenImport]:
     facts, module = modules.facts[path], statement.module
+    if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
+        return
     guard = _guard(facts, statement, missing_module=False)
     if guard is None or _is_provided(modules, module, facts):
         return
