@@ -38,6 +38,8 @@ IMPLICIT: Final = frozenset(
 """What every module has without binding it. (A namespace package has no `__file__`; nobody imports that.)"""
 
 
+_MANY_MODULES: Final = 100
+"""So many modules a name is looked up through: far more than anybody writes, fewer than the interpreter's stack allows."""
 _FARTHEST: Final = 20
 """Imports followed for one reference. A longer chain is a circle."""
 
@@ -115,6 +117,8 @@ class Modules:
         if key in visiting:
             self._circles += 1
             return _Presence.NO  # a circle of imports binds nothing by itself
+        if len(visiting) > _MANY_MODULES:
+            return _Presence.YES  # what is not known is not missing
         circles = self._circles
         presence = self._lookup_in(target, name, visiting | {key})
         # Inside of a circle the answer "no" may be due to where the circle was entered.

@@ -57,3 +57,11 @@ def test_many_ways_through_star_imports(tmp_path: Path) -> None:
         "app/main.py": "from app.l0 import a, b, gone\n",
     }
     assert _codes(_checked(tmp_path, files)) == ["IMP002"]
+
+
+def test_a_long_chain_of_star_imports(tmp_path: Path) -> None:
+    """Followed as far as anybody writes, and not judged beyond."""
+    files = {f"m{n:03}.py": f"from m{n + 1:03} import *\n" for n in range(600)}
+    files |= {"m600.py": "x = 1\n", "near.py": "from m590 import x, y\n", "far.py": "from m000 import x, y\n"}
+    report = _checked(tmp_path, files)
+    assert [(finding.path, finding.code) for finding in report.findings] == [("near.py", "IMP002")]
