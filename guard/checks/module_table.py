@@ -39,7 +39,7 @@ IMPLICIT: Final = frozenset(
 
 
 _MANY_MODULES: Final = 100
-"""So many modules a name is looked up through: far more than anybody writes, fewer than the interpreter's stack allows."""
+"""A name is looked up through so many modules: far more than anybody writes, fewer than the stack allows."""
 _FARTHEST: Final = 20
 """Imports followed for one reference. A longer chain is a circle."""
 
