@@ -232,8 +232,11 @@ def reads_too_early(program: Program) -> Iterator[Violation]:
                 best = found.get(key)
                 if best is None or _weight(misplaced, program) < _weight(best, program):
                     found[key] = misplaced
-    for misplaced in found.values():
-        yield _too_early(misplaced)
+    kind = reach_of(program).kind
+    for (place, _), misplaced in found.items():
+        # Where only a test puts a production layer into the wrong place, the test is what is wrong, and MID001 says so.
+        if kind(misplaced.stack.place.path).rank <= kind(place.path).rank:
+            yield _too_early(misplaced)
 
 
 def _weight(misplaced: Misplaced, program: Program) -> tuple[bool, int, int]:
