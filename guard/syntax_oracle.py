@@ -201,17 +201,28 @@ def _diagnostic(row: _Row) -> Diagnostic:
 def _run(folder: str, target: tuple[int, int]) -> list[_Row] | None:
     """What ruff says of the files of `folder`; None where it died of one of them."""
     version = "py%d%d" % target
-    run = subprocess.run(
-        [
-            executable(),
-            *("check", "--isolated", "--no-cache", "--ignore-noqa", "--no-respect-gitignore", "--quiet", "--exit-zero"),
-            *("--target-version", version, "--select", _RULES, "--output-format", "json", "."),
-        ],
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=_environment(),
-    )
+    try:
+        run = subprocess.run(
+            [
+                executable(),
+                *(
+                    "check",
+                    "--isolated",
+                    "--no-cache",
+                    "--ignore-noqa",
+                    "--no-respect-gitignore",
+                    "--quiet",
+                    "--exit-zero",
+                ),
+                *("--target-version", version, "--select", _RULES, "--output-format", "json", "."),
+            ],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=_environment(),
+        )
+    except OSError as error:
+        raise EnvironmentFailed(f"cannot run {executable()}: {error.strerror or error}; pip install ruff") from error
     if run.returncode not in _LISTED:
         return None
     if run.returncode == 2 and version.encode() in run.stderr and target > _ALWAYS_KNOWN:

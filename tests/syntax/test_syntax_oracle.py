@@ -89,7 +89,7 @@ def test_the_environment_does_not_reach_ruff(monkeypatch: pytest.MonkeyPatch, tm
 
 def test_without_ruff_it_is_the_environment_that_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setattr(syntax_oracle, "executable", lambda: f"{tmp_path}/ruff")
-    with pytest.raises(EnvironmentFailed):
+    with pytest.raises(EnvironmentFailed, match=r"cannot run .*/ruff: No such file"):
         diagnose([b"x = 1\n"], (3, 11))
 
 
