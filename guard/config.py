@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from guard.configuration.convert import Conversion, Values
 from guard.configuration.discover import find_layers, override_layers
-from guard.configuration.names import RuleNames, resolve_selection, resolve_severities
+from guard.configuration.names import RuleNames, reserved_in, resolve_selection, resolve_severities
 from guard.configuration.patterns import ignored_in, matcher
 from guard.configuration.settings import Config, Middleware, Settings
 from guard.model import ConfigError
@@ -28,6 +28,7 @@ __all__ = [
     "ignored_in",
     "load",
     "matcher",
+    "reserved_in",
     "resolve_selection",
     "resolve_severities",
 ]

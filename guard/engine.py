@@ -12,13 +12,14 @@ import msgspec
 
 from guard import __version__
 from guard.cache import Cache
+from guard.checks import families
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
 from guard.model import Finding, Problem, Report, Severity, Violation
-from guard.program import Program
+from guard.program import NotGathered, Program
 from guard.registry import Rule, all_rules
 from guard.sources.tree import SourceFile, Tree
 from guard.suppress import UNUSED, apply
@@ -35,6 +36,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Processes; 0 for one per core that this process may use."""
     cache: Cache | None = None
     progress: Progress | None = None
+    problems: tuple[Problem, ...] = ()
+    """What the caller already knows will not be checked; it goes on the report."""
 
 
 class Judged(msgspec.Struct, frozen=True, array_like=True):
@@ -61,15 +64,18 @@ def check(
     started = time.perf_counter()
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
-    gathering = Gathering(target.version, config.python_limit)
+    gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     files = _chosen(tree, config)
     key = _result_key(tree, files, config, codes, gathering, target)
     judged = _remembered(cache, key)
     if judged is None:
 
-        def analyse() -> Judged:
+        def analyse(gathering: Gathering = gathering) -> Judged:
             facts, problems = collect(tree, files, gathering, options, cache)
-            return _judge(Program(tree, config, target, facts), codes, problems)
+            try:
+                return _judge(Program(tree, config, target, facts, gathering.only), codes, problems)
+            except NotGathered as more:
+                return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
 
         try:
             judged = analyse()
@@ -79,6 +85,7 @@ def check(
         _remember(cache, key, judged)
     findings = [finding for finding in judged.findings if within is None or within(finding.path)]
     problems_shown = [problem for problem in judged.problems if within is None or within(problem.path)]
+    problems_shown.extend(options.problems)
     if cache.complaint:
         problems_shown.append(Problem("", "cache", cache.complaint))
     return Report(
@@ -92,6 +99,13 @@ def check(
         suppressed=judged.suppressed,
         total_s=round(time.perf_counter() - started, 3),
     )
+
+
+def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
+    """The families of facts that rules need, by their codes; None where these are all that there are."""
+    letters = {code.rstrip("0123456789") for code in codes}
+    needed = frozenset(f.name for f in families() if not f.letters or not letters.isdisjoint(f.letters))
+    return None if len(needed) == len(families()) else needed
 
 
 def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
@@ -164,11 +178,13 @@ def collect(
         if key not in wanted:
             wanted[key] = Wanted(key, file)
     known: dict[str, FileFacts] = {}
-    for salted, value in cache.get_many([f"{salt}:{key}" for key in wanted]):
-        try:
-            known[salted.partition(":")[2]] = _FACTS.decode(value)
-        except (msgspec.DecodeError, msgspec.ValidationError):
-            continue
+    # What a run of every family has remembered holds all that a run of some of them wants.
+    for whole in dict.fromkeys((msgspec.structs.replace(gathering, only=None).salt, salt)):
+        for salted, value in cache.get_many([f"{whole}:{key}" for key in wanted if key not in known]):
+            try:
+                known[salted.partition(":")[2]] = _FACTS.decode(value)
+            except (msgspec.DecodeError, msgspec.ValidationError):
+                continue
     missing = [one for key, one in wanted.items() if key not in known]
     done = len(known)
 

@@ -27,6 +27,7 @@ import msgspec
 from guard import __version__
 from guard.checks import families
 from guard.checks.packing import pack
+from guard.families import AnyFamily
 from guard.parse import Parsed, kind_of, parse, parse_newer
 from guard.sources.tree import Reader, SourceFile, Tree, Unreadable
 from guard.syntax_oracle import UNREAD, Diagnostic, diagnose, oracle_version
@@ -64,6 +65,18 @@ class Gathering(msgspec.Struct, frozen=True):
     """The deployed Python."""
     python_limit: int
     """Bytes. A larger Python file is a problem, not a parse."""
+    only: frozenset[str] | None = None
+    """The names of the families whose facts are gathered; None for all of them."""
+
+    @property
+    def families(self) -> tuple[AnyFamily, ...]:
+        """The families whose facts are gathered."""
+        return tuple(family for family in families() if self.only is None or family.name in self.only)
+
+    @property
+    def asks_oracle(self) -> bool:
+        """Whether a family wants to know what the syntax oracle says; else only files that do not parse need it."""
+        return any(family.sees_unparsed for family in self.families)
 
     @property
     def salt(self) -> str:
@@ -75,7 +88,7 @@ class Gathering(msgspec.Struct, frozen=True):
             oracle_version(),
             "%d.%d" % self.target,
             str(self.python_limit),
-            *(f"{family.name}={family.version}" for family in families()),
+            *(f"{family.name}={family.version}" for family in self.families),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
@@ -127,13 +140,13 @@ def gather_batch(batch: Sequence[Wanted], reader: Reader, gathering: Gathering) 
             gathered[wanted.key] = FileFacts("text", False, {}, (problem.kind, problem.message))
             continue
         contents.append((wanted, content, kind_of(hint, content[:256])))
-    checked = [content for _, content, kind in contents if kind == "python"]
+    checked = [content for _, content, kind in contents if kind == "python" and gathering.asks_oracle]
     diagnostics = iter(diagnose(checked, gathering.target) if checked else [])
     with warnings.catch_warnings():
         # The parser warns of what it reads (`\d` in a plain string); what is worth telling the rules tell.
         warnings.simplefilter("ignore")
         for wanted, content, kind in contents:
-            found = next(diagnostics) if kind == "python" else []
+            found = next(diagnostics) if kind == "python" and gathering.asks_oracle else []
             if _worker is not None:
                 _worker.end_if_stopped()
             try:
@@ -149,7 +162,7 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
     if len(content) < 1024 and content.startswith(_LFS_HEAD):
         return FileFacts("text", False, {}, ("lfs-pointer", "a Git LFS pointer: its content is not in this tree"))
     parts: dict[str, msgspec.Raw] = {}
-    for family in families():
+    for family in gathering.families:
         if family.see_bytes is not None and (family.see_python is None or kind == "text"):
             facts = family.see_bytes(content, kind)
             if facts is not None:
@@ -157,20 +170,23 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
     if kind == "text":
         return FileFacts(kind, True, parts)
     parsed = parse(content, kind, tuple(diagnostics), gathering.target)
+    if parsed.tree is None and kind == "python" and not gathering.asks_oracle:
+        diagnostics = diagnose([content], gathering.target)[0]
+        parsed = parse(content, kind, tuple(diagnostics), gathering.target)
     if parsed.tree is None and parsed.readable_by_newer:
         parsed = parse_newer(parsed)
     try:
-        _see_python(parsed, parts)
+        _see_python(parsed, parts, gathering.families)
     except (RecursionError, MemoryError):
         return FileFacts(kind, False, parts, _TOO_DEEP)
     unread = parsed.tree is not None and any(diagnostic.code == UNREAD for diagnostic in diagnostics)
     return FileFacts(kind, parsed.tree is not None, parts, _TOO_DEEP if parsed.too_deep or unread else None)
 
 
-def _see_python(parsed: Parsed, parts: dict[str, msgspec.Raw]) -> None:
+def _see_python(parsed: Parsed, parts: dict[str, msgspec.Raw], seeing: Sequence[AnyFamily]) -> None:
     watching = [
         (family, family.see_python(parsed))
-        for family in families()
+        for family in seeing
         if family.see_python is not None and (parsed.tree is not None or family.sees_unparsed)
     ]
     with walking(parsed.tree or _NOTHING, [collector for _, collector in watching]) as module:

@@ -49,6 +49,9 @@ class Family(msgspec.Struct, Generic[F, L], frozen=True):
     see_bytes: Callable[[bytes, str], F | None] | None = None
     sees_unparsed: bool = False
     """Whether `see_python` is asked also about files that nothing could parse; its collector then sees no node."""
+    letters: tuple[str, ...] = ()
+    """The rules that need it, by the letters of their codes, so that a run without them need not gather it. Empty for
+    what every run needs. A rule that asks for facts of another family gets them too, for the price of a second look."""
 
 
 AnyFamily = Family[Any, Any]

@@ -173,6 +173,7 @@ PROBLEM_KINDS: Mapping[str, bool] = {
     "crash": True,
     "unmerged": True,
     "bad-name": True,
+    "not-checked": True,
     "outside-tree": False,
     "submodule": False,
     "lfs-pointer": False,

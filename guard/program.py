@@ -19,10 +19,27 @@ F = TypeVar("F")
 L = TypeVar("L")
 
 
+class NotGathered(Exception):
+    """Facts of a family were asked for that this run has not gathered. `family` is its name."""
+
+    def __init__(self, family: str) -> None:
+        super().__init__(family)
+        self.family = family
+
+
 class Program:
     """One tree, seen. Facts are decoded and families linked when a rule first asks, once."""
 
-    def __init__(self, tree: Tree, config: Config, target: TargetPython, files: Mapping[str, FileFacts]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        config: Config,
+        target: TargetPython,
+        files: Mapping[str, FileFacts],
+        gathered: frozenset[str] | None = None,
+    ) -> None:
+        """`gathered` names the families that `files` hold facts of; None for all."""
+        self._gathered = gathered
         self.tree = tree
         self.config = config
         self.target = target
@@ -34,9 +51,14 @@ class Program:
         """What is derived from the whole program and belongs to no family, by name; for its owner's use only."""
 
     def facts(self, family: Family[F, Any]) -> Mapping[str, F]:
-        """The family's facts by path; a path is left out where the family remembers nothing of it."""
+        """The family's facts by path; a path is left out where the family remembers nothing of it.
+
+        Raises NotGathered where the run has left the family out; the engine then gathers it too, and judges anew.
+        """
         found = self._facts.get(family.name)
         if found is None:
+            if self._gathered is not None and family.name not in self._gathered:
+                raise NotGathered(family.name)
             found = self._facts[family.name] = self._decode(family)
         return found
 

@@ -216,4 +216,6 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
     )
 
 
-FAMILY: Final[Family[ClassesFacts, Classes]] = Family("classes", 3, ClassesFacts, Classes, see_python=ClassCollector)
+FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
+    "classes", 3, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+)

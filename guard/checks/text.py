@@ -202,7 +202,9 @@ def _link(program: Program) -> TextTruth:
     return TextTruth(program, program.facts(FAMILY))
 
 
-FAMILY: Final[Family[TextFacts, TextTruth]] = Family("text", 2, TextFacts, _link, see_bytes=see_bytes)
+FAMILY: Final[Family[TextFacts, TextTruth]] = Family(
+    "text", 2, TextFacts, _link, see_bytes=see_bytes, letters=("EOL", "TXT")
+)
 
 
 def conflict_paths(program: Program) -> frozenset[str]:

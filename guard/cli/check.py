@@ -14,9 +14,9 @@ import click
 
 from guard.cache import Cache, open_default
 from guard.cli.output import parse_outputs, write_outputs, write_stdout
-from guard.config import load, resolve_selection
+from guard.config import load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import Report
+from guard.model import Problem, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
 from guard.report.tally import counted
@@ -87,7 +87,11 @@ def command(
     config = load(tree, _start(tree, within.prefixes), overrides, rules=rules)
     codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
     with closing(Cache(None) if no_cache else open_default()) as cache, _progress() as progress:
-        options = Options(jobs=jobs or 0, cache=cache, progress=progress)
+        lacking = tuple(
+            Problem("", "not-checked", f"this version of guard has no {family} rules, which are selected")
+            for family in reserved_in(config, _split(select))
+        )
+        options = Options(jobs=jobs or 0, cache=cache, progress=progress, problems=lacking)
 
         def run(on: Tree) -> Report:
             return check(on, config, codes, options, within.matches)

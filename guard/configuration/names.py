@@ -16,6 +16,11 @@ SIMILAR: Final = 75
 """Percent of likeness (Indel distance) from which a name is offered as what may have been meant."""
 
 
+RESERVED: Final = frozenset({"ENV", "TMO", "NET", "ORD", "TST", "SSOT", "IMG", "REF", "DEP"})
+"""Families whose rules come with a later version. To select one is no mistake, so that one configuration serves many
+versions of guard; but it is told, since what it asks for is not checked."""
+
+
 class Specificity(enum.IntEnum):
     """How narrowly a name picks rules; the narrower one wins."""
 
@@ -95,8 +100,8 @@ def resolve_selection(
     the one that ignores. A `gate` leaves out the rules that are not its own, except those that the command line
     selects by code or slug. A severity of `off` ignores.
 
-    Raises ConfigError for names that no rule has, and when no rule is left: a run that checks nothing is
-    never clean.
+    Families of `RESERVED` are passed over: see `reserved_in`. Raises ConfigError for names that no rule has, and when
+    no rule is left: a run that checks nothing is never clean.
     """
     names = RuleNames(rules)
     wishes: list[tuple[Named, _Wish]] = []
@@ -105,6 +110,8 @@ def resolve_selection(
     def wish(entries: Iterable[str], option: str, from_command_line: bool, ignores: bool) -> None:
         for entry in entries:
             named = names.find(entry)
+            if named is None and entry.upper() in RESERVED:
+                continue
             if named is None:
                 errors.append(f'{option}: no rule is called "{entry}"{names.guess(entry)}')
             else:
@@ -133,6 +140,11 @@ def resolve_selection(
         at_gate = f" at the gate {gate.value}" if gate else ""
         raise ConfigError([f"no rule is left to run{at_gate}: see select and ignore"])
     return enabled
+
+
+def reserved_in(config: Config, select: Sequence[str]) -> list[str]:
+    """The families that a run selects and that this version has no rules of, sorted."""
+    return sorted({entry.upper() for entry in select or config.select} & RESERVED)
 
 
 def _by_name(wish: _Wish) -> bool:

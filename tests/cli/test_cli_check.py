@@ -108,6 +108,16 @@ def test_staged_and_revisions_are_apart_from_the_files(repo: Path, tmp_path: Pat
 # Mistakes
 
 
+def test_what_a_later_version_checks_is_not_clean_in_this_one(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "clean", {"a.py": b"a = 1\n"})
+    assert inside("check", "--select", "IMP", cwd=folder).code == 0
+    run = inside("check", "--select", "IMP,IMG", "--output", "concise", cwd=folder)
+    assert (run.code, run.out) == (
+        3,
+        "problem not-checked: this version of guard has no IMG rules, which are selected\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -120,6 +130,7 @@ def test_staged_and_revisions_are_apart_from_the_files(repo: Path, tmp_path: Pat
         (["--output", "json:no/such/folder/x"], 4, "guard: no/such/folder/x: cannot be written: No such file"),
         (["--output", "json:app"], 4, "guard: app: cannot be written: Is a directory"),
         (["--select", "IMP0001"], 2, 'guard: --select: no rule is called "IMP0001", did you mean "IMP001"?'),
+        (["--select", "IMG"], 2, "guard: no rule is left to run"),
         (["--ignore", "missing-modul"], 2, 'did you mean "missing-module"?'),
         (["--select", "\x1b[31m"], 2, "guard: --select: no rule is called"),
         (["--config", "selct=['IMP']"], 2, 'selct: unknown key, did you mean "select"?'),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from config_support import RULES
 
-from guard.config import Config, ConfigError, ignored_in, matcher, resolve_selection, resolve_severities
-from guard.configuration.names import RuleNames
+from guard.config import Config, ConfigError, ignored_in, matcher, reserved_in, resolve_selection, resolve_severities
+from guard.configuration.names import RESERVED, RuleNames
 from guard.model import Gate, Severity
+from guard.registry import all_rules
 
 ALL = {"EOL001", "IMP001", "IMP002", "MID001", "MID005", "SUP001"}
 AT_COMMIT = {"EOL001", "IMP001", "IMP002", "SUP001"}
@@ -67,6 +68,16 @@ def test_unknown_names_on_the_command_line_are_all_told() -> None:
         '--select: no rule is called "missing-nam", did you mean "missing-name"?',
         '--ignore: no rule is called "MIDD", did you mean "MID"?',
     ]
+
+
+def test_families_of_later_versions_are_told_and_passed_over() -> None:
+    assert resolved(None, "IMP img", "ENV") == resolved(None, "IMP", "")
+    assert reserved_in(Config(), ["IMP", "img", "ENV"]) == ["ENV", "IMG"]
+    assert reserved_in(Config(select=("IMG",)), ["IMP"]) == []
+    assert reserved_in(Config(select=("ALL", "IMG")), []) == ["IMG"]
+    assert not RESERVED & {rule.family for rule in all_rules().values()}
+    with pytest.raises(ConfigError, match="no rule is left to run"):
+        resolved(None, "IMG", "")
 
 
 def test_a_run_without_rules_is_an_error_and_never_clean() -> None:

@@ -17,7 +17,7 @@ import guard.facts
 from guard.cache import Cache
 from guard.facts import FileFacts, Gathering, key_of
 from guard.sources.tree import REGULAR, SourceFile
-from guard.syntax_oracle import Diagnostic
+from guard.syntax_oracle import Diagnostic, diagnose
 from tests.engine.support import git, inside, outside, repository, without_privilege, write
 
 FILES = {
@@ -74,6 +74,40 @@ def test_each_content_is_looked_at_once(repo: Path, spy: Spy) -> None:
     assert spy.run(repo, "--ignore", "IMP") == ([], 1)
 
 
+def test_a_selection_gathers_what_its_rules_need(
+    repo: Path, tmp_path: Path, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    def oracle(contents: Sequence[bytes], target: tuple[int, int]) -> list[list[Diagnostic]]:
+        asked.extend(contents)
+        return diagnose(contents, target)
+
+    monkeypatch.setattr(guard.facts, "diagnose", oracle)
+    write(
+        repo,
+        {"newer.py": b"type Pair = tuple[int, int]\n", "bad.py": b"def (\n", "user.py": b"from newer import Gone\n"},
+    )
+    assert len(spy.run(repo, "--select", "IMP", code=3)[0]) == 7
+    # Only of what the running Python does not parse the oracle is asked, which reads newer syntax too.
+    assert set(asked) <= {b"type Pair = tuple[int, int]\n", b"def (\n"}
+    assert b"def (\n" in asked
+    assert spy.run(repo, "--select", "IMP", code=3) == ([], 0)
+    # A run of everything looks again; a selection after it finds all that it needs.
+    assert len(spy.run(repo, code=1)[0]) == 7
+    assert spy.run(repo, "--select", "SYN,TXT", code=1) == ([], 1)
+
+
+def test_a_rule_that_asks_for_more_than_its_family_gets_it(
+    repo: Path, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard.engine, "needed_families", lambda codes: frozenset({"suppressions"}))
+    (repo / "user.py").write_bytes(b"from a import gone\n")
+    seen, judged = spy.run(repo, "--select", "IMP002", code=1)
+    assert judged == 2
+    assert seen.count(b"from a import gone\n") == 2
+
+
 def test_a_renamed_file_is_not_looked_at_again(repo: Path, spy: Spy) -> None:
     spy.run(repo)
     (repo / "a.py").rename(repo / "c.py")
@@ -113,6 +147,7 @@ def test_the_key_covers_what_facts_depend_on(monkeypatch: pytest.MonkeyPatch) ->
         Gathering((3, 11), 1_000).salt,
         Gathering((3, 12), 1_000).salt,
         Gathering((3, 11), 2_000).salt,
+        Gathering((3, 11), 1_000, frozenset({"modules"})).salt,
     }
     changes: list[tuple[object, str, object]] = [
         (guard.facts, "__version__", "99"),
@@ -128,7 +163,7 @@ def test_the_key_covers_what_facts_depend_on(monkeypatch: pytest.MonkeyPatch) ->
                 value = lambda fewer=fewer: fewer  # noqa: E731
             patch.setattr(target, name, value)
             salts.add(Gathering((3, 11), 1_000).salt)
-    assert len(salts) == 8
+    assert len(salts) == 9
     oid = "0" * 40
     kinds = ("a.py", "a.pyi", "a", "a.txt")
     assert len({key_of(SourceFile(path, REGULAR, oid)) for path in kinds}) == 4
