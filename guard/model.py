@@ -183,6 +183,19 @@ PROBLEM_KINDS: Mapping[str, bool] = {
 """Every kind of problem. The ones that are not fatal name what a repository leaves out on purpose."""
 
 
+class Since(msgspec.Struct, frozen=True):
+    """What a report was compared with, where it holds only findings that are new."""
+
+    rev: str
+    """As the user named it."""
+    commit: str
+    """The full id of the commit that was compared with."""
+    unchanged: int
+    """Findings that were there before, and are left out of the report."""
+    fixed: int
+    """Findings that were there before, and are gone."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one run, complete: every output format is a function of this value."""
 
@@ -195,6 +208,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...]
     suppressed: int = 0
     baselined: int = 0
+    since: Since | None = None
     total_s: float = 0.0
     timings: Mapping[str, float] = {}
 

@@ -16,7 +16,7 @@ from guard.cache import Cache, open_default
 from guard.cli.output import parse_outputs, write_outputs, write_stdout
 from guard.config import load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import Problem, Report
+from guard.model import GuardError, Problem, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
 from guard.report.tally import counted
@@ -25,12 +25,14 @@ from guard.sources.tree import Tree
 
 if TYPE_CHECKING:
     from guard.fixing import Fixed
+    from guard.sources.locate import PathFilter
 
 
 @click.command("check")
 @click.argument("paths", nargs=-1, type=click.Path())
 @click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
 @click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
+@click.option("--since", metavar="REV", help="Report only what is new since a revision, and not what was there before.")
 @click.option("--select", metavar="CODES", multiple=True, help="Rules to run: codes, families or slugs, by commas.")
 @click.option("--ignore", metavar="CODES", multiple=True, help="Rules to leave out.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, and report the rest.")
@@ -53,6 +55,7 @@ def command(
     paths: tuple[str, ...],
     staged: bool,
     rev: str | None,
+    since: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fix: bool,
@@ -78,6 +81,8 @@ def command(
         raise click.UsageError("--staged and --rev exclude one another")
     if unsafe_fixes and not (fix or show_diff):
         raise click.UsageError("--unsafe-fixes goes with --fix or --diff")
+    if (fix or show_diff) and since:
+        raise click.UsageError("--fix and --diff mend old findings too, so they do not go with --since")
     if (fix or show_diff) and (staged or rev):
         raise click.UsageError("--fix and --diff work on files on disk, not with --staged or --rev")
     # A run makes millions of objects that live to its end; the cyclic collector would walk them for nothing.
@@ -97,6 +102,8 @@ def command(
             return check(on, config, codes, options, within.matches)
 
         report = run(tree)
+        if since is not None:
+            report = _new_since(since, report, tree, within, lambda base: check(base, config, codes, options))
         if fix or show_diff:
             report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
     enabled = {code: rule for code, rule in rules.items() if code in codes}
@@ -109,6 +116,16 @@ def _start(tree: Tree, prefixes: tuple[str, ...]) -> str:
     """The folder whose configuration holds: the closest one above all the paths."""
     folders = [posixpath.dirname(prefix) if prefix in tree.files else prefix for prefix in prefixes]
     return posixpath.commonpath(folders) if folders else ""
+
+
+def _new_since(rev: str, report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report]) -> Report:
+    """The report with only what is new since a revision. Raises GuardError where there is no git, or no such commit."""
+    from guard.since import base_of, narrowed
+
+    if tree.git is None:
+        raise GuardError("--since needs a git repository, and there is none here")
+    base = base_of(tree.git, rev, tree)
+    return narrowed(report, run(base), base, tree, rev, within.matches)
 
 
 def _split(values: tuple[str, ...]) -> list[str]:

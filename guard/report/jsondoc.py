@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from guard.model import Finding, Problem, Report
+from guard.model import Finding, Problem, Report, Since
 from guard.report.context import RenderContext
 from guard.report.escape import encodable
 
@@ -89,6 +89,7 @@ class ReportJson(msgspec.Struct, frozen=True):
     findings: tuple[FindingJson, ...]
     suppressed: int
     baselined: int
+    since: Since | None
     problems: tuple[ProblemJson, ...]
     exit_code: int
     timing: TimingJson
@@ -104,6 +105,7 @@ def render(report: Report, _context: RenderContext) -> str:
         findings=tuple(map(finding_json, report.findings)),
         suppressed=report.suppressed,
         baselined=report.baselined,
+        since=since_json(report),
         problems=tuple(map(problem_json, report.problems)),
         exit_code=report.exit_code,
         timing=timing_json(report),
@@ -120,6 +122,11 @@ def encoded(document: msgspec.Struct | list[msgspec.Struct], indent: int = 0) ->
 def tree_json(report: Report) -> TreeJson:
     """What was checked."""
     return TreeJson(report.tree_kind, encodable(report.tree_label))
+
+
+def since_json(report: Report) -> Since | None:
+    """What the findings were compared with, in characters that JSON can hold."""
+    return report.since and msgspec.structs.replace(report.since, rev=encodable(report.since.rev))
 
 
 def timing_json(report: Report) -> TimingJson:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from guard.model import Report
+from guard.model import Report, Since
 from guard.report.context import RenderContext
 from guard.report.jsondoc import (
     SCHEMA_VERSION,
@@ -19,6 +19,7 @@ from guard.report.jsondoc import (
     encoded,
     finding_json,
     problem_json,
+    since_json,
     timing_json,
     tree_json,
 )
@@ -42,6 +43,7 @@ class SummaryLine(msgspec.Struct, frozen=True, tag_field="type", tag="summary"):
     findings: int
     suppressed: int
     baselined: int
+    since: Since | None
     problems: int
     exit_code: int
     timing: TimingJson
@@ -62,6 +64,7 @@ def render(report: Report, _context: RenderContext) -> str:
             findings=len(report.findings),
             suppressed=report.suppressed,
             baselined=report.baselined,
+            since=since_json(report),
             problems=len(report.problems),
             exit_code=report.exit_code,
             timing=timing_json(report),

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from guard.model import Finding, Impact, Report, Severity
+from guard.report.escape import visible
 
 
 class Tally(NamedTuple):
@@ -100,12 +101,15 @@ def fixable(findings: Iterable[Finding]) -> tuple[int, int]:
 
 
 def set_aside(report: Report) -> list[str]:
-    """`3 suppressed` and `120 in the baseline`, where there are any."""
+    """`3 suppressed`, `120 in the baseline` and `9 known since main, 2 fixed`, where there are any."""
     parts = []
     if report.suppressed:
         parts.append(f"{report.suppressed:,} suppressed")
     if report.baselined:
         parts.append(f"{report.baselined:,} in the baseline")
+    if report.since is not None:
+        known = f"{report.since.unchanged:,} known since {visible(report.since.rev)}"
+        parts.append(f"{known}, {report.since.fixed:,} fixed" if report.since.fixed else known)
     return parts
 
 

@@ -15,6 +15,7 @@ from guard.model import (
     Related,
     Report,
     Severity,
+    Since,
     Span,
 )
 from guard.registry import Rule
@@ -171,5 +172,6 @@ REPORTS = st.builds(
     ).map(tuple),
     suppressed=st.integers(0, 2),
     baselined=st.integers(0, 2),
+    since=st.none() | st.builds(Since, ANY_TEXT, st.just("0" * 40), st.integers(0, 3), st.integers(0, 3)),
     total_s=st.floats(0, 100),
 )

@@ -33,6 +33,7 @@ def test_the_document() -> None:
         "files": {"found": 42, "analysed": 42},
         "suppressed": 2,
         "baselined": 3,
+        "since": None,
         "exit_code": 3,
         "timing": {"total_s": 0.25},
     }
