@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from guard import __version__
+from guard import __version__, baseline
 from guard.cache import Cache
 from guard.checks import families
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
@@ -18,9 +18,10 @@ from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
-from guard.model import Finding, Problem, Report, Severity, Violation
+from guard.model import Finding, GuardError, Problem, Report, Severity, Violation
 from guard.program import NotGathered, Program
 from guard.registry import Rule, all_rules
+from guard.rules.sup_baseline import stale
 from guard.sources.tree import SourceFile, Tree
 from guard.suppress import UNUSED, apply
 from guard.target import TargetPython, target_python
@@ -46,6 +47,7 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...]
     suppressed: int
+    baselined: int
     found: int
     analysed: int
 
@@ -97,6 +99,7 @@ def check(
         findings=tuple(findings),
         problems=tuple(problems_shown),
         suppressed=judged.suppressed,
+        baselined=judged.baselined,
         total_s=round(time.perf_counter() - started, 3),
     )
 
@@ -242,12 +245,35 @@ def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> 
         for finding in (*outcome.kept, *_findings(program, hygiene))
         if finding.code not in ignored(finding.path)
     ]
-    findings.sort(key=lambda finding: finding.sort_key)
     problems = [*problems, *_unparsed(program, findings)]
+    known = baseline.apply(
+        findings,
+        known_entries(program.tree, program.config),
+        codes,
+        program.tree.files.__contains__,
+        whole.__contains__,
+    )
+    findings = [*known.kept, *_findings(program, [(rules[baseline.STALE], v) for v in stale(program, known.stale)])]
+    findings.sort(key=lambda finding: finding.sort_key)
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)
     listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
-    return Judged(tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, listed, analysed)
+    return Judged(tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed)
+
+
+def known_entries(tree: Tree, config: Config) -> tuple[baseline.Placed, ...]:
+    """What the baseline of the configuration holds, as the tree has it; nothing where none is configured.
+
+    Raises GuardError where the file is not there, or is none: without it every old finding would be told as new.
+    """
+    if not config.baseline:
+        return ()
+    content = tree.read(config.baseline) if config.baseline in tree.files else None
+    if content is None:
+        raise GuardError(
+            f"{config.baseline}: the baseline is not in the {tree.kind}; run: guard baseline write, and add the file"
+        )
+    return baseline.parse(content, config.baseline)
 
 
 _NOT_ANALYSED = frozenset({"unreadable", "missing-object", "too-large", "crash", "lfs-pointer", "unparsable"})

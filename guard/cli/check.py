@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import click
+import msgspec
 
 from guard.cache import Cache, open_default
 from guard.cli.output import parse_outputs, write_outputs, write_stdout
@@ -20,7 +21,7 @@ from guard.model import GuardError, Problem, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
 from guard.report.tally import counted
-from guard.sources.locate import open_tree
+from guard.sources.locate import name_in, open_tree
 from guard.sources.tree import Tree
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
 @click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
 @click.option("--since", metavar="REV", help="Report only what is new since a revision, and not what was there before.")
+@click.option("--baseline", metavar="FILE", help="Leave out the findings that this file of the repository knows.")
 @click.option("--select", metavar="CODES", multiple=True, help="Rules to run: codes, families or slugs, by commas.")
 @click.option("--ignore", metavar="CODES", multiple=True, help="Rules to leave out.")
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, and report the rest.")
@@ -56,6 +58,7 @@ def command(
     staged: bool,
     rev: str | None,
     since: str | None,
+    baseline: str | None,
     select: tuple[str, ...],
     ignore: tuple[str, ...],
     fix: bool,
@@ -90,6 +93,8 @@ def command(
     rules = all_rules()
     tree, within = open_tree(paths, staged=staged, rev=rev)
     config = load(tree, _start(tree, within.prefixes), overrides, rules=rules)
+    if baseline is not None:
+        config = msgspec.structs.replace(config, baseline=name_in(tree, baseline))
     codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
     with closing(Cache(None) if no_cache else open_default()) as cache, _progress() as progress:
         lacking = tuple(
@@ -103,7 +108,8 @@ def command(
 
         report = run(tree)
         if since is not None:
-            report = _new_since(since, report, tree, within, lambda base: check(base, config, codes, options))
+            everything = msgspec.structs.replace(config, baseline="")
+            report = _new_since(since, report, tree, within, lambda base: check(base, everything, codes, options))
         if fix or show_diff:
             report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
     enabled = {code: rule for code, rule in rules.items() if code in codes}

@@ -14,6 +14,7 @@ import click
 from guard import __version__
 
 _COMMANDS: Final = {
+    "baseline": "Keep a file of the findings that are known, so that only new ones are told.",
     "check": "Check a tree: the work tree, the index, a revision, or a plain folder.",
     "config": "Show the configuration, and what was detected and why.",
     "rule": "Explain a rule, or list all of them.",

@@ -128,6 +128,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         tuple[Pattern, ...],
         Meta(description="Files whose findings have the impact `tooling`, beside those that are recognised."),
     ] = ()
+    baseline: Annotated[
+        str,
+        Meta(
+            description="A file of the repository with the findings that are known, which are left out. "
+            "`guard baseline write` makes it.",
+            extra={"expected": 'a file of the repository, such as "guard-baseline.jsonl"'},
+        ),
+    ] = ""
     target_python: Annotated[
         Version,
         Meta(

@@ -1,4 +1,4 @@
-"""Comments that suppress nothing are removed, or shortened to what they still suppress."""
+"""Comments that suppress nothing are removed, or shortened to what they still suppress; stale baseline entries go."""
 
 from __future__ import annotations
 
@@ -25,4 +25,10 @@ def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | None:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-FIXES: Final[Mapping[str, Fixer]] = {"SUP001": remove_unused}
+def remove_stale(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+    """SUP004: leave out the lines of the entries."""
+    gone = {finding.span.line for finding in findings}
+    return b"".join(line for number, line in enumerate(content.splitlines(keepends=True), 1) if number not in gone)
+
+
+FIXES: Final[Mapping[str, Fixer]] = {"SUP001": remove_unused, "SUP004": remove_stale}

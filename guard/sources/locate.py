@@ -64,6 +64,19 @@ def open_tree(paths: Sequence[str], *, staged: bool = False, rev: str | None = N
     return _with_paths(WorkTree(git), git, paths, places)
 
 
+def name_in(tree: Tree, path: str) -> str:
+    """The name in `tree` of a file that a command line names, there or not. Raises GuardError for one outside.
+
+    In a tree without a place on disk, paths count from its root.
+    """
+    if tree.root is None:
+        return _from_root(path)
+    place, root = _place(path), os.path.realpath(tree.root)
+    if os.path.commonpath((root, place)) != root or place == root:
+        raise GuardError(f"{path} is outside of {root}")
+    return _below(root, place)
+
+
 def _with_paths(tree: Tree, git: Git, paths: Sequence[str], places: Sequence[str]) -> tuple[Tree, PathFilter]:
     """The tree with its filter. Raises for a path that is no part of the tree: it would go unchecked, unsaid."""
     prefixes = [_relative(git, place) for place in places]

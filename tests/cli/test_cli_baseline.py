@@ -1,0 +1,192 @@
+"""`guard baseline`, and `guard check` with a baseline, in real repositories."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.engine.support import git, inside, repository
+
+FILE = "guard-baseline.jsonl"
+FILES = {
+    ".gitattributes": b"*.py text eol=lf\n*.toml text eol=lf\n",
+    "guard.toml": b'baseline = "guard-baseline.jsonl"\n',
+    "app/__init__.py": b"present = 1\n",
+    "app/a.py": b"from app import lost\n",
+    "app/b.py": b"from app import lost\nfrom app import lost as again\n",
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A repository with old findings, all of them in its baseline."""
+    folder = repository(tmp_path / "repo", FILES)
+    run = inside("baseline", "write", cwd=folder)
+    assert (run.code, run.out) == (0, "")
+    assert f"3 findings written to {FILE}" in run.err
+    git(folder, "add", FILE)
+    git(folder, "commit", "--quiet", "--message", "the baseline")
+    return folder
+
+
+def found(folder: Path, *arguments: str) -> list[tuple[str, int, str]]:
+    run = inside("check", "--output", "json", *arguments, cwd=folder)
+    return [(one["path"], one["line"], one["code"]) for one in json.loads(run.out)["findings"]]
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    return [json.loads(line) for line in (folder / FILE).read_text().splitlines()]
+
+
+def test_known_findings_are_left_out_and_counted(repo: Path) -> None:
+    run = inside("check", cwd=repo)
+    assert run.code == 0
+    assert "3 in the baseline" in run.out
+    assert json.loads(inside("check", "--output", "json", cwd=repo).out)["baselined"] == 3
+    assert [(line["path"], line["code"]) for line in lines(repo)] == [
+        ("app/a.py", "IMP002"),
+        ("app/b.py", "IMP002"),
+        ("app/b.py", "IMP002"),
+    ]
+    before = (repo / FILE).read_bytes()
+    assert inside("baseline", "write", cwd=repo).code == 0
+    assert (repo / FILE).read_bytes() == before
+    # The index and a revision have their own copy of it.
+    assert inside("check", "--staged", cwd=repo).code == 0
+    assert inside("check", "--rev", "HEAD", cwd=repo).code == 0
+
+
+def test_no_old_finding_hides_a_new_one(repo: Path) -> None:
+    (repo / "app/a.py").write_bytes(b"import os\nfrom app import lost\nfrom app import lost\n")
+    (repo / "app/c.py").write_bytes(b"from app import lost\n")
+    assert found(repo) == [("app/a.py", 3, "IMP002"), ("app/c.py", 1, "IMP002")]
+
+
+def test_a_moved_file_takes_its_entries_along_and_a_copy_does_not(repo: Path) -> None:
+    (repo / "app/a.py").rename(repo / "app/moved.py")
+    assert found(repo) == []
+    (repo / "app/copy.py").write_bytes(b"from app import lost\n")
+    assert len(found(repo)) == 1
+
+
+def test_mended_findings_leave_stale_entries_which_fix_and_prune_remove(repo: Path) -> None:
+    (repo / "app/b.py").write_bytes(b"from app import lost\n")
+    (repo / "app/a.py").unlink()
+    before = (repo / FILE).read_bytes()
+    stale = {line for line, entry in enumerate(lines(repo), 1) if entry["path"] == "app/a.py"}
+    told = found(repo)
+    assert [(path, code) for path, _, code in told] == [(FILE, "SUP004")] * 2
+    assert stale < {line for _, line, _ in told}
+    # Rules that did not run say nothing of their entries.
+    assert found(repo, "--select", "DCF,SUP") == []
+    assert inside("check", "--fix", cwd=repo).code == 0
+    assert [line["path"] for line in lines(repo)] == ["app/b.py"]
+    (repo / FILE).write_bytes(before)
+    run = inside("baseline", "prune", cwd=repo)
+    assert (run.code, run.err) == (0, f"guard: 2 stale entries removed from {FILE}\n")
+    assert [line["path"] for line in lines(repo)] == ["app/b.py"]
+    assert found(repo) == []
+
+
+def test_prune_adds_nothing(repo: Path) -> None:
+    (repo / "app/c.py").write_bytes(b"from app import lost\n")
+    before = (repo / FILE).read_bytes()
+    assert inside("baseline", "prune", cwd=repo).code == 0
+    assert (repo / FILE).read_bytes() == before
+    assert found(repo) == [("app/c.py", 1, "IMP002")]
+
+
+def test_entries_of_a_file_that_cannot_be_read_stay(repo: Path) -> None:
+    (repo / "app/b.py").write_bytes(b"def (\n")
+    assert inside("baseline", "prune", "--config", "ignore=['SYN']", cwd=repo).code == 0
+    assert len(lines(repo)) == 3
+
+
+def test_a_narrowed_write_leaves_the_entries_of_others_alone(repo: Path) -> None:
+    for name in ("a", "b"):
+        (repo / f"app/{name}.py").write_bytes(b"from app import other\n")
+    before = lines(repo)
+    assert inside("baseline", "write", "app/a.py", cwd=repo).code == 0
+    assert [line for line in lines(repo) if line["path"] == "app/b.py"] == before[1:]
+    assert [line["fingerprint"] for line in lines(repo)[:1]] != [before[0]["fingerprint"]]
+    assert inside("baseline", "write", "--select", "DCF", cwd=repo).code == 0
+    assert len(lines(repo)) == 3
+
+
+def test_two_branches_that_mend_and_add_merge(repo: Path) -> None:
+    git(repo, "switch", "--quiet", "--create", "mends")
+    (repo / "app/a.py").write_bytes(b"")
+    inside("baseline", "prune", cwd=repo)
+    git(repo, "commit", "--quiet", "--all", "--message", "mend a")
+    git(repo, "switch", "--quiet", "main")
+    (repo / "app/z.py").write_bytes(b"from app import lost\n")
+    inside("baseline", "write", cwd=repo)
+    git(repo, "add", "--all")
+    git(repo, "commit", "--quiet", "--message", "a new one, on purpose")
+    git(repo, "merge", "--quiet", "--no-edit", "mends")
+    assert found(repo) == []
+    assert [line["path"] for line in lines(repo)] == ["app/b.py", "app/b.py", "app/z.py"]
+
+
+def test_an_entry_twice_is_one_too_many(repo: Path) -> None:
+    first = (repo / FILE).read_text().splitlines(keepends=True)[0]
+    (repo / FILE).write_text(first + (repo / FILE).read_text())
+    assert len(found(repo)) == 1
+    assert inside("baseline", "prune", cwd=repo).code == 0
+    assert len(lines(repo)) == 3
+
+
+def test_since_compares_what_the_baseline_does_not_know(repo: Path) -> None:
+    (repo / "app/c.py").write_bytes(b"from app import lost\n")
+    assert found(repo, "--since", "HEAD") == [("app/c.py", 1, "IMP002")]
+
+
+def test_another_file_can_be_named(repo: Path) -> None:
+    (repo / "guard.toml").write_bytes(b"")
+    assert len(found(repo)) == 3
+    assert found(repo, "--baseline", FILE) == []
+    run = subprocess.run(["git", "status", "--porcelain"], cwd=repo, check=True, capture_output=True, text=True)
+    assert run.stdout == " M guard.toml\n"
+    written = inside("baseline", "write", "--file", "known.jsonl", cwd=repo / "app")
+    assert written.code == 0
+    assert 'set baseline = "app/known.jsonl" in the configuration' in written.err
+    assert (repo / "app/known.jsonl").is_file()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'<<<<<<< HEAD\n{"path":"a","code":"b","fingerprint":"c"}\n', "guard-baseline.jsonl:1: not an entry"),
+        (b'{"path":"a","code":"b","fingerprint":"c"}\n{"path":1}\n', "guard-baseline.jsonl:2: not an entry"),
+        (b'{"path":"a","code":"b","fingerprint":"c","more":1}\n', "guard-baseline.jsonl:1: not an entry"),
+        (b"\xff\n", "guard-baseline.jsonl:1: not an entry"),
+        (None, "guard-baseline.jsonl: the baseline is not in the worktree; run: guard baseline write"),
+    ],
+)
+def test_a_baseline_that_cannot_be_read_is_an_error(repo: Path, content: bytes | None, said: str) -> None:
+    if content is None:
+        (repo / FILE).unlink()
+    else:
+        (repo / FILE).write_bytes(content)
+    run = inside("check", cwd=repo)
+    assert run.code == 2
+    assert said in run.err
+    assert len(run.err.splitlines()) == 1
+
+
+def test_nothing_is_written_where_not_everything_was_checked(repo: Path) -> None:
+    (repo / "app/big.py").write_bytes(b"#" * 200)
+    before = (repo / FILE).read_bytes()
+    run = inside("baseline", "write", "--config", "max-file-size=100", cwd=repo)
+    assert run.code == 3
+    assert "not everything could be checked, so nothing is written: app/big.py" in run.err
+    assert (repo / FILE).read_bytes() == before
+
+
+def test_a_baseline_outside_of_the_repository_is_refused(repo: Path) -> None:
+    run = inside("check", "--baseline", "../known.jsonl", cwd=repo)
+    assert run.code == 2
+    assert "is outside of" in run.err
