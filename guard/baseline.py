@@ -57,7 +57,8 @@ def parse(content: bytes, path: str) -> tuple[Placed, ...]:
             entries.append(Placed(_DECODER.decode(line), number))
         except (msgspec.DecodeError, RecursionError) as error:
             raise GuardError(
-                f"{path}:{number}: not an entry of a baseline ({error}); run: guard baseline write"
+                f"{path}:{number}: not an entry of a baseline ({error}); mend the line, or delete the file and "
+                "run: guard baseline write"
             ) from None
     return tuple(entries)
 
@@ -91,28 +92,21 @@ def apply(
     """Leave out the findings that `entries` know.
 
     `codes` are the rules that ran; `is_there` says whether the tree has a file, `was_read` whether it could be checked.
-    An entry of a file that is gone knows one like finding of another file, to which it may have been moved.
+    The entries of a file that was moved know its findings at the new place.
     """
     here = {placed.entry: placed for placed in entries}
-    moved: dict[tuple[str, str], list[Placed]] = {}
-    for placed in here.values():
-        if not is_there(placed.entry.path):
-            moved.setdefault((placed.entry.code, placed.entry.fingerprint), []).append(placed)
+    used = {entry for entry in map(entry_of, findings) if entry in here}
+    moved = _moved(here, findings, codes, is_there)
     kept: list[Finding] = []
-    used: set[Entry] = set()
     for finding in findings:
         entry = entry_of(finding)
+        earlier = moved.get(finding.path)
+        if earlier is not None:
+            entry = Entry(earlier, finding.code, finding.fingerprint)
         if entry in here:
             used.add(entry)
         else:
             kept.append(finding)
-    unknown: list[Finding] = []
-    for finding in kept:
-        candidates = moved.get((finding.code, finding.fingerprint))
-        if candidates:
-            used.add(candidates.pop(0).entry)
-        else:
-            unknown.append(finding)
     # Twice the same entry, as a merge may leave it, is one too many.
     stale = tuple(
         placed
@@ -121,12 +115,41 @@ def apply(
         and (placed.entry not in used or here[placed.entry] is not placed)
         and (was_read(placed.entry.path) or not is_there(placed.entry.path))
     )
-    return Applied(tuple(unknown), len(findings) - len(unknown), stale)
+    return Applied(tuple(kept), len(findings) - len(kept), stale)
+
+
+def _moved(
+    known: Iterable[Entry], findings: Iterable[Finding], codes: Collection[str], is_there: Callable[[str], bool]
+) -> dict[str, str]:
+    """The files that were moved, as far as findings tell, with their earlier paths.
+
+    A file that is gone was moved to one that the baseline knows nothing of and that has all its findings. Less would
+    let the entry of a deleted file hide a new finding of another one.
+    """
+    gone: dict[str, set[tuple[str, str]]] = {}
+    with_entries = set()
+    for entry in known:
+        with_entries.add(entry.path)
+        if entry.code in codes and not is_there(entry.path):
+            gone.setdefault(entry.path, set()).add((entry.code, entry.fingerprint))
+    fresh: dict[str, set[tuple[str, str]]] = {}
+    for finding in findings:
+        if gone and finding.path not in with_entries:
+            fresh.setdefault(finding.path, set()).add((finding.code, finding.fingerprint))
+    moved: dict[str, str] = {}
+    for earlier, wanted in sorted(gone.items()):
+        name = earlier.rpartition("/")[2]
+        candidates = [path for path, has in fresh.items() if path not in moved and wanted <= has]
+        if candidates:
+            # Of several, one of the same name is the likelier one.
+            moved[min(candidates, key=lambda path: (path.rpartition("/")[2] != name, path))] = earlier
+    return moved
 
 
 def rewritten(
     entries: Sequence[Placed], findings: Iterable[Finding], codes: Collection[str], within: Callable[[str], bool]
 ) -> list[Entry]:
-    """The entries of a new baseline: one for each finding, and the old ones that the run could not judge."""
+    """The entries of a new baseline: one for each of `findings`, which it can know, and the old ones that the run could
+    not judge."""
     others = [placed.entry for placed in entries if placed.entry.code not in codes or not within(placed.entry.path)]
-    return [*others, *(entry_of(finding) for finding in findings if can_know(finding))]
+    return [*others, *map(entry_of, findings)]

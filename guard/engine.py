@@ -71,11 +71,12 @@ def check(
     key = _result_key(tree, files, config, codes, gathering, target)
     judged = _remembered(cache, key)
     if judged is None:
+        entries = known_entries(tree, config)
 
         def analyse(gathering: Gathering = gathering) -> Judged:
             facts, problems = collect(tree, files, gathering, options, cache)
             try:
-                return _judge(Program(tree, config, target, facts, gathering.only), codes, problems)
+                return _judge(Program(tree, config, target, facts, gathering.only), codes, problems, entries)
             except NotGathered as more:
                 return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
 
@@ -230,7 +231,9 @@ def _cores() -> int:
 # Judging
 
 
-def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> Judged:
+def _judge(
+    program: Program, codes: frozenset[str], problems: list[Problem], entries: Sequence[baseline.Placed]
+) -> Judged:
     rules = all_rules()
     enabled = [rule for code, rule in rules.items() if code in codes]
     violations = [(rule, violation) for rule in enabled for violation in rule.check(program)]
@@ -246,14 +249,10 @@ def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> 
         if finding.code not in ignored(finding.path)
     ]
     problems = [*problems, *_unparsed(program, findings)]
-    known = baseline.apply(
-        findings,
-        known_entries(program.tree, program.config),
-        codes,
-        program.tree.files.__contains__,
-        whole.__contains__,
-    )
-    findings = [*known.kept, *_findings(program, [(rules[baseline.STALE], v) for v in stale(program, known.stale)])]
+    known = baseline.apply(findings, entries, codes, program.tree.files.__contains__, whole.__contains__)
+    findings = list(known.kept)
+    if baseline.STALE in codes and baseline.STALE not in ignored(program.config.baseline):
+        findings += _findings(program, [(rules[baseline.STALE], entry) for entry in stale(program, known.stale)])
     findings.sort(key=lambda finding: finding.sort_key)
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)

@@ -14,7 +14,7 @@ from guard.cache import open_default
 from guard.config import Config, load, resolve_selection
 from guard.engine import Options, check, known_entries
 from guard.files import replace_file
-from guard.model import EnvironmentFailed, GuardError, Report
+from guard.model import CannotCheck, EnvironmentFailed, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
 from guard.report.tally import counted
@@ -50,13 +50,15 @@ def write(paths: tuple[str, ...], select: tuple[str, ...], name: str | None, ove
     """
     names = [one.strip() for value in select for one in value.split(",") if one.strip()]
     run = _Run(paths, names, name, overrides)
-    report = run.report("")
-    if report.exit_code == 3:
-        problem = next(problem for problem in report.problems if problem.fatal) if report.problems else None
-        why = f": {visible(problem.path)}: {problem.message}" if problem else ""
-        raise GuardError(f"not everything could be checked, so nothing is written{why}", 3)
     old = run.entries() if run.file in run.tree.files else ()
-    findings = [finding for finding in report.findings if finding.code != baseline.STALE]
+    report = run.report("", run.codes)
+    for problem in report.problems:
+        if problem.fatal:
+            why = f"{visible(problem.path)}: {problem.message}"
+            raise CannotCheck(f"not everything could be checked, so nothing is written: {why}")
+    if not report.files_analysed:
+        raise CannotCheck("nothing could be checked, so nothing is written")
+    findings = [finding for finding in report.findings if baseline.can_know(finding)]
     run.replace(baseline.render(baseline.rewritten(old, findings, run.codes, run.within.matches)))
     click.echo(f"guard: {counted(len(findings), 'finding')} written to {visible(run.file)}", err=True)
     if run.config.baseline != run.file:
@@ -70,7 +72,9 @@ def write(paths: tuple[str, ...], select: tuple[str, ...], name: str | None, ove
 def prune(name: str | None, overrides: tuple[str, ...]) -> int:
     """Remove the entries that no finding has any more. Nothing is added."""
     run = _Run((), [], name, overrides)
-    stale = {one.span.line for one in run.report(run.file).findings if one.code == baseline.STALE}
+    # To prune is to ask for the rule, whether it is on or not.
+    report = run.report(run.file, run.codes | {baseline.STALE})
+    stale = {one.span.line for one in report.findings if one.code == baseline.STALE}
     kept = [placed.entry for placed in run.entries() if placed.line not in stale]
     if stale:
         run.replace(baseline.render(kept))
@@ -93,11 +97,11 @@ class _Run:
         self.codes = resolve_selection(self.config, select, [], None, rules)
         self.file = name_in(self.tree, name) if name else self.config.baseline or baseline.DEFAULT
 
-    def report(self, known: str) -> Report:
-        """What the check finds beside what the baseline `known` holds; empty for no baseline."""
+    def report(self, known: str, codes: frozenset[str]) -> Report:
+        """What rules `codes` find beside what the baseline `known` holds; empty for no baseline."""
         with closing(open_default()) as cache:
             config = msgspec.structs.replace(self.config, baseline=known)
-            return check(self.tree, config, self.codes, Options(cache=cache), self.within.matches)
+            return check(self.tree, config, codes, Options(cache=cache), self.within.matches)
 
     def entries(self) -> tuple[baseline.Placed, ...]:
         """What the baseline holds. Raises GuardError where it is not there or holds something else."""

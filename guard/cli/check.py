@@ -108,8 +108,13 @@ def command(
 
         report = run(tree)
         if since is not None:
-            everything = msgspec.structs.replace(config, baseline="")
-            report = _new_since(since, report, tree, within, lambda base: check(base, everything, codes, options))
+
+            def before(base: Tree) -> Report:
+                # Each tree has its own baseline, or none yet.
+                known = config.baseline if config.baseline in base.files else ""
+                return check(base, msgspec.structs.replace(config, baseline=known), codes, options)
+
+            report = _new_since(since, report, tree, within, before)
         if fix or show_diff:
             report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
     enabled = {code: rule for code, rule in rules.items() if code in codes}

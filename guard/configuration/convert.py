@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, TypeGuard, get_args, get_orig
 import msgspec
 
 from guard.configuration import patterns
-from guard.configuration.names import RuleNames, did_you_mean
+from guard.configuration.names import RESERVED, RuleNames, did_you_mean
 
 Values = dict[str, Any]
 """Fields of a Struct by name, those that are set; a nested Struct's fields are a dict in turn."""
@@ -95,7 +95,7 @@ class Conversion:
         self._error(where, f"expected {expected}, found {describe(value)}")
 
     def _rule(self, name: str, where: str) -> str:
-        if self._names.find(name) is None:
+        if self._names.find(name) is None and name.upper() not in RESERVED:
             self._error(where, f'no rule is called "{printable(name)}"{self._names.guess(name)}')
         return name
 

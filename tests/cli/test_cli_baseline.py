@@ -72,6 +72,20 @@ def test_a_moved_file_takes_its_entries_along_and_a_copy_does_not(repo: Path) ->
     assert len(found(repo)) == 1
 
 
+def test_the_entry_of_a_deleted_file_hides_nothing_in_one_that_was_there(repo: Path) -> None:
+    (repo / "app/b.py").write_bytes(b"from app import other\n")
+    assert inside("baseline", "write", cwd=repo).code == 0
+    (repo / "app/a.py").unlink()
+    (repo / "app/b.py").write_bytes(b"from app import other\nfrom app import lost\n")
+    assert [one for one in found(repo) if one[2] == "IMP002"] == [("app/b.py", 2, "IMP002")]
+
+
+def test_a_file_that_lost_a_finding_on_its_way_is_no_moved_one(repo: Path) -> None:
+    (repo / "app/b.py").rename(repo / "app/moved.py")
+    (repo / "app/moved.py").write_bytes(b"from app import lost\n")
+    assert [one for one in found(repo) if one[2] == "IMP002"] == [("app/moved.py", 1, "IMP002")]
+
+
 def test_mended_findings_leave_stale_entries_which_fix_and_prune_remove(repo: Path) -> None:
     (repo / "app/b.py").write_bytes(b"from app import lost\n")
     (repo / "app/a.py").unlink()
@@ -89,6 +103,15 @@ def test_mended_findings_leave_stale_entries_which_fix_and_prune_remove(repo: Pa
     assert (run.code, run.err) == (0, f"guard: 2 stale entries removed from {FILE}\n")
     assert [line["path"] for line in lines(repo)] == ["app/b.py"]
     assert found(repo) == []
+
+
+def test_stale_entries_are_told_only_where_their_rule_is_on(repo: Path) -> None:
+    (repo / "app/a.py").unlink()
+    assert found(repo, "--select", "IMP") == []
+    assert found(repo, "--ignore", "SUP004") == []
+    assert found(repo, "--config", f"per-file-ignores={{'{FILE}' = ['SUP004']}}") == []
+    # To prune is to ask for it.
+    assert inside("baseline", "prune", "--config", "ignore=['SUP']", cwd=repo).err.startswith("guard: 1 stale entry")
 
 
 def test_prune_adds_nothing(repo: Path) -> None:
@@ -144,6 +167,16 @@ def test_since_compares_what_the_baseline_does_not_know(repo: Path) -> None:
     assert found(repo, "--since", "HEAD") == [("app/c.py", 1, "IMP002")]
 
 
+def test_since_leaves_out_what_the_baseline_of_either_tree_knows(repo: Path) -> None:
+    (repo / "app/a.py").unlink()
+    git(repo, "commit", "--quiet", "--all", "--message", "leaves a stale entry")
+    assert [code for _, _, code in found(repo)] == ["SUP004"]
+    assert found(repo, "--since", "HEAD") == []
+    # To take an entry out of the baseline brings its finding back.
+    (repo / FILE).write_text("".join((repo / FILE).read_text().splitlines(keepends=True)[:2]))
+    assert [code for _, _, code in found(repo, "--since", "HEAD")] == ["IMP002"]
+
+
 def test_another_file_can_be_named(repo: Path) -> None:
     (repo / "guard.toml").write_bytes(b"")
     assert len(found(repo)) == 3
@@ -175,6 +208,26 @@ def test_a_baseline_that_cannot_be_read_is_an_error(repo: Path, content: bytes |
     assert run.code == 2
     assert said in run.err
     assert len(run.err.splitlines()) == 1
+
+
+def test_a_damaged_baseline_can_be_written_anew(repo: Path) -> None:
+    good = (repo / FILE).read_bytes()
+    (repo / FILE).write_bytes(b"<<<<<<< HEAD\n" + good)
+    run = inside("baseline", "write", cwd=repo)
+    assert (run.code, len(run.err.splitlines())) == (2, 1)
+    assert "mend the line, or delete the file and run: guard baseline write" in run.err
+    (repo / FILE).unlink()
+    assert inside("baseline", "write", cwd=repo).code == 0
+    assert (repo / FILE).read_bytes() == good
+
+
+def test_a_tree_without_files_is_no_bug_and_no_baseline(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "empty", {})
+    other = repository(tmp_path / "other", {"a.py": b""})
+    git(folder, "update-index", "--add", "--cacheinfo", f"160000,{git(other, 'rev-parse', 'HEAD')},module")
+    run = inside("baseline", "write", cwd=folder)
+    assert (run.code, run.err) == (3, "guard: nothing could be checked, so nothing is written\n")
+    assert not (folder / FILE).exists()
 
 
 def test_nothing_is_written_where_not_everything_was_checked(repo: Path) -> None:

@@ -116,6 +116,16 @@ def test_what_a_later_version_checks_is_not_clean_in_this_one(tmp_path: Path) ->
         3,
         "problem not-checked: this version of guard has no IMG rules, which are selected\n",
     )
+    # A configuration for a later version is no mistake, whatever it says of the rules that come with it.
+    settings = 'select = ["ALL", "IMG"]\nignore = ["ENV"]\n[severity]\nTST = "warning"\n'
+    (folder / "guard.toml").write_text(f'{settings}[per-file-ignores]\n"a.py" = ["REF"]\n')
+    (folder / ".gitattributes").write_text("*.py text eol=lf\n*.toml text eol=lf\n")
+    run = inside("check", "--output", "concise", cwd=folder)
+    assert (run.code, run.out, run.err) == (
+        3,
+        "problem not-checked: this version of guard has no IMG rules, which are selected\n",
+        "",
+    )
 
 
 @pytest.mark.parametrize(

@@ -124,6 +124,9 @@ def test_what_a_clone_does_not_hold_is_said_with_its_mending(repo: Path, tmp_pat
 
 def test_unrelated_histories_cannot_be_compared(repo: Path) -> None:
     git(repo, "switch", "--quiet", "--orphan", "other")
+    # Nothing is committed here yet, so everything is compared with the revision itself.
+    (repo / "fresh.py").write_bytes(b"from app import gone\n")
+    assert new(repo, "--since", "main", code=0) == []
     git(repo, "commit", "--quiet", "--allow-empty", "--message", "another root")
     run = inside("check", "--rev", "main", "--since", "other", cwd=repo)
     assert (run.code, run.err) == (3, "guard: cannot tell what is new since other: they have no commit in common\n")
