@@ -51,12 +51,13 @@ def narrowed(
     """`report` on `tree` with only the findings that are new since `base`, whose report on everything is `before`.
     `within` says which part of the tree the report is about.
 
-    Raises CannotCheck where parts of the base could not be read: nobody could tell what of the findings is new.
+    Raises CannotCheck where a part of the base that differs could not be read: nobody could tell what is new then. What
+    neither tree can read is a problem on the report already, and makes no difference.
     """
-    unread = [problem for problem in before.problems if problem.kind in _UNREAD]
+    same = {path for path, file in base.files.items() if path in tree.files and tree.files[path].oid == file.oid}
+    unread = [problem for problem in before.problems if problem.kind in _UNREAD and problem.path not in same]
     if unread:
-        mend = "; run: git fetch --refetch --no-filter" if base.git is not None and base.git.is_partial else ""
-        raise CannotCheck(f"cannot compare with {rev}: {unread[0].path}: {unread[0].message}{mend}")
+        raise CannotCheck(f"cannot compare with {rev}: {unread[0].path}: {unread[0].message}")
     moved = moved_files(base, tree)
     later = {earlier: path for path, earlier in moved.items()}
     known = [finding for finding in before.findings if within(later.get(finding.path, finding.path))]

@@ -103,7 +103,7 @@ def test_what_a_clone_does_not_hold_is_said_with_its_mending(repo: Path, tmp_pat
     (repo / "app/fresh.py").write_bytes(b"from app import gone\n")
     commit(repo)
     git(repo, "switch", "--quiet", "main")
-    (repo / "app/main.py").write_bytes(b"")
+    (repo / "app/known.py").write_bytes(b"from app import lost, gone\n")
     commit(repo)
     shallow = tmp_path / "shallow"
     git(tmp_path, "clone", "--quiet", "--depth=1", "--no-single-branch", f"file://{repo}", str(shallow))
@@ -116,10 +116,28 @@ def test_what_a_clone_does_not_hold_is_said_with_its_mending(repo: Path, tmp_pat
     git(tmp_path, "clone", "--quiet", "--filter=blob:none", "--no-checkout", f"file://{repo}", str(partial))
     # What another run has remembered of the same contents is all that it takes.
     compared = ("check", "--rev", "origin/main", "--since", "origin/main^")
-    assert inside(*compared, cwd=partial).code == 0
+    assert inside("check", "--rev", "main", "--since", "main^", cwd=repo).code == 1
+    assert inside(*compared, cwd=partial).code == 1
     run = inside(*compared, "--no-cache", cwd=partial)
     assert run.code == 3
-    assert "git fetch --refetch --no-filter" in run.err
+    assert run.err.count("git fetch --refetch --no-filter") == 1
+
+
+def test_what_neither_revision_holds_makes_no_difference(repo: Path) -> None:
+    (repo / "app/lost.py").write_bytes(b"value = 1\n")
+    commit(repo)
+    oid = git(repo, "rev-parse", "HEAD:app/lost.py")
+    (repo / "app/fresh.py").write_bytes(b"from app import gone\n")
+    commit(repo)
+    (repo / ".git/objects" / oid[:2] / oid[2:]).unlink()
+    # It is a problem all the same: a part of the tree is not checked.
+    assert new(repo, "--rev", "HEAD", "--since", "HEAD^", code=3) == [("app/fresh.py", 1)]
+    # Of one that is gone since, nobody knows what it had.
+    git(repo, "rm", "--quiet", "--cached", "app/lost.py")
+    git(repo, "commit", "--quiet", "--message", "gone")
+    run = inside("check", "--rev", "HEAD", "--since", "HEAD^", "--no-cache", cwd=repo)
+    assert run.code == 3
+    assert run.err.startswith("guard: cannot compare with HEAD^: app/lost.py: ")
 
 
 def test_unrelated_histories_cannot_be_compared(repo: Path) -> None:
