@@ -16,6 +16,7 @@ from guard.checks import families
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
+from guard.environment import Environments
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
 from guard.model import Finding, GuardError, Problem, Report, Severity, Violation
@@ -50,6 +51,8 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     baselined: int
     found: int
     analysed: int
+    looks: dict[str, str] = {}
+    """What was looked at in environments, with digests of what was seen."""
 
 
 _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
@@ -68,16 +71,18 @@ def check(
     target = target_python(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     files = _chosen(tree, config)
-    key = _result_key(tree, files, config, codes, gathering, target)
+    environments = Environments(tree, config, target.version, cache, gathering.salt)
+    key = _result_key(tree, files, config, codes, gathering, target, environments)
     judged = _remembered(cache, key)
-    if judged is None:
+    if judged is None or not environments.see_the_same(judged.looks):
 
         def analyse(gathering: Gathering = gathering) -> Judged:
             facts, problems = collect(tree, files, gathering, options, cache)
             try:
-                return _judge(Program(tree, config, target, facts, gathering.only), codes, problems)
+                found = _judge(Program(tree, config, target, facts, environments, gathering.only), codes, problems)
             except NotGathered as more:
                 return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
+            return msgspec.structs.replace(found, looks=dict(environments.looks))
 
         try:
             judged = analyse()
@@ -123,6 +128,7 @@ def _result_key(
     codes: frozenset[str],
     gathering: Gathering,
     target: TargetPython,
+    environments: Environments,
 ) -> str:
     """Everything that the result depends on: contents, names and modes, configuration, rules, versions."""
     digest = hashlib.sha256()
@@ -134,6 +140,7 @@ def _result_key(
         tree.context,
         config.digest,
         repr(target),
+        environments.identity,
         *sorted(codes),
         *tree.submodules,
     ):

@@ -29,6 +29,8 @@ _TOOLING_FILES: Final = frozenset(
     {"setup.py", "noxfile.py", "tasks.py", "fabfile.py", "dodo.py", "conf.py", "hatch_build.py"}
 )
 
+_NOT_SERVING: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg", "wsgi.py", "asgi.py"})
+
 
 class Reach:
     """The files that are executed when a deployed service starts, and what every other file is for."""
@@ -37,10 +39,19 @@ class Reach:
         self._program = program
         self.entry_points = find_entry_points(program.tree, tuple(program.config.entry_points))
         modules = program.linked(MODULES)
-        starts = {path for entry in self.entry_points for path in _files_of(entry, program, modules)}
+        starts: set[str] = set()
+        served: set[str] = set()
+        for entry in self.entry_points:
+            files = _files_of(entry, program, modules)
+            starts.update(files)
+            if posixpath.basename(entry.path) not in _NOT_SERVING:
+                served.update(files)
+        self.served = frozenset(served)
+        """The files that deployed processes execute first, as far as something that deploys them says so: not those
+        that only a console script executes, or that are called `wsgi.py`."""
         for entry in served_by(program.tree, sorted(starts)):
             starts.update(_files_of(entry, program, modules))
-        self.startup = _reached(sorted(starts), modules)
+        self.startup = reached(sorted(starts), modules)
         self.scripts: Mapping[str, EntryPoint] = {
             path: entry
             for entry in self.entry_points
@@ -90,11 +101,12 @@ def reach_of(program: Program) -> Reach:
     return found
 
 
-def _reached(starts: Iterable[str], modules: Modules) -> frozenset[str]:
+def reached(starts: Iterable[str], modules: Modules, *, certain: bool = False) -> frozenset[str]:
+    """The files that are executed when some files are; with `certain`, those only that certainly are."""
     seen = set(starts)
     queue = deque(seen)
     while queue:
-        for path in modules.imported_at_start(queue.popleft()):
+        for path in modules.imported_at_start(queue.popleft(), certain=certain):
             if path not in seen:
                 seen.add(path)
                 queue.append(path)

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from guard.checks.layout import Missing, Resolution, Target
-from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, Import, ModuleFacts
+from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, GuardFact, Import, ModuleFacts
 from guard.checks.module_table import Modules
 
 _IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -147,6 +147,12 @@ def _has_made_up_submodules(modules: Modules, parent: Target) -> bool:
     """Whether a plain module puts modules into `sys.modules`, as one does that stands in for a package."""
     facts = modules.facts.get(parent.path) if parent.kind == "module" else None
     return facts is not None and bool(facts.provides)
+
+
+def swallowed_by(guard: GuardFact) -> bool:
+    """Whether a `try` or `suppress` may be there for an import that fails: by the exceptions that it names."""
+    names = {name.rpartition(".")[2] for name in guard.catches}
+    return not names or bool(names & _IMPORT_ERRORS) or not names <= _NOT_IMPORT_ERRORS
 
 
 def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:

@@ -15,6 +15,7 @@ from guard.checks import module_writes
 from guard.checks.module_facts import (
     ASSERTED,
     CLASS,
+    CONDITIONAL,
     DEAD,
     FUNCTION,
     LAZY,
@@ -383,6 +384,8 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards
         flags |= PLATFORM
     if context.main:
         flags |= MAIN
+    if context.branch:
+        flags |= CONDITIONAL
     if any(_asserts_absence(guard, node) for guard in context.guards) or _expected_to_fail(context.scope):
         flags |= ASSERTED
     return Import(

@@ -12,6 +12,7 @@ import msgspec
 
 from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
+    CONDITIONAL,
     DEAD,
     LAZY,
     REBOUND,
@@ -361,11 +362,13 @@ class Modules:
                 found.setdefault(broken.target.path, {})[broken.path, broken.statement.line] = None
         return {target: tuple(importers) for target, importers in found.items()}
 
-    def imported_at_start(self, path: str) -> Iterator[str]:
-        """The files that are executed when a file is imported: its module-level imports, one step."""
+    def imported_at_start(self, path: str, *, certain: bool = False) -> Iterator[str]:
+        """The files that are executed when a file is imported: its module-level imports, one step. With `certain`, only
+        by imports that stand in no branch."""
         facts = self.facts.get(path)
+        passed_over = LAZY | TYPING | DEAD | (CONDITIONAL if certain else 0)
         for statement in facts.imports if facts is not None else ():
-            if statement.flags & (LAZY | TYPING | DEAD):
+            if statement.flags & passed_over:
                 continue
             for module in statement.modules:
                 for target in self.resolve(path, statement.level, module).targets:
