@@ -18,7 +18,7 @@ from guard.program import Program
 _TEST_FOLDERS: Final = frozenset(
     {"tests", "test", "testing", "e2e", "testdata", "test_data", "fixtures", "integration_tests"}
 )
-_TEST_FILE: Final = re.compile(r"^(test_.*|.*_tests?|conftest)\.pyi?$")
+_TEST_FILE: Final = re.compile(r"^(test_.*|.*_tests?|tests|conftest)\.pyi?$")
 _TOOLING_FOLDERS: Final = frozenset(
     {
         *("scripts", "script", "tools", "tool", "dev", "docs", "doc", "examples", "example", "benchmarks", "benchmark"),

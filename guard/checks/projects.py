@@ -57,11 +57,21 @@ class View:
     """What the files of one project folder may count on."""
 
     def __init__(
-        self, folder: str, asked: Iterable[Asked], locked: Iterable[Locked], *, is_open: bool, unnamed: bool, told: bool
+        self,
+        folder: str,
+        asked: Iterable[Asked],
+        locked: Iterable[Locked],
+        *,
+        is_open: bool,
+        is_open_for_developers: bool,
+        unnamed: bool,
+        told: bool,
     ) -> None:
         self.folder = folder
         self.is_open = is_open
         """More may be installed than can be read."""
+        self.is_open_for_developers = is_open or is_open_for_developers
+        """Developers may have more installed than can be read."""
         self.unnamed = unnamed
         """Something is asked for whose name is not known."""
         self.told = told
@@ -275,6 +285,7 @@ class Projects:
             asked,
             [lock for one in (*above, *below) for lock in self._locked.get(one, ())],
             is_open=bool(opens),
+            is_open_for_developers=any(self._lacks_a_file(one, Kind.DEV) for one in (*above, *below)),
             unnamed=any(self._stated[path].unnamed for one in (*above, *below) for path in self._by_folder[one]),
             told=any(one.complete for one in stated) or any(one.kind in (Kind.RUNTIME, Kind.EXTRA) for one in asked),
         )
@@ -282,17 +293,33 @@ class Projects:
     def _is_open(self, folder: str) -> bool:
         """Whether a project asks for more than can be read."""
         stated = [(path, self._stated[path]) for path in self._by_folder[folder]]
-        if any(one.computed for _, one in stated):
+        if any(one.complete for _, one in stated):
+            # Then setuptools takes the lists from there, whatever setup.py computes.
+            stated = [(path, one) for path, one in stated if not path.endswith("setup.py")]
+        if any(one.computed for _, one in stated) or self._lacks_a_file(folder, Kind.RUNTIME):
             return True
-        for path, one in stated:
-            if one.includes and path.endswith("setup.py") and not any(self._included(path, one)):
-                return True
         if any(one.left_to_setup for _, one in stated):
             return not any(
                 posixpath.basename(path) in ("setup.py", "setup.cfg") and (one.requirements or one.includes)
                 for path, one in stated
             )
         return False
+
+    def _lacks_a_file(self, folder: str, kind: Kind) -> bool:
+        """Whether a list of requirements includes another that the tree does not have. What setup.py reads is named
+        there by any string, so one file that is there will do."""
+        for path in self._by_folder[folder]:
+            stated = self._stated[path]
+            if kind_of_file(path) is kind and stated.includes:
+                found = sum(1 for include in stated.includes if self._places(parent_of(path), include.path))
+                if found == 0 or (found < len(stated.includes) and not path.endswith("setup.py")):
+                    return True
+        return False
+
+    def _places(self, folder: str, path: str) -> list[str]:
+        """The files, or the project's folder, that an include may mean."""
+        candidates = (_join(folder, path), *_folders_of_lists(folder, path))
+        return [one for one in candidates if one is not None and (one in self._tree.files or one in self._by_folder)]
 
     def _asked_in(self, folder: str) -> Iterator[Asked]:
         paths = self._by_folder[folder]
@@ -325,20 +352,13 @@ class Projects:
 
     def _included(self, path: str, stated: Stated) -> Iterator[tuple[str, Kind | None]]:
         """The files of the tree that a file includes, with the kind that it includes them as."""
-        folder = parent_of(path)
         for include in stated.includes:
-            place = _join(folder, include.path)
-            for candidate in (place, *_folders_of_lists(folder, include.path)):
-                if candidate is None:
-                    continue
-                if candidate in self._by_folder and candidate not in self._tree.files:
-                    yield from ((one, None) for one in self._by_folder[candidate] if kind_of_file(one) is Kind.RUNTIME)
-                    break
-                if candidate in self._tree.files:
-                    self._read(candidate)
-                    # A list that is named as one for developers makes what it includes so only where it is for them.
-                    yield candidate, include.kind
-                    break
+            for place in self._places(parent_of(path), include.path)[:1]:
+                if place not in self._tree.files:
+                    yield from ((one, None) for one in self._by_folder[place] if kind_of_file(one) is Kind.RUNTIME)
+                else:
+                    self._read(place)
+                    yield place, include.kind
 
     def _read(self, path: str) -> None:
         if path not in self._stated:

@@ -16,7 +16,7 @@ import msgspec
 
 from guard.checks.layout import Missing, Target
 from guard.checks.module_collect import ModuleCollector
-from guard.checks.module_facts import SOLID, TYPING_ONLY, UNBOUND, Alias, ModuleFacts
+from guard.checks.module_facts import CONDITIONAL, SOLID, TYPING_ONLY, UNBOUND, Alias, ModuleFacts
 from guard.checks.modules import FAMILY, Modules
 from guard.checks.packing import pack
 from guard.checks.roots import parent_of
@@ -82,6 +82,8 @@ class _Search:
         environment = self._installed.environment_of(found.path)
         statement = found.statement
         module = statement.module if statement.level == 0 else found.module
+        if statement.flags & CONDITIONAL:
+            return  # a handler may try what an older version has
         if environment is None or module.partition(".")[0] not in self._installed.tops_of(environment.packages):
             return
         packages = self._packages.get(environment.packages)

@@ -118,7 +118,7 @@ class _Search:
 
     def _is_promised(self, one: ThirdParty, view: View, impact: Impact) -> bool:
         """Whether the imports of a test or a tool are to be found in what developers install."""
-        if one.statement.flags & (CONDITIONAL | MAIN | LAZY) or not view.any_developers:
+        if one.statement.flags & (CONDITIONAL | MAIN | LAZY) or not self._tells_developers(one, view):
             return False
         folder, _, name = one.path.rpartition("/")
         folders = folder.split("/")
@@ -127,6 +127,13 @@ class _Search:
         if impact is Impact.TESTS and not _DATA.isdisjoint(folders):
             return False
         return not self._is_mentioned(one) and not (impact is Impact.TESTS and self._may_be_left_out(one.path))
+
+    def _tells_developers(self, one: ThirdParty, view: View) -> bool:
+        """Whether what tests and tools need can be read. What a library's developers install is often told only to the
+        tool that runs its tests."""
+        if not view.any_developers or view.is_open_for_developers or self._imports.is_library(one.path):
+            return False
+        return "pytest" not in self._imports.names or view.kind_of("pytest") is not None
 
     def _fails(self, one: ThirdParty, kind: Kind | None) -> bool:
         """Whether production code that runs this import fails in what is deployed."""
@@ -177,11 +184,13 @@ class _Search:
         return self._alone[one.path]
 
     def _may_be_left_out(self, path: str) -> bool:
-        """Whether a conftest.py above a test may leave it out of a run in which something is not installed."""
+        """Whether what runs before a test may leave it out of a run in which something is not installed: a conftest.py
+        or a package above it."""
         folder = path.rpartition("/")[0]
         if folder not in self._may_skip:
-            above = f"{folder}/conftest.py" if folder else "conftest.py"
-            here = any(b"collect_ignore" in content for _, content in self._program.tree.read_many([above]))
+            above = [f"{folder}/{name}" if folder else name for name in ("conftest.py", "__init__.py")]
+            read = self._program.tree.read_many(above)
+            here = any(word in content for _, content in read for word in (b"collect_ignore", b"importorskip"))
             self._may_skip[folder] = here or (bool(folder) and self._may_be_left_out(folder))
         return self._may_skip[folder]
 
