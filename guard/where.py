@@ -1,0 +1,469 @@
+"""Where a missing module or name may be today, as far as one tree can tell. It needs no git.
+
+    for candidate in replacements(program, "app.websockets", "Manager", origin="app/main.py"):
+        candidate.certainty, candidate.module, candidate.name, candidate.reasons
+
+What the history says of the same question is `guard.history`'s to find out.
+"""
+
+from __future__ import annotations
+
+import enum
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from guard.checks.module_facts import CLASS, FUNCTION, SOLID, TYPING_ONLY, UNBOUND, Name
+from guard.checks.modules import FAMILY, Definition, External
+from guard.checks.references import Ref
+from guard.checks.roots import parent_of
+from guard.impact import reach_of
+from guard.model import Impact
+from guard.program import Program
+
+
+class Certainty(enum.StrEnum):
+    """How sure it is that a candidate is what the missing thing has become. In order, the surest first."""
+
+    CERTAIN = "certain"
+    """The evidence allows nothing else: what has the name, or is named in its stead, is the same thing."""
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+
+    @property
+    def rank(self) -> int:
+        """Position in a listing, 0 first."""
+        return _RANK[self]
+
+
+_RANK: Final = {certainty: rank for rank, certainty in enumerate(Certainty)}
+
+
+class Role(enum.StrEnum):
+    """How a module comes by a name."""
+
+    DEFINITION = "definition"
+    RE_EXPORT = "re-export"
+    """It imports the name, and so others can import it from there."""
+    ALIAS = "alias"
+    """It binds the name to something of another name."""
+    FALLBACK = "fallback"
+    """It defines the name only for the case that an import of it fails."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """One module of the tree that binds a name, or is called by it."""
+
+    path: str
+    line: int
+    kind: str
+    """`class`, `function`, `variable` or `module`; for an import what it leads to, or `name` where that is unknown."""
+    role: Role
+    defined_in: str = ""
+    """The file that the definition is in; the module that it comes from where that is not first-party."""
+    defined_as: str = ""
+    """The name that it is defined under."""
+
+
+class Replacement(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer to the question where something went."""
+
+    certainty: Certainty
+    module: str
+    """The module to import from, as the importing file would name it, absolute."""
+    name: str
+    """The name to take from it; empty where it is the module that stands in for a module."""
+    kind: str
+    path: str
+    """The file; empty for a third-party module."""
+    line: int
+    reasons: tuple[str, ...]
+    """What the certainty rests on, the weightiest first."""
+
+
+def replacements(program: Program, module: str, name: str, origin: str = "") -> tuple[Replacement, ...]:
+    """What may stand in for `name` of `module` (for the module itself where `name` is empty), the best first.
+
+    `module` is as an import names it, with dots in front where it is relative; `origin` is the importing file: it says
+    what is near, and how a module is to be named. Nothing is looked up but the tree.
+    """
+    return where(program).replacements(module, name, origin)
+
+
+def where(program: Program) -> Where:
+    """The index of a program's names, made once."""
+    found = program.remembered.get("where")
+    if not isinstance(found, Where):
+        found = program.remembered["where"] = Where(program)
+    return found
+
+
+class Where:
+    """An index of what the modules of one tree bind."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._modules = program.linked(FAMILY)
+        self._reach = reach_of(program)
+        self._places: dict[str, tuple[Place, ...]] = {}
+
+    def places(self, name: str) -> tuple[Place, ...]:
+        """Every module of the tree that binds `name` at run time, definitions first, then by path."""
+        found = self._places.get(name)
+        if found is None:
+            named = self._binding.get(name, ()) if name in self._wanted else self._bind({name}).get(name, ())
+            places = [*self._modules_called(name), *(self._place(path, name, bound) for path, bound in named)]
+            found = self._places[name] = tuple(
+                sorted(places, key=lambda place: (list(Role).index(place.role), place.path))
+            )
+        return found
+
+    def module_of(self, path: str, origin: str = "") -> str:
+        """The dotted name by which the file `origin` can import `path`: the one that others use, else the one that
+        the roots give; empty where it has none."""
+        used = self._used.get(path, Counter())
+        for module, _ in sorted(used.items(), key=lambda item: (-item[1], item[0])):
+            if not origin or self._leads_to(origin, module, path):
+                return module
+        certain, possible = self._modules.layout.roots.of(origin or path)
+        for root in (*certain, *possible, *self._modules.layout.roots.anybody):
+            module = dotted_below(root, path)
+            if module and self._leads_to(origin or path, module, path):
+                return module
+        return dotted_below("", path)
+
+    def replacements(self, module: str, name: str, origin: str = "") -> tuple[Replacement, ...]:
+        """See `guard.where.replacements`."""
+        old = self._absolute(module, origin)
+        if not name:
+            return self._for_module(old, origin)
+        found = [*self._for_name(old, name, origin), *self._other_spellings(old, name, origin)]
+        return tuple(sorted(found, key=lambda one: one.certainty.rank))
+
+    # Names
+
+    def _for_name(self, old: str, name: str, origin: str) -> Iterator[Replacement]:
+        """The definitions of a name in the tree, those that speak most for themselves first."""
+        groups = self._groups(name, origin)
+        in_tests = not origin or self._is_test(origin)
+        visible = [group for group in groups if in_tests or not group.test]
+        production = [group for group in visible if not group.test]
+        counted = production or visible
+        ranked = sorted(groups, key=lambda group: (group not in counted, self._rank(group, old, name, origin)))
+        for group in ranked:
+            place = group.place
+            module = place.defined_in if group.external else self.module_of(place.path, origin)
+            if not module:
+                continue
+            alone = len(counted) == 1 and group in counted
+            reasons = ["the only definition of that name" if alone else "same name"]
+            if group.test and not in_tests:
+                reasons.append("but it is test code")
+            shared = _shared_tail(old, module)
+            if shared:
+                reasons.append("in a module of the same name" if shared == 1 else "the same last parts of its path")
+            if _is_below(module, old) or _is_below(old, module):
+                reasons.append("in the same package")
+            if group.importers:
+                users = len(group.importers)
+                reasons.append(f"{users:,} {'file imports' if users == 1 else 'files import'} it from there")
+            likely = alone and self._is_importable_by(group, old, origin)
+            yield Replacement(
+                certainty=Certainty.LIKELY if likely else Certainty.POSSIBLE,
+                module=module if place.kind != "module" else module.rpartition(".")[0],
+                name=place.defined_as or name,
+                kind=place.kind,
+                path="" if group.external else place.path,
+                line=place.line,
+                reasons=tuple(reasons),
+            )
+
+    def _is_importable_by(self, group: _Group, old: str, origin: str) -> bool:
+        """Whether somebody who took the name from `old` would take it from there: it is no test's own, and of the same
+        project, or others in the importing file's do take it from there."""
+        name = posixpath.basename(group.place.path)
+        if group.external or name.startswith(("test_", "conftest.")):
+            return False
+        top = group.place.path.partition("/")[0]
+        if top == old.partition(".")[0] or top == origin.partition("/")[0]:
+            return True
+        return any(path.partition("/")[0] == origin.partition("/")[0] for path in group.importers - {origin})
+
+    def _rank(self, group: _Group, old: str, name: str, origin: str) -> tuple[object, ...]:
+        """The order among definitions of one name."""
+        module = dotted_below("", group.place.path)
+        siblings = self._taken.get(old, frozenset()) - {name}
+        facts = self._modules.facts.get(group.place.path)
+        bound = len(siblings.intersection(facts.names)) if facts is not None else 0
+        near = _shared_head(parent_of(group.place.path).split("/"), parent_of(origin).split("/"))
+        return (
+            group.external,
+            -bound,
+            -_shared_tail(old, module),
+            -_shared_head(old.split("."), module.split(".")),
+            -len(group.importers),
+            -near,
+            group.place.path,
+        )
+
+    def _groups(self, name: str, origin: str) -> list[_Group]:
+        """The definitions of a name, each with who imports it by whatever way."""
+        groups: dict[tuple[str, str], _Group] = {}
+        for place in self.places(name):
+            if place.path == origin or place.role is Role.FALLBACK:
+                continue
+            if place.role is not Role.DEFINITION and not place.defined_in:
+                continue
+            own = place.role is Role.DEFINITION
+            key = (place.path, name) if own else (place.defined_in, place.defined_as)
+            external = not own and place.defined_in not in self._modules.facts
+            group = groups.get(key)
+            if group is None:
+                test = not external and self._is_test(key[0])
+                group = groups[key] = _Group(self._definition(place), external, test, set())
+            group.importers.update(self._importers.get((place.path, name), ()))
+        return list(groups.values())
+
+    def _definition(self, place: Place) -> Place:
+        """The definition that a place leads to, as a place of its own."""
+        if place.role is Role.DEFINITION or place.defined_in not in self._modules.facts:
+            return place
+        bound = self._modules.facts[place.defined_in].names.get(place.defined_as.partition(".")[0])
+        line = bound.line if bound is not None else 1
+        return Place(place.defined_in, line, place.kind, Role.DEFINITION, place.defined_in, place.defined_as)
+
+    def _other_spellings(self, old: str, name: str, origin: str) -> Iterator[Replacement]:
+        """Names of the module itself that differ from the missing one only in case and underscores."""
+        plain = _plain(name)
+        for target in self._modules.resolve(origin or "x.py", 0, old).targets if old else ():
+            facts = self._modules.facts.get(target.path)
+            for other, bound in sorted(facts.names.items()) if facts is not None else ():
+                if other != name and _plain(other) == plain and not bound.flags & UNBOUND:
+                    # `JwtHandler` for `JWTHandler` is the same thing, `jwt_handler` may be one of its instances.
+                    same_style = other[0] == name[0] and ("_" in other) == ("_" in name)
+                    yield Replacement(
+                        certainty=Certainty.LIKELY if same_style else Certainty.POSSIBLE,
+                        module=old,
+                        name=other,
+                        kind=_kind(bound),
+                        path=target.path,
+                        line=bound.line,
+                        reasons=("the module has it in another spelling",),
+                    )
+
+    # Modules
+
+    def _for_module(self, old: str, origin: str) -> tuple[Replacement, ...]:
+        """Modules that may stand in for a missing one: with most of the names that are taken from it, then by name."""
+        taken = self._taken.get(old, frozenset())
+        bound: Counter[str] = Counter()
+        for name in taken:
+            bound.update({group.place.path for group in self._groups(name, origin) if not group.external})
+        stem = old.rpartition(".")[2]
+        called = {path for path in self._by_stem.get(stem, ()) if path != origin}
+        in_tests = not origin or self._is_test(origin)
+
+        def rank(path: str) -> tuple[object, ...]:
+            module = dotted_below("", path)
+            parts = old.split(".")
+            return (
+                not in_tests and self._is_test(path),
+                -bound[path],
+                path not in called,
+                -_shared_tail(old, module),
+                -_shared_head(parts, module.split(".")),
+                path,
+            )
+
+        found = []
+        for path in sorted(called.union(bound), key=rank):
+            module = self.module_of(path, origin)
+            if not module or module == old:
+                continue
+            reasons = []
+            if bound[path]:
+                every = "every name" if bound[path] == len(taken) else f"{bound[path]:,} of {len(taken):,} names"
+                reasons.append(f"binds {every} that is taken from the missing module")
+            if path in called:
+                reasons.append("same name")
+            test = self._is_test(path) and not in_tests
+            whole = bool(taken) and bound[path] == len(taken) and not test
+            alone = whole and sum(number == len(taken) for number in bound.values()) == 1
+            alone = alone or (not taken and len(called) == 1 and not test)
+            found.append(
+                Replacement(
+                    certainty=Certainty.LIKELY if alone else Certainty.POSSIBLE,
+                    module=module,
+                    name="",
+                    kind="module",
+                    path=path,
+                    line=1,
+                    reasons=tuple(reasons),
+                )
+            )
+        return tuple(sorted(found, key=lambda one: one.certainty.rank))
+
+    def _modules_called(self, name: str) -> Iterator[Place]:
+        for path in self._by_stem.get(name, ()):
+            yield Place(path, 1, "module", Role.DEFINITION, path)
+
+    # Indices
+
+    @cached_property
+    def _wanted(self) -> frozenset[str]:
+        """The names that broken imports of the tree ask for."""
+        taken = {name for names in self._taken.values() for name in names}
+        return frozenset(taken)
+
+    @cached_property
+    def _taken(self) -> Mapping[str, frozenset[str]]:
+        """The names that imports take from each module that is missing, or that lacks them."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for broken in self._modules.broken:
+            statement = broken.statement
+            module = self._absolute("." * max(statement.level, 0) + broken.module, broken.path)
+            if broken.name:
+                found[module].add(broken.name)
+            elif statement.level >= 0:
+                found[module].update(alias.name for alias in statement.aliases if alias.name != "*")
+        return {module: frozenset(names) for module, names in found.items()}
+
+    @cached_property
+    def _binding(self) -> Mapping[str, list[tuple[str, Name]]]:
+        """The files that bind each of the names that broken imports ask for."""
+        return self._bind(self._wanted)
+
+    def _bind(self, wanted: Iterable[str]) -> Mapping[str, list[tuple[str, Name]]]:
+        names = frozenset(wanted)
+        found: defaultdict[str, list[tuple[str, Name]]] = defaultdict(list)
+        for path, facts in self._modules.facts.items():
+            bound = facts.names
+            for name in names.intersection(bound):
+                if not bound[name].flags & (UNBOUND | TYPING_ONLY):
+                    found[name].append((path, bound[name]))
+        return found
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        """Files by the last part of their module name."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for path in self._modules.facts:
+            folder, name = posixpath.split(path)
+            stem = name.rpartition(".")[0]
+            found[posixpath.basename(folder) if stem == "__init__" else stem].append(path)
+        return found
+
+    @cached_property
+    def _uses(self) -> tuple[Mapping[tuple[str, str], set[str]], Mapping[str, Counter[str]]]:
+        """Who takes which name from which file; and by which dotted names each file is imported, how often."""
+        importers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        used: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        resolve = self._modules.resolve
+        for path, facts in self._modules.facts.items():
+            for statement in facts.imports:
+                if statement.level < 0:
+                    continue
+                targets = resolve(path, statement.level, statement.module).targets
+                if not targets:
+                    continue
+                target = targets[0].path
+                if not statement.level:
+                    used[target][statement.module] += 1
+                for alias in statement.aliases:
+                    importers[target, alias.name].add(path)
+        return importers, used
+
+    @property
+    def _importers(self) -> Mapping[tuple[str, str], set[str]]:
+        return self._uses[0]
+
+    @property
+    def _used(self) -> Mapping[str, Counter[str]]:
+        return self._uses[1]
+
+    def _place(self, path: str, name: str, bound: Name) -> Place:
+        """What a file's binding of a name is, and where that leads."""
+        if bound.flags & SOLID:
+            if bound.origins:
+                return Place(path, bound.line, _kind(bound), Role.FALLBACK)
+            return Place(path, bound.line, _kind(bound), Role.DEFINITION, path, name)
+        led = self._modules.follow(path, Ref(0, "", name))
+        imported = {origin.name.rpartition(".")[2] for origin in bound.origins}
+        role = Role.RE_EXPORT if name in imported or not any(imported) else Role.ALIAS
+        if isinstance(led, Definition):
+            defined = self._modules.facts[led.path].names.get(led.name.partition(".")[0])
+            return Place(path, bound.line, _kind(defined) if defined else "name", role, led.path, led.name)
+        if isinstance(led, External):
+            return Place(path, bound.line, "name", role, led.module, led.name)
+        return Place(path, bound.line, "name", role)
+
+    # Small things
+
+    def _absolute(self, module: str, origin: str) -> str:
+        """A module without dots in front, as a path from the tree's root where it was relative."""
+        level = len(module) - len(module.lstrip("."))
+        if not level:
+            return module
+        folder = parent_of(origin)
+        for _ in range(level - 1):
+            folder = parent_of(folder)
+        return ".".join(part for part in (*folder.split("/"), module[level:]) if part)
+
+    def _leads_to(self, origin: str, module: str, path: str) -> bool:
+        resolution = self._modules.resolve(origin, 0, module)
+        return not resolution.doubtful and [target.path for target in resolution.targets] == [path]
+
+    def _is_test(self, path: str) -> bool:
+        return self._reach.kind(path) is Impact.TESTS
+
+
+class _Group(msgspec.Struct, eq=False):
+    """One definition, and the files that import it, by way of whatever module."""
+
+    place: Place
+    external: bool
+    test: bool
+    importers: set[str]
+
+
+def dotted_below(root: str, path: str) -> str:
+    """The dotted name of a file below the folder `root`; empty where none of its parts could be in an import."""
+    if root:
+        if not path.startswith(root + "/"):
+            return ""
+        path = path[len(root) + 1 :]
+    stem = path.rpartition(".")[0]
+    parts = stem.removesuffix("/__init__").split("/") if stem != "__init__" else []
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else ""
+
+
+def _kind(bound: Name) -> str:
+    if bound.flags & CLASS and not bound.flags & FUNCTION:
+        return "class"
+    return "function" if bound.flags & FUNCTION else "variable"
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def _shared_tail(one: str, other: str) -> int:
+    """How many of their last parts two dotted names have in common."""
+    return _shared_head(one.split(".")[::-1], other.split(".")[::-1])
+
+
+def _shared_head(one: list[str], other: list[str]) -> int:
+    shared = 0
+    for left, right in zip(one, other, strict=False):
+        if left != right:
+            break
+        shared += 1
+    return shared
+
+
+def _is_below(module: str, package: str) -> bool:
+    return module.startswith(package + ".")
