@@ -9,14 +9,17 @@ What the history says of the same question is `guard.history`'s to find out.
 from __future__ import annotations
 
 import enum
+import math
 import posixpath
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
 import msgspec
 
+from guard.checks.layout import Target
 from guard.checks.module_facts import CLASS, FUNCTION, SOLID, TYPING_ONLY, UNBOUND, Name
 from guard.checks.modules import FAMILY, Definition, External
 from guard.checks.references import Ref
@@ -110,12 +113,13 @@ class Where:
         self._modules = program.linked(FAMILY)
         self._reach = reach_of(program)
         self._places: dict[str, tuple[Place, ...]] = {}
+        self._missing: dict[tuple[str, str], frozenset[str]] = {}
 
     def places(self, name: str) -> tuple[Place, ...]:
         """Every module of the tree that binds `name` at run time, definitions first, then by path."""
         found = self._places.get(name)
         if found is None:
-            named = self._binding.get(name, ()) if name in self._wanted else self._bind({name}).get(name, ())
+            named = self._binding.get(name, ())
             places = [*self._modules_called(name), *(self._place(path, name, bound) for path, bound in named)]
             found = self._places[name] = tuple(
                 sorted(places, key=lambda place: (list(Role).index(place.role), place.path))
@@ -149,7 +153,7 @@ class Where:
     def _for_name(self, old: str, name: str, origin: str) -> Iterator[Replacement]:
         """The definitions of a name in the tree, those that speak most for themselves first."""
         groups = self._groups(name, origin)
-        in_tests = not origin or self._is_test(origin)
+        in_tests = not origin or self.is_test(origin)
         visible = [group for group in groups if in_tests or not group.test]
         production = [group for group in visible if not group.test]
         counted = production or visible
@@ -194,21 +198,21 @@ class Where:
         return any(path.partition("/")[0] == origin.partition("/")[0] for path in group.importers - {origin})
 
     def _rank(self, group: _Group, old: str, name: str, origin: str) -> tuple[object, ...]:
-        """The order among definitions of one name."""
+        """The order among definitions of one name: by how near they are to the old place, how many use them, and how
+        many other names that are missing with this one are beside them."""
         module = dotted_below("", group.place.path)
-        siblings = self._taken.get(old, frozenset()) - {name}
+        siblings = self._missing_of(old, origin) - {name}
         facts = self._modules.facts.get(group.place.path)
-        bound = len(siblings.intersection(facts.names)) if facts is not None else 0
+        beside = len(siblings.intersection(facts.names)) if facts is not None else 0
         near = _shared_head(parent_of(group.place.path).split("/"), parent_of(origin).split("/"))
-        return (
-            group.external,
-            -bound,
-            -_shared_tail(old, module),
-            -_shared_head(old.split("."), module.split(".")),
-            -len(group.importers),
-            -near,
-            group.place.path,
+        score = (
+            math.log2(1 + len(group.importers - {origin}))
+            + 3 * _shared_tail(old, module)
+            + _shared_head(old.split("."), module.split("."))
+            + 0.5 * min(beside, 3)
+            + 0.5 * near
         )
+        return (group.external, -score, group.place.path)
 
     def _groups(self, name: str, origin: str) -> list[_Group]:
         """The definitions of a name, each with who imports it by whatever way."""
@@ -223,7 +227,7 @@ class Where:
             external = not own and place.defined_in not in self._modules.facts
             group = groups.get(key)
             if group is None:
-                test = not external and self._is_test(key[0])
+                test = not external and self.is_test(key[0])
                 group = groups[key] = _Group(self._definition(place), external, test, set())
             group.importers.update(self._importers.get((place.path, name), ()))
         return list(groups.values())
@@ -239,7 +243,7 @@ class Where:
     def _other_spellings(self, old: str, name: str, origin: str) -> Iterator[Replacement]:
         """Names of the module itself that differ from the missing one only in case and underscores."""
         plain = _plain(name)
-        for target in self._modules.resolve(origin or "x.py", 0, old).targets if old else ():
+        for target in self.targets_of(old, origin):
             facts = self._modules.facts.get(target.path)
             for other, bound in sorted(facts.names.items()) if facts is not None else ():
                 if other != name and _plain(other) == plain and not bound.flags & UNBOUND:
@@ -255,23 +259,63 @@ class Where:
                         reasons=("the module has it in another spelling",),
                     )
 
+    def similar(self, module: str, name: str, origin: str = "") -> Iterator[Replacement]:
+        """Definitions whose names have most words in common with `name`: those of the module itself, then those of
+        other production modules that have all its words and one more (`UnifiedClient` for `Client`)."""
+        words = _words(name)
+        own = {target.path for target in self.targets_of(module, origin)}
+        ranked: list[tuple[tuple[object, ...], str, str, Name]] = []
+        longest = max(words, key=len, default="")
+        for path, facts in self._modules.facts.items() if len(longest) > 2 else ():
+            mine = path in own
+            if path == origin or (self.is_test(path) and not mine):
+                continue
+            for other in facts.names if mine else facts.definitions:
+                if other == name or (longest not in other.lower() and not mine):
+                    continue
+                theirs = _words(other)
+                shared = len(words & theirs)
+                # Two words that are in one of them only make another thing of it, unless it stands in the same place.
+                alike = shared / len(words | theirs)
+                if (alike >= 0.5 and _is_like(name, other)) if mine else (words < theirs and len(theirs - words) == 1):
+                    bound = facts.names[other]
+                    if bound.flags & SOLID and not bound.flags & UNBOUND:
+                        ranked.append(((not mine, -alike, path, other), path, other, bound))
+        for _, path, other, bound in sorted(ranked, key=lambda one: one[0])[:_SIMILAR]:
+            found = module if path in own else self.module_of(path, origin)
+            if found:
+                where = "in the same module" if path in own else "elsewhere"
+                yield Replacement(
+                    certainty=Certainty.POSSIBLE,
+                    module=found,
+                    name=other,
+                    kind=_kind(bound),
+                    path=path,
+                    line=bound.line,
+                    reasons=(f"a similar name {where}",),
+                )
+
+    def targets_of(self, module: str, origin: str) -> tuple[Target, ...]:
+        """What a module of that name is in the tree, as the file `origin` would find it."""
+        return self._modules.resolve(origin or "x.py", 0, module).targets if module else ()
+
     # Modules
 
     def _for_module(self, old: str, origin: str) -> tuple[Replacement, ...]:
         """Modules that may stand in for a missing one: with most of the names that are taken from it, then by name."""
-        taken = self._taken.get(old, frozenset())
+        taken = self._missing_of(old, origin)
         bound: Counter[str] = Counter()
         for name in taken:
             bound.update({group.place.path for group in self._groups(name, origin) if not group.external})
         stem = old.rpartition(".")[2]
         called = {path for path in self._by_stem.get(stem, ()) if path != origin}
-        in_tests = not origin or self._is_test(origin)
+        in_tests = not origin or self.is_test(origin)
 
         def rank(path: str) -> tuple[object, ...]:
             module = dotted_below("", path)
             parts = old.split(".")
             return (
-                not in_tests and self._is_test(path),
+                not in_tests and self.is_test(path),
                 -bound[path],
                 path not in called,
                 -_shared_tail(old, module),
@@ -290,7 +334,7 @@ class Where:
                 reasons.append(f"binds {every} that is taken from the missing module")
             if path in called:
                 reasons.append("same name")
-            test = self._is_test(path) and not in_tests
+            test = self.is_test(path) and not in_tests
             whole = bool(taken) and bound[path] == len(taken) and not test
             alone = whole and sum(number == len(taken) for number in bound.values()) == 1
             alone = alone or (not taken and len(called) == 1 and not test)
@@ -314,37 +358,37 @@ class Where:
     # Indices
 
     @cached_property
-    def _wanted(self) -> frozenset[str]:
-        """The names that broken imports of the tree ask for."""
-        taken = {name for names in self._taken.values() for name in names}
-        return frozenset(taken)
-
-    @cached_property
     def _taken(self) -> Mapping[str, frozenset[str]]:
-        """The names that imports take from each module that is missing, or that lacks them."""
+        """The names that imports take from each module, whether they are there or not, by its dotted name."""
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for broken in self._modules.broken:
-            statement = broken.statement
-            module = self._absolute("." * max(statement.level, 0) + broken.module, broken.path)
-            if broken.name:
-                found[module].add(broken.name)
-            elif statement.level >= 0:
-                found[module].update(alias.name for alias in statement.aliases if alias.name != "*")
-        return {module: frozenset(names) for module, names in found.items()}
+        for path, facts in self._modules.facts.items():
+            for statement in facts.imports:
+                if statement.level >= 0:
+                    module = statement.module
+                    if statement.level:
+                        module = self._absolute("." * statement.level + module, path)
+                    found[module].update([alias.name for alias in statement.aliases])
+        return {module: frozenset(names - {"*"}) for module, names in found.items()}
+
+    def _missing_of(self, module: str, origin: str) -> frozenset[str]:
+        """The names that imports take from a module and that it has not."""
+        key = (module, parent_of(origin))
+        found = self._missing.get(key)
+        if found is None:
+            taken, targets = self._taken.get(module, frozenset[str]()), self.targets_of(module, origin)
+            found = self._missing[key] = frozenset(
+                name for name in taken if not any(self._modules.binds(target, name) for target in targets)
+            )
+        return found
 
     @cached_property
     def _binding(self) -> Mapping[str, list[tuple[str, Name]]]:
-        """The files that bind each of the names that broken imports ask for."""
-        return self._bind(self._wanted)
-
-    def _bind(self, wanted: Iterable[str]) -> Mapping[str, list[tuple[str, Name]]]:
-        names = frozenset(wanted)
+        """The files that bind each name when they are imported."""
         found: defaultdict[str, list[tuple[str, Name]]] = defaultdict(list)
         for path, facts in self._modules.facts.items():
-            bound = facts.names
-            for name in names.intersection(bound):
-                if not bound[name].flags & (UNBOUND | TYPING_ONLY):
-                    found[name].append((path, bound[name]))
+            for name, bound in facts.names.items():
+                if not bound.flags & (UNBOUND | TYPING_ONLY):
+                    found[name].append((path, bound))
         return found
 
     @cached_property
@@ -417,7 +461,8 @@ class Where:
         resolution = self._modules.resolve(origin, 0, module)
         return not resolution.doubtful and [target.path for target in resolution.targets] == [path]
 
-    def _is_test(self, path: str) -> bool:
+    def is_test(self, path: str) -> bool:
+        """Whether a file is for tests, by where it lies."""
         return self._reach.kind(path) is Impact.TESTS
 
 
@@ -449,6 +494,20 @@ def _kind(bound: Name) -> str:
 
 def _plain(name: str) -> str:
     return name.replace("_", "").casefold()
+
+
+_SIMILAR: Final = 3
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|[a-z0-9]+")
+
+
+def _words(name: str) -> frozenset[str]:
+    """The words of a name: `JWTHandler` and `jwt_handler` have the same."""
+    return frozenset(word.lower() for word in _WORD.findall(name))
+
+
+def _is_like(one: str, other: str) -> bool:
+    """Whether two names are written in the same style, as those of two classes are."""
+    return one[:1].isupper() == other[:1].isupper() and ("_" in one.strip("_")) == ("_" in other.strip("_"))
 
 
 def _shared_tail(one: str, other: str) -> int:
