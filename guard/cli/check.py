@@ -17,7 +17,7 @@ from guard.cache import Cache, open_default
 from guard.cli.output import parse_outputs, write_outputs, write_stdout
 from guard.config import load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import GuardError, Problem, Report
+from guard.model import Finding, GuardError, Problem, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
 from guard.report.tally import counted
@@ -111,7 +111,20 @@ def command(
             everything = msgspec.structs.replace(config, baseline="")
             report = _new_since(since, report, tree, within, lambda base: check(base, everything, codes, options))
         if fix or show_diff:
-            report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
+            usual = resolve_selection(config, [], [], None, rules)
+
+            def whole(on: Tree) -> Report:
+                # A fix must bring in nothing anywhere, whatever rules and paths the report is narrowed to.
+                report = check(on, config, codes | usual, options)
+                gc.collect()  # there are as many checks as rounds, and each leaves a whole program behind
+                return report
+
+            def chosen(finding: Finding) -> bool:
+                return finding.code in codes and within.matches(finding.path)
+
+            fixed = _fix(tree, whole, chosen, unsafe=unsafe_fixes, write=fix)
+            if fix:
+                tree, report = fixed.tree, run(fixed.tree)
     enabled = {code: rule for code, rule in rules.items() if code in codes}
     if not show_diff:
         write_outputs(outputs, report, tree, enabled, statistics=statistics)
@@ -140,34 +153,36 @@ def _split(values: tuple[str, ...]) -> list[str]:
 
 def _fix(
     tree: Tree,
-    report: Report,
-    run: Callable[[Tree], Report],
+    whole: Callable[[Tree], Report],
+    chosen: Callable[[Finding], bool],
     *,
     unsafe: bool,
     write: bool,
-) -> tuple[Report, Tree]:
-    """Mend in memory; then write, or show. Gives the report on what is left, and the tree that it is about."""
+) -> Fixed:
+    """Mend in memory; then write, or show."""
     from guard import fixing
 
-    fixed = fixing.fix(tree, report, run, unsafe=unsafe)
+    fixed = fixing.fix(tree, whole(tree), whole, unsafe=unsafe, chosen=chosen)
+    _tell(fixed)
     if not write:
         text = fixing.diff(tree, fixed.changes)
         if sys.stdout.isatty():
             # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
             text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
         write_stdout(text.encode("utf-8", "surrogateescape"))
-        return report, tree
+        return fixed
     fixing.write(tree, fixed.changes)
-    _tell(fixed)
-    return fixed.report, fixing.OverlayTree(tree, fixed.changes)
-
-
-def _tell(fixed: Fixed) -> None:
     if fixed.changes:
         mended, files = counted(len(fixed.mended), "finding"), counted(len(fixed.changes), "file")
         click.echo(f"guard: mended {mended} in {files}", err=True)
-    for path in fixed.refused:
-        click.echo(f"guard: {path}: a fix is left out: it would bring in another finding, or mend nothing", err=True)
+    return fixed
+
+
+def _tell(fixed: Fixed) -> None:
+    """Say which fixes are not made, each in one line."""
+    for refusal in fixed.refused:
+        place = visible(f"{refusal.path}:{refusal.line}")
+        click.echo(f"guard: {place}: {refusal.code} is not mended: {visible(refusal.reason)}", err=True)
 
 
 @contextmanager

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from guard.fixes import Fixer
+from guard.fixes import Fixer, Refused
 from guard.model import Finding
 
 
-def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """SUP001: put each comment's replacement in its place; a line that held nothing else goes."""
     lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
     for finding in sorted(findings, key=lambda finding: (finding.span.line, finding.span.column), reverse=True):
