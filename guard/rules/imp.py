@@ -9,6 +9,7 @@ from guard.checks.import_hints import Hints, hints_of
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
+from guard.mending import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
@@ -53,8 +54,9 @@ def _severity(broken: BrokenImport) -> Severity | None:
     return Severity.WARNING if broken.statement.flags & TYPING else None
 
 
-def _violation(broken: BrokenImport, hints: Hints) -> Violation:
+def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violation:
     statement = broken.statement
+    mending = mending_of(program, broken)
     lazy = bool(statement.flags & (LAZY | TYPING))
     error = "ImportError" if broken.name else "ModuleNotFoundError"
     if statement.flags & TYPING:
@@ -76,8 +78,9 @@ def _violation(broken: BrokenImport, hints: Hints) -> Violation:
         help=hints.help(broken),
         related=related,
         severity=_severity(broken),
+        fix=mending.fix() if mending is not None else None,
         lazy=lazy,
-        data=_data(broken),
+        data={**_data(broken), **(mending.data() if mending is not None else {})},
     )
 
 
@@ -86,7 +89,7 @@ def _loud(program: Program) -> Iterator[BrokenImport]:
     return (broken for broken in program.linked(FAMILY).broken if not broken.swallowed_line)
 
 
-@rule("IMP001", "missing-module", Severity.ERROR)
+@rule("IMP001", "missing-module", Severity.ERROR, fixable="safe")
 def missing_module(program: Program) -> Iterator[Violation]:
     """An import of a first-party module that is not in the tree.
 
@@ -141,10 +144,10 @@ def missing_module(program: Program) -> Iterator[Violation]:
     hints = hints_of(program)
     for broken in _loud(program):
         if not broken.name:
-            yield _violation(broken, hints)
+            yield _violation(program, broken, hints)
 
 
-@rule("IMP002", "missing-name", Severity.ERROR)
+@rule("IMP002", "missing-name", Severity.ERROR, fixable="safe")
 def missing_name(program: Program) -> Iterator[Violation]:
     """An import of a name that the module does not bind, in any way.
 
@@ -205,10 +208,10 @@ def missing_name(program: Program) -> Iterator[Violation]:
     hints = hints_of(program)
     for broken in _loud(program):
         if broken.name:
-            yield _violation(broken, hints)
+            yield _violation(program, broken, hints)
 
 
-@rule("IMP007", "silently-disabled", Severity.WARNING)
+@rule("IMP007", "silently-disabled", Severity.WARNING, fixable="unsafe")
 def silently_disabled(program: Program) -> Iterator[Violation]:
     """A first-party import that can never succeed, under a handler that swallows the failure.
 
@@ -274,6 +277,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
         if not broken.swallowed_line or broken.statement.flags & TYPING:
             continue
         at_start = broken.path in reach.startup and not broken.retried
+        mending = mending_of(program, broken)
         fallback = "the handler's own import is what always runs" if broken.retried else "the fallback always runs"
         yield Violation(
             path=broken.path,
@@ -285,8 +289,9 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
             help=hints.help(broken),
             related=(Related(broken.path, broken.swallowed_line, "the failure is swallowed here"),),
             severity=Severity.ERROR if at_start else None,
+            fix=mending.fix(swallowed=True) if mending is not None else None,
             lazy=True,
-            data=_data(broken),
+            data={**_data(broken), **(mending.data() if mending is not None else {})},
         )
 
 
