@@ -1,9 +1,9 @@
-"""How broken imports can be mended: what `guard.where` says of each name, as an import in that file would write it."""
+"""How broken imports can be mended: what `guard.where` says of each name, as the file itself would write it."""
 
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -12,79 +12,109 @@ from guard.checks.modules import FAMILY, Modules
 from guard.checks.roots import parent_of
 from guard.model import Fix
 from guard.program import Program
-from guard.where import Certainty, Replacement, replacements
+from guard.where import Certainty, Replacement, where
+
+Lookup = Callable[[str, str, str], tuple[Replacement, ...]]
+"""Where a name of a module went, the best first: module as the import has it, name, importing file."""
 
 
 class Mending(msgspec.Struct, frozen=True):
-    """What `guard.fixes.imp` needs to know of one finding."""
+    """What `guard.fixes.imp` needs to know of one finding, and how safe it is to do it."""
 
     moved_to: Mapping[str, str]
-    """By name as the import has it: `MODULE:NAME` as the import would write it; for `import a.b`, the module."""
-    certain: bool
-    renamed: bool
-    private: bool
+    """By name as the import has it: `MODULE:NAME` as the import would write it; for `import a.b`, the module; for an
+    entry of `__all__` another name, or nothing where it is taken out."""
+    safe: bool
+    description: str
+    private: bool = False
     """No other file takes from this one what the import binds, so its uses may be renamed."""
 
-    def fix(self, *, swallowed: bool = False) -> Fix:
-        """The fix as a finding offers it. It is safe where the place is certain and every name stays; one that makes
-        code run which never ran before (`swallowed`) is not."""
-        safe = self.certain and not self.renamed and not swallowed
-        places = sorted({target.partition(":")[0] if ":" in target else "" for target in self.moved_to.values()})
-        new = ", ".join(target.partition(":")[2] or target for target in self.moved_to.values())
-        where = f" from {' and '.join(places)}" if any(places) else ""
-        return Fix("safe" if safe else "unsafe", f"import {new}{where}")
+    @property
+    def fix(self) -> Fix:
+        """The fix as a finding offers it."""
+        return Fix("safe" if self.safe else "unsafe", self.description)
 
+    @property
     def data(self) -> dict[str, object]:
         """What the finding's data hold of it."""
-        return {"moved_to": dict(self.moved_to), **({"private": True} if self.private and self.renamed else {})}
+        return {"moved_to": dict(self.moved_to), **({"private": True} if self.private else {})}
 
 
-def mending_of(program: Program, broken: BrokenImport) -> Mending | None:
-    """How an import can be mended; None where the new place of one of its names is not even likely."""
+def mending_of(program: Program, broken: BrokenImport, look_up: Lookup | None = None) -> Mending | None:
+    """How an import can be mended; None where the new place of one of its names is not even likely.
+
+    It is safe where the place is certain, no name changes, and nothing swallows the failure: code that never ran
+    before would run then.
+    """
     modules = program.linked(FAMILY)
-    statement = broken.statement
+    look_up = look_up or where(program).replacements
+    statement, path = broken.statement, broken.path
     written = "." * max(statement.level, 0) + broken.module
-    if statement.level < 0:
-        best = _best(program, broken.path, written, "")
-        if best is None or (broken.alias is not None and broken.alias.name == best.module):
-            return None
-        return _mending({broken.module: best}, {broken.module: best.module}, broken, modules)
-    names = [broken.name] if broken.name else [alias.name for alias in statement.aliases]
+    names = [broken.name] if broken.name or statement.level < 0 else [alias.name for alias in statement.aliases]
     if "*" in names:
         return None
-    whole = _best(program, broken.path, written, "") if not broken.name else None
+    whole = _best(look_up, path, written, "") if not broken.name else None
     found: dict[str, Replacement] = {}
+    moved_to: dict[str, str] = {}
     for name in names:
-        best = whole if whole is not None and _has(modules, whole, name) else _best(program, broken.path, written, name)
+        best = whole
+        if name and (best is None or not _has(modules, best, name)):
+            best = _best(look_up, path, written, name)
         if best is None:
             return None
-        found[name] = best
-    moved_to: dict[str, str] = {}
-    for name, best in found.items():
         taken = best.name or name
-        module = _written(modules, broken, best)
-        if not _holds(modules, broken, module, taken, best) or (module, taken) == (written, name):
+        module = _written(modules, path, best) if statement.level > 0 else best.module
+        if not _holds(modules, path, module, taken, best) or (module, taken) == (written, name):
             return None
-        moved_to[name] = f"{module}:{taken}"
-    return _mending(found, moved_to, broken, modules)
-
-
-def _mending(
-    found: Mapping[str, Replacement], moved_to: Mapping[str, str], broken: BrokenImport, modules: Modules
-) -> Mending:
-    renamed = any(best.name and best.name != name for name, best in found.items())
+        found[name] = best
+        moved_to[name or broken.module] = f"{module}:{taken}" if name else module
     certain = all(best.certainty is Certainty.CERTAIN for best in found.values())
-    private = renamed and broken.name != "" and not _is_taken(modules, broken.path, broken.name)
-    return Mending(moved_to, certain, renamed, private)
+    renamed = any(best.name and best.name != name for name, best in found.items())
+    return Mending(
+        moved_to,
+        certain and not renamed and not broken.swallowed_line,
+        _described(moved_to),
+        renamed and broken.name != "" and not _is_taken(modules, path, broken.name),
+    )
 
 
-def _best(program: Program, path: str, module: str, name: str) -> Replacement | None:
+def export_mending(program: Program, path: str, name: str, look_up: Lookup | None = None) -> Mending:
+    """How an entry of `__all__` that names nothing can be mended: import what it names, or take the entry out."""
+    modules = program.linked(FAMILY)
+    look_up = look_up or where(program).replacements
+    own = where(program).module_of(path)
+    best = _best(look_up, path, own, name) if own else None
+    if best is not None and best.path == path and _is_respelt(name, best.name):
+        return Mending({name: best.name}, False, f"name {best.name} in its stead")
+    # What only has the same name, and lies somewhere else, was hardly ever meant to be exported from here.
+    if best is not None and (best.certainty is Certainty.CERTAIN or f"{best.path}/".startswith(f"{parent_of(path)}/")):
+        module = _written(modules, path, best) if _is_relative(modules, path) else best.module
+        taken = best.name or name
+        if _holds(modules, path, module, taken, best):
+            safe = best.certainty is Certainty.CERTAIN and taken == name
+            return Mending({name: f"{module}:{taken}"}, safe, f"import {taken} from {module}")
+    return Mending({name: ""}, False, f"take {name or repr('')} out of __all__")
+
+
+def _is_respelt(name: str, other: str) -> bool:
+    """Whether two names differ, and only in case and underscores."""
+    return name != other and name.replace("_", "").casefold() == other.replace("_", "").casefold()
+
+
+def _described(moved_to: Mapping[str, str]) -> str:
+    parts = [target.rpartition(":") for target in moved_to.values()]
+    places = sorted({module for module, _, _ in parts if module})
+    names = ", ".join(name for _, _, name in parts)
+    return f"import {names} from {' and '.join(places)}" if places else f"import {names}"
+
+
+def _best(look_up: Lookup, path: str, module: str, name: str) -> Replacement | None:
     """The one answer that is certain, or the one that is likely."""
-    found = replacements(program, module, name, path)
+    found = look_up(module, name, path)
     for certainty in (Certainty.CERTAIN, Certainty.LIKELY):
         of_it = [one for one in found if one.certainty is certainty]
         if of_it:
-            return of_it[0] if len({(one.module, one.name) for one in of_it}) == 1 else None
+            return of_it[0] if len({(one.path, one.name) for one in of_it}) == 1 else None
     return None
 
 
@@ -92,31 +122,31 @@ def _has(modules: Modules, whole: Replacement, name: str) -> bool:
     return bool(whole.path) and modules.binds(modules.target_of(whole.path), name)
 
 
-def _holds(modules: Modules, broken: BrokenImport, module: str, name: str, best: Replacement) -> bool:
-    """Whether the import as it would be written leads there, and finds the name."""
-    if not best.path or best.path == broken.path:
+def _holds(modules: Modules, path: str, module: str, name: str, best: Replacement) -> bool:
+    """Whether an import as it would be written leads there, and finds the name."""
+    if not best.path or best.path == path:
         return False
     bare = module.lstrip(".")
-    resolution = modules.resolve(broken.path, len(module) - len(bare), bare)
+    resolution = modules.resolve(path, len(module) - len(bare), bare)
     if resolution.missing is not None or resolution.doubtful or len(resolution.targets) != 1:
         return False
     target = resolution.targets[0]
-    if target.kind == "unknown" or not modules.binds(target, name):
+    if target.kind == "unknown" or (name and not modules.binds(target, name)):
         return False
     if best.kind == "module" and best.name:
         return modules.layout.folder_of(target) is not None
     return target.path == best.path
 
 
-def _written(modules: Modules, broken: BrokenImport, best: Replacement) -> str:
-    """The module as the import would write it: with dots where it has dots now and leads into the same package."""
-    if broken.statement.level <= 0 or not best.path:
+def _written(modules: Modules, path: str, best: Replacement) -> str:
+    """The module as a relative import would write it; absolute where it is not in the same package."""
+    if not best.path:
         return best.module
     folder, stem = posixpath.split(best.path.rpartition(".")[0])
     target = folder.split("/") if stem == "__init__" else [*folder.split("/"), stem]
     if best.kind == "module" and best.name:
         target = target[:-1]
-    origin = parent_of(broken.path).split("/")
+    origin = parent_of(path).split("/")
     shared = 0
     while shared < min(len(origin), len(target)) and origin[shared] == target[shared]:
         shared += 1
@@ -124,6 +154,11 @@ def _written(modules: Modules, broken: BrokenImport, best: Replacement) -> str:
     if not shared or base not in modules.layout.packages:
         return best.module
     return "." * (len(origin) - shared + 1) + ".".join(target[shared:])
+
+
+def _is_relative(modules: Modules, path: str) -> bool:
+    """Whether a file takes names from its own package by relative imports."""
+    return any(statement.level > 0 for statement in modules.facts[path].imports)
 
 
 def _is_taken(modules: Modules, path: str, name: str) -> bool:

@@ -78,9 +78,9 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
         help=hints.help(broken),
         related=related,
         severity=_severity(broken),
-        fix=mending.fix() if mending is not None else None,
+        fix=mending.fix if mending is not None else None,
         lazy=lazy,
-        data={**_data(broken), **(mending.data() if mending is not None else {})},
+        data={**_data(broken), **(mending.data if mending is not None else {})},
     )
 
 
@@ -289,9 +289,9 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
             help=hints.help(broken),
             related=(Related(broken.path, broken.swallowed_line, "the failure is swallowed here"),),
             severity=Severity.ERROR if at_start else None,
-            fix=mending.fix(swallowed=True) if mending is not None else None,
+            fix=mending.fix if mending is not None else None,
             lazy=True,
-            data={**_data(broken), **(mending.data() if mending is not None else {})},
+            data={**_data(broken), **(mending.data if mending is not None else {})},
         )
 
 

@@ -6,12 +6,13 @@ import posixpath
 from collections.abc import Iterator
 
 from guard.checks.modules import FAMILY
+from guard.mending import export_mending
 from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
 
 
-@rule("IMP010", "undefined-export", Severity.ERROR)
+@rule("IMP010", "undefined-export", Severity.ERROR, fixable="safe")
 def undefined_export(program: Program) -> Iterator[Violation]:
     """`__all__` names something that the module does not bind.
 
@@ -62,6 +63,7 @@ def undefined_export(program: Program) -> Iterator[Violation]:
             if not export.certain or modules.binds(target, export.name):
                 continue
             for_checkers = modules.binds(target, export.name, typing=True)
+            mending = None if for_checkers else export_mending(program, path, export.name)
             yield Violation(
                 path=path,
                 span=Span(export.line, export.column, export.line, export.end_column),
@@ -71,8 +73,9 @@ def undefined_export(program: Program) -> Iterator[Violation]:
                 cause=f"`from {posixpath.splitext(posixpath.basename(path))[0]} import *` raises AttributeError.",
                 help=f"Define {export.name or repr('')}, import it, or take it out of __all__.",
                 severity=Severity.WARNING if for_checkers else None,
+                fix=mending.fix if mending is not None else None,
                 lazy=True,
-                data={"module": path, "name": export.name},
+                data={"module": path, "name": export.name, **(mending.data if mending is not None else {})},
             )
 
 

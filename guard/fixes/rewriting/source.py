@@ -93,19 +93,24 @@ class Source:
 
         Raises CannotEdit for edits that overlap, and for a result that cannot be encoded or parsed.
         """
-        parts: list[str] = []
-        at = 0
-        for edit in sorted(set(edits)):
-            if edit.start < at:
-                raise CannotEdit("two changes of it overlap")
-            parts += [self.text[at : edit.start], edit.text]
-            at = edit.end
-        text = "".join([*parts, self.text[at:]])
+        text = edited(self.text, edits)
         try:
             _parsed(text)
             return text.encode(self._encoding)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise CannotEdit("it would not compile") from error
+
+
+def edited(text: str, edits: Iterable[Edit]) -> str:
+    """The text with the edits made. Raises CannotEdit for edits that overlap."""
+    parts: list[str] = []
+    at = 0
+    for edit in sorted(set(edits)):
+        if edit.start < at:
+            raise CannotEdit("two changes of it overlap")
+        parts += [text[at : edit.start], edit.text]
+        at = edit.end
+    return "".join([*parts, text[at:]])
 
 
 def _blocks(node: ast.AST) -> Iterator[list[ast.stmt]]:
