@@ -116,6 +116,14 @@ def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
     return None if len(needed) == len(families()) else needed
 
 
+def program_of(tree: Tree, config: Config, options: Options) -> Program:
+    """The facts of `tree`, for questions that no rule asks."""
+    cache = options.cache or Cache(None)
+    target = target_python(tree, config)
+    facts, _ = collect(tree, _chosen(tree, config), Gathering(target.version, config.python_limit), options, cache)
+    return Program(tree, config, target, facts)
+
+
 def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
     excluded = matcher(config.exclude)
     return [file for path, file in tree.files.items() if not file.is_link and not excluded(path)]

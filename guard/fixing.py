@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import posixpath
 import re
 import stat
 from collections import Counter, defaultdict
@@ -317,6 +318,11 @@ def diff(tree: Tree, changes: Mapping[str, bytes]) -> str:
 def _file_diff(tree: Tree, path: str, content: bytes) -> Iterator[str]:
     there = path in tree.files
     old = _lines(tree.read(path) or b"") if there else []
+    yield f"diff --git {_quoted(f'a/{path}')} {_quoted(f'b/{path}')}\n"
+    if not there:
+        yield "new file mode 100644\n"
+    if not there and not content:
+        yield f"index {'0' * 7}..{blob_id(content)[:7]}\n"  # it has no lines to tell of
     before = _quoted(f"a/{path}") if there else "/dev/null"
     for line in difflib.unified_diff(old, _lines(content), before, _quoted(f"b/{path}")):
         yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
@@ -347,9 +353,19 @@ def write(tree: Tree, changes: Mapping[str, bytes]) -> None:
         modes = {path: _mode_to_keep(root, path, tree.files.get(path), reader) for path in sorted(changes)}
     for path, mode in modes.items():
         try:
+            if mode is None:
+                _make_folder(root, posixpath.dirname(path))
             replace_file(Path(root, _on_disk(path)), changes[path], mode)
         except OSError as error:
             raise EnvironmentFailed(f"{path}: cannot be written: {error.strerror or error}") from error
+
+
+def _make_folder(root: str, folder: str) -> None:
+    """Make a folder below `root` for a new file. Raises OSError, also where a link would lead out of the tree."""
+    target = Path(root, _on_disk(folder))
+    if not Path(os.path.realpath(target)).is_relative_to(os.path.realpath(root)):
+        raise OSError("a link leads out of the tree")
+    target.mkdir(parents=True, exist_ok=True)
 
 
 def _on_disk(path: str) -> str:

@@ -14,7 +14,7 @@ import click
 import msgspec
 
 from guard.cache import Cache, open_default
-from guard.cli.output import parse_outputs, write_outputs, write_stdout
+from guard.cli.output import parse_outputs, write_diff, write_outputs
 from guard.config import load, reserved_in, resolve_selection
 from guard.engine import Options, check
 from guard.model import Finding, GuardError, Problem, Report
@@ -165,11 +165,7 @@ def _fix(
     fixed = fixing.fix(tree, whole(tree), whole, unsafe=unsafe, chosen=chosen)
     _tell(fixed)
     if not write:
-        text = fixing.diff(tree, fixed.changes)
-        if sys.stdout.isatty():
-            # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
-            text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
-        write_stdout(text.encode("utf-8", "surrogateescape"))
+        write_diff(fixing.diff(tree, fixed.changes))
         return fixed
     fixing.write(tree, fixed.changes)
     if fixed.changes:

@@ -15,6 +15,7 @@ from guard.files import replace_file
 from guard.model import EnvironmentFailed, Report
 from guard.registry import Rule
 from guard.report import FORMATS, RenderContext, render
+from guard.report.escape import visible
 from guard.sources.tree import Tree
 
 _FRAME_FILES = 400
@@ -77,6 +78,14 @@ def write_stdout(content: bytes) -> None:
     """Write to standard output what is encoded already, whatever the locale. Raises OSError."""
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
+
+
+def write_diff(text: str) -> None:
+    """Write a diff to standard output; its bytes that are not UTF-8 are surrogates (PEP 383). Raises OSError."""
+    if sys.stdout.isatty():
+        # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
+        text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
+    write_stdout(text.encode("utf-8", "surrogateescape"))
 
 
 def _wants_color() -> bool:

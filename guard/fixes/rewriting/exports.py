@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from guard.fixes.rewriting.imports import moved_to, place_of
 from guard.fixes.rewriting.source import CannotEdit, Edit, Source
@@ -12,7 +13,7 @@ from guard.fixes.rewriting.statement import Taken, new_statement
 from guard.fixes.rewriting.uses import exports_of, string_edit
 from guard.model import Finding
 
-_WIDTH = 88
+WIDTH: Final = 88
 
 
 def mend_exports(source: Source, findings: Sequence[Finding]) -> Iterator[Edit]:
@@ -40,13 +41,15 @@ def mend_exports(source: Source, findings: Sequence[Finding]) -> Iterator[Edit]:
             gone += found
     yield from _without(source, gone)
     if imported:
-        yield _importing(source, imported)
+        yield importing(source, imported, {})
 
 
-def _importing(source: Source, imported: dict[str, list[Taken]]) -> Edit:
-    """The edit that puts imports behind the ones at the top of the file."""
+def importing(source: Source, imported: Mapping[str, Sequence[Taken]], comments: Mapping[str, str]) -> Edit:
+    """The edit that puts imports behind the ones at the top of the file, each with its comment behind it, if it has
+    one. Raises CannotEdit."""
     lines = [
-        new_statement(module, sorted(names, key=lambda taken: taken.name), "", source.newline, _WIDTH)
+        new_statement(module, sorted(names, key=lambda taken: taken.name), "", source.newline, WIDTH)
+        + comments.get(module, "")
         for module, names in sorted(imported.items())
     ]
     body = source.tree.body
@@ -65,6 +68,38 @@ def _importing(source: Source, imported: dict[str, list[Taken]]) -> Edit:
     at = end + len(behind)
     gap = source.newline if _is_docstring(body[last - 1], last - 1) else ""
     return Edit(at, at, gap + "".join(f"{source.newline}{line}" for line in lines))
+
+
+def exporting(source: Source, names: Sequence[str]) -> Edit | None:
+    """The edit that adds names to a literal `__all__`; None where the file has none."""
+    holders = [
+        node.value
+        for node in source.tree.body
+        if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign)
+        and any(
+            isinstance(target, ast.Name) and target.id == "__all__"
+            for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        )
+        and isinstance(node.value, ast.List | ast.Tuple)
+    ]
+    if not holders:
+        return None
+    holder = holders[-1]
+    assert isinstance(holder, ast.List | ast.Tuple)
+    if not holder.elts:
+        start, _ = source.span(holder)
+        return Edit(
+            start + 1, start + 1, ", ".join(map(_quoted, names)) + ("," if isinstance(holder, ast.Tuple) else "")
+        )
+    start, end = source.span(holder.elts[-1])
+    indent = source.before(start)
+    quote = "'" if source.text[end - 1] == "'" else '"'
+    separator = f",{source.newline}{indent}" if not indent.strip() else ", "
+    return Edit(end, end, "".join(f"{separator}{quote}{name}{quote}" for name in names))
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def _is_docstring(node: ast.stmt, index: int) -> bool:
