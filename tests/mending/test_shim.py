@@ -38,31 +38,21 @@ def test_a_module_that_is_there(tmp_path: Path) -> None:
     assert (again.code, again.err) == (0, "guard: app.old:Manager is there: nothing to do\n")
 
 
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [
-        (
-            b"x = 1\r\n",
-            b"from app.new import Manager  # noqa: F401  # deprecated: import from app.new instead\r\nx = 1\r\n",
-        ),
-        (
-            b"\xef\xbb\xbf# -*- coding: utf-8 -*-\nimport os",
-            b"\xef\xbb\xbf# -*- coding: utf-8 -*-\nimport os\n"
-            b"from app.new import Manager  # noqa: F401  # deprecated: import from app.new instead",
-        ),
-        (
-            b'"""Old."""\n__all__ = ()\n',
-            b'"""Old."""\n\nfrom app.new import Manager  # deprecated: import from app.new instead\n'
-            b'__all__ = ("Manager",)\n',
-        ),
-        (
-            b"from __future__ import annotations\n__all__ = ['x'] + ['y']\nx = y = 1\n",
-            b"from __future__ import annotations\n"
-            b"from app.new import Manager  # noqa: F401  # deprecated: import from app.new instead\n"
-            b"__all__ = ['x'] + ['y']\nx = y = 1\n",
-        ),
-    ],
-)
+DEPRECATED = b"from app.new import Manager  # noqa: F401  # deprecated: import from app.new instead\n"
+BECOMES = {
+    b"x = 1\r\n": DEPRECATED.replace(b"\n", b"\r\n") + b"x = 1\r\n",
+    b"\xef\xbb\xbf# -*- coding: utf-8 -*-\nimport os": b"\xef\xbb\xbf# -*- coding: utf-8 -*-\nimport os\n"
+    + DEPRECATED[:-1],
+    b'"""Old."""\n__all__ = ()\n': b'"""Old."""\n\n'
+    + DEPRECATED.replace(b"  # noqa: F401", b"")
+    + b'__all__ = ("Manager",)\n',
+    b"from __future__ import annotations\n__all__ = ['x'] + ['y']\nx = y = 1\n": b"from __future__ import annotations\n"
+    + DEPRECATED
+    + b"__all__ = ['x'] + ['y']\nx = y = 1\n",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), BECOMES.items())
 def test_what_a_module_becomes(tmp_path: Path, old: bytes, new: bytes) -> None:
     folder = repository(tmp_path / "repo", {**FILES, "app/old.py": old})
     run = inside("shim", "app.old:Manager", "--unsafe-fixes", cwd=folder)
