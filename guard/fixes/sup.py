@@ -25,7 +25,7 @@ def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | Refuse
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def remove_stale(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def remove_stale(content: bytes, findings: Sequence[Finding]) -> bytes:
     """SUP004: leave out the lines of the entries."""
     gone = {finding.span.line for finding in findings}
     return b"".join(line for number, line in enumerate(content.splitlines(keepends=True), 1) if number not in gone)
