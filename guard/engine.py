@@ -109,6 +109,24 @@ def check(
     )
 
 
+def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) -> Program:
+    """The program that rules `codes` would judge, for whoever asks something else of it. What could not be read of the
+    tree is not in it. Raises EnvironmentFailed where ruff or git cannot be run."""
+    cache = options.cache or Cache(None)
+    target = target_python(tree, config)
+    files = _chosen(tree, config)
+    whole = Gathering(target.version, config.python_limit)
+    # The facts of all families serve as well as those of a few, where an earlier run has left them.
+    sample = [f"{whole.salt}:{key_of(file)}" for file in files[:: max(len(files) // _SAMPLE, 1)]]
+    known = sum(1 for _ in cache.get_many(sample))
+    only = None if known * 2 > len(sample) else needed_families(codes)
+    facts, _ = collect(tree, files, msgspec.structs.replace(whole, only=only), options, cache)
+    return Program(tree, config, target, facts, only)
+
+
+_SAMPLE = 40
+
+
 def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
     """The families of facts that rules need, by their codes; None where these are all that there are."""
     letters = {code.rstrip("0123456789") for code in codes}

@@ -120,9 +120,10 @@ class Where:
         found = self._places.get(name)
         if found is None:
             named = self._binding.get(name, ())
-            places = [*self._modules_called(name), *(self._place(path, name, bound) for path, bound in named)]
+            places = [*self._modules_called(name)]
+            places += [self._place(path, name, bound) for path, bound in named if self._may_work(path, bound)]
             found = self._places[name] = tuple(
-                sorted(places, key=lambda place: (list(Role).index(place.role), place.path))
+                sorted(places, key=lambda place: (list(Role).index(place.role), self.is_test(place.path), place.path))
             )
         return found
 
@@ -142,7 +143,7 @@ class Where:
 
     def replacements(self, module: str, name: str, origin: str = "") -> tuple[Replacement, ...]:
         """See `guard.where.replacements`."""
-        old = self._absolute(module, origin)
+        old = self.absolute(module, origin)
         if not name:
             return self._for_module(old, origin)
         found = [*self._for_name(old, name, origin), *self._other_spellings(old, name, origin)]
@@ -366,7 +367,7 @@ class Where:
                 if statement.level >= 0:
                     module = statement.module
                     if statement.level:
-                        module = self._absolute("." * statement.level + module, path)
+                        module = self.absolute("." * statement.level + module, path)
                     found[module].update([alias.name for alias in statement.aliases])
         return {module: frozenset(names - {"*"}) for module, names in found.items()}
 
@@ -429,6 +430,20 @@ class Where:
     def _used(self) -> Mapping[str, Counter[str]]:
         return self._uses[1]
 
+    def _may_work(self, path: str, bound: Name) -> bool:
+        """Whether the name is bound by something else than an import that can never succeed."""
+        if bound.flags & SOLID:
+            return True
+        for origin in bound.origins:
+            resolution = self._modules.resolve(path, origin.level, origin.module) if origin.module else None
+            if resolution is None or not (resolution.targets or resolution.missing):
+                return True
+            if not origin.name and resolution.targets:
+                return True
+            if any(self._modules.binds(target, origin.name) for target in resolution.targets):
+                return True
+        return not bound.origins
+
     def _place(self, path: str, name: str, bound: Name) -> Place:
         """What a file's binding of a name is, and where that leads."""
         if bound.flags & SOLID:
@@ -447,7 +462,7 @@ class Where:
 
     # Small things
 
-    def _absolute(self, module: str, origin: str) -> str:
+    def absolute(self, module: str, origin: str) -> str:
         """A module without dots in front, as a path from the tree's root where it was relative."""
         level = len(module) - len(module.lstrip("."))
         if not level:

@@ -19,6 +19,8 @@ _COMMANDS: Final = {
     "config": "Show the configuration, and what was detected and why.",
     "rule": "Explain a rule, or list all of them.",
     "shim": "Bring a name back at its old place, as a re-export that says where it is now.",
+    "bisect": "Find the commit that brought a finding in.",
+    "trace": "Tell where a name or a module went: what took it away, and what took its place.",
 }
 
 

@@ -63,7 +63,7 @@ def write_outputs(
     """
     sources = _sources(report, tree) if any(output.format in ("text", "sarif") for output in outputs) else {}
     for output in outputs:
-        color = not output.file and _wants_color()
+        color = not output.file and wants_color()
         context = RenderContext(
             rules=rules, sources=sources, statistics=statistics, color=color, width=_width(output.file)
         )
@@ -88,7 +88,7 @@ def write_diff(text: str) -> None:
     write_stdout(text.encode("utf-8", "surrogateescape"))
 
 
-def _wants_color() -> bool:
+def wants_color() -> bool:
     """`NO_COLOR` (no-color.org) wins over `FORCE_COLOR`; else colour on a terminal only."""
     if os.environ.get("NO_COLOR"):
         return False

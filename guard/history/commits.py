@@ -57,6 +57,12 @@ class Step(msgspec.Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
+def head_of(git: Git) -> str:
+    """The full id of the commit that is checked out; empty in a repository without any commit."""
+    status, printed = git.start("rev-parse", "--verify", "--quiet", "HEAD^{commit}").wait()
+    return printed.decode("ascii", "replace").strip() if status == 0 else ""
+
+
 class History:
     """The commits that one commit descends from, itself included."""
 
@@ -78,6 +84,8 @@ class History:
         magic = b":(top,glob)**/" if anywhere else b":(top,literal)"
         specs = [magic + encode_path(path) for path in paths]
         key = tuple(specs)
+        if not specs:
+            return []  # to git, no paths are all paths
         if key not in self._steps:
             listed = self._run("rev-list", "--topo-order", self.head, "--", *specs)
             self._steps[key] = list(self._differences(listed, specs)) if listed else []
@@ -122,9 +130,11 @@ class History:
             known = self._commits[oid] = Commit(fields[0], tuple(fields[1].split()), *fields[2:])
         return known
 
-    def first_parents(self, limit: int) -> list[str]:
-        """The commit itself and what it was made from, by first parents, the youngest first. Raises Unseen."""
-        printed = self._run("rev-list", "--first-parent", f"--max-count={limit}", self.head)
+    def first_parents(self, head: str, limit: int, *, without: str = "") -> list[str]:
+        """A commit and what it was made from, by first parents, the youngest first; without what another commit
+        descends from. Raises Unseen."""
+        left_out = (f"^{without}",) if without else ()
+        printed = self._run("rev-list", "--first-parent", f"--max-count={limit}", head, *left_out)
         return printed.decode("ascii", "replace").split()
 
     def _differences(self, commits: bytes, specs: Sequence[bytes]) -> Iterator[Step]:

@@ -225,8 +225,9 @@ class Signs:
 
 
 def _beside(known: Replacement | None) -> tuple[str, ...]:
-    """What the tree has to say of a definition besides that it has the name."""
-    return tuple(reason for reason in known.reasons if reason != "same name") if known is not None else ()
+    """What the tree has to say of a definition besides that it has the name, or one like it."""
+    reasons = known.reasons if known is not None else ()
+    return tuple(reason for reason in reasons if reason != "same name" and not reason.startswith("a similar name"))
 
 
 def _files(number: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -26,6 +27,9 @@ _DEEPEST: Final = 4
 _MOST: Final = 8
 """Replacements in an answer."""
 _STARS: Final = 4
+_MOST_VERSIONS: Final = 400
+_MOST_ONCE: Final = 2
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|[a-z0-9]+")
 
 
 class Tracer:
@@ -67,7 +71,8 @@ class Tracer:
             return Answer(module=module, name=name, verdict=Verdict.THERE, places=there)
         in_tree = self._where.replacements(module, name, origin)
         if name and not depth and not any(one.certainty is not Certainty.POSSIBLE for one in in_tree):
-            in_tree += tuple(self._where.similar(module, name, origin))
+            alike = self._where.similar(module, name, origin)
+            in_tree += tuple(one for one in alike if not in_tree or one.module == module)
         if self._history is None:
             unseen = (self._no_history,) if self._no_history else ()
             return _answer(module, name, None, in_tree, Verdict.UNKNOWN, unseen)
@@ -81,6 +86,21 @@ class Tracer:
         except Unseen as unseen:
             return _answer(module, name, None, in_tree, Verdict.UNKNOWN, (str(unseen), *self._cut()))
         return _answer(module, name, removed, found, Verdict.REMOVED, self._cut())
+
+    def modules_once_with(self, name: str) -> list[str]:
+        """Modules that bound a name in some earlier commit, the youngest first. They are looked for only in files whose
+        own names have its longest word: where the tree does not have the name, that is all that there is to go by."""
+        if self._history is None:
+            return []
+        word = max((word.lower() for word in _WORD.findall(name)), key=len, default="")
+        found: dict[str, None] = {}
+        looked = 0
+        for step in self._history.steps([f"*{word}*.py"], anywhere=True) if len(word) > 3 else ():
+            for change in step.changes:
+                looked += 1
+                if looked <= _MOST_VERSIONS and any(self._contents.binds(old, name) for old in change.old):
+                    found[dotted_below("", change.path)] = None
+        return [module for module in found if module][:_MOST_ONCE]
 
     # Today
 
