@@ -17,9 +17,10 @@ from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
 from guard.environment import Environments
+from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
-from guard.model import Finding, GuardError, Problem, Report, Severity, Violation
+from guard.model import Broken, Finding, GuardError, Problem, Report, Severity, Violation
 from guard.program import NotGathered, Program
 from guard.registry import Rule, all_rules
 from guard.rules.sup_baseline import stale
@@ -51,6 +52,7 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     baselined: int
     found: int
     analysed: int
+    broken: Broken
     looks: dict[str, str] = {}
     """What was looked at in environments, with digests of what was seen."""
 
@@ -105,6 +107,7 @@ def check(
         problems=tuple(problems_shown),
         suppressed=judged.suppressed,
         baselined=judged.baselined,
+        broken=judged.broken if within is None else judged.broken.only(within),
         total_s=round(time.perf_counter() - started, 3),
     )
 
@@ -121,7 +124,7 @@ def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) ->
     known = sum(1 for _ in cache.get_many(sample))
     only = None if known * 2 > len(sample) else needed_families(codes)
     facts, _ = collect(tree, files, msgspec.structs.replace(whole, only=only), options, cache)
-    return Program(tree, config, target, facts, only)
+    return Program(tree, config, target, facts, gathered=only)
 
 
 _SAMPLE = 40
@@ -132,14 +135,6 @@ def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
     letters = {code.rstrip("0123456789") for code in codes}
     needed = frozenset(f.name for f in families() if not f.letters or not letters.isdisjoint(f.letters))
     return None if len(needed) == len(families()) else needed
-
-
-def program_of(tree: Tree, config: Config, options: Options) -> Program:
-    """The facts of `tree`, for questions that no rule asks."""
-    cache = options.cache or Cache(None)
-    target = target_python(tree, config)
-    facts, _ = collect(tree, _chosen(tree, config), Gathering(target.version, config.python_limit), options, cache)
-    return Program(tree, config, target, facts)
 
 
 def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
@@ -278,6 +273,7 @@ def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> 
         for finding in (*outcome.kept, *_findings(program, hygiene))
         if finding.code not in ignored(finding.path)
     ]
+    findings, broken = with_extents(program, findings)
     problems = [*problems, *_unparsed(program, findings)]
     known = baseline.apply(
         findings,
@@ -291,7 +287,9 @@ def _judge(program: Program, codes: frozenset[str], problems: list[Problem]) -> 
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)
     listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
-    return Judged(tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed)
+    return Judged(
+        tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed, broken
+    )
 
 
 def known_entries(tree: Tree, config: Config) -> tuple[baseline.Placed, ...]:
@@ -359,6 +357,7 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
             help=violation.help,
             related=violation.related,
             fix=violation.fix,
+            raises=violation.raises,
             data=violation.data,
         )
 

@@ -337,6 +337,10 @@ class Layout:
             found.setdefault(name, set()).add(folder)
         return found
 
+    def is_nowhere(self, module: str) -> bool:
+        """Whether an absolute import of `module` is of nothing in the tree, whoever imports it."""
+        return module.partition(".")[0] not in self._holders and not self._opaque
+
     @cached_property
     def _opaque(self) -> frozenset[str]:
         """The roots that another repository holds, or that could not be read: any name may be there."""

@@ -10,7 +10,7 @@ import click
 from guard.cache import Cache, open_default
 from guard.cli.output import write_diff
 from guard.config import load, resolve_selection
-from guard.engine import Options, check, program_of
+from guard.engine import Options, check, look
 from guard.model import GuardError, Report
 from guard.registry import all_rules
 from guard.report.escape import visible
@@ -51,7 +51,7 @@ def command(
     codes = resolve_selection(config, [], [], None, rules)
     with closing(Cache(None) if no_cache else open_default()) as cache:
         options = Options(jobs=jobs or 0, cache=cache)
-        program = program_of(tree, config, options)
+        program = look(tree, config, codes, options)
         shim = shim_for(program, old, to, where(program).replacements, unsafe=unsafe_fixes)
         if not shim.changes:
             click.echo(f"guard: {visible(old)} is there: nothing to do", err=True)

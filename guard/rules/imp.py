@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guard.checks.breakage import NOT_SURE_TO_RUN, escapes
 from guard.checks.broken_imports import BrokenImport
 from guard.checks.import_hints import Hints, hints_of
 from guard.checks.module_facts import LAZY, TYPING, Import
@@ -80,6 +81,7 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
         severity=_severity(broken),
         fix=mending.fix if mending is not None else None,
         lazy=lazy,
+        raises="" if statement.flags & NOT_SURE_TO_RUN else error,
         data={**_data(broken), **(mending.data if mending is not None else {})},
     )
 
@@ -358,6 +360,8 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 message = f"{_written(statement)} stands in a file that is run as a script"
             else:
                 continue
+            guards = [facts.guards[number] for number in statement.guards]
+            stops = path not in scripts and not statement.flags & NOT_SURE_TO_RUN and escapes(guards, "ImportError")
             related = (
                 (Related(scripts[path].path, scripts[path].line, "run as a script here"),) if path in scripts else ()
             )
@@ -371,5 +375,6 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 help="Import by the absolute name, or run the module with `python -m`.",
                 related=related if path in scripts else (),
                 lazy=bool(statement.flags & LAZY),
+                raises="ImportError" if stops else "",
                 data={"module": "." * statement.level + statement.module, "name": ""},
             )
