@@ -49,7 +49,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     severity: Severity
     gates: tuple[Gate, ...]
-    errors_at: tuple[Gate, ...]
+    errors_at: tuple[Gate, ...] = ()
     """Where its findings are errors, whatever its own severity."""
     since: str
     fixable: str

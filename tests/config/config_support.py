@@ -51,7 +51,6 @@ def make_rule(code: str, slug: str, gates: tuple[Gate, ...] = ALL_GATES) -> Rule
         slug=slug,
         severity=Severity.ERROR,
         gates=gates,
-        errors_at=(),
         since="0.1.0",
         fixable="",
         impact_aware=True,
