@@ -342,7 +342,9 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
     for rule, violation in violations:
         same = (rule.code, violation.path, violation.symbol, violation.anchor)
         number = seen[same] = seen.get(same, -1) + 1
-        impact = reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
+        impact = violation.impact or (
+            reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
+        )
         yield Finding(
             code=rule.code,
             slug=rule.slug,

@@ -116,6 +116,8 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     raises: str = ""
     """The exception, one of Python's own, that importing the file certainly ends with because of this; empty where it
     does not. What else cannot be imported then is found by the engine."""
+    impact: Impact | None = None
+    """Set where the rule knows better than what reaches the file: of a file that is no Python, say."""
     data: Mapping[str, object] = {}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Final
 
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.modules import FAMILY
+from guard.checks.modules import FAMILY, Modules
 from guard.checks.roots import parent_of
 from guard.program import Program
 
@@ -42,7 +42,7 @@ class Hints:
         places = [path for path in self._defining.get(broken.name, ()) if path != broken.path]
         if not places:
             return f"Nothing in this tree defines {broken.name} any more: import what took its place, or bring it back."
-        return f"{broken.name} is defined in {_listed(self._near(places, broken.path))}."
+        return f"{broken.name} is defined in {nearest(places, broken.path)}."
 
     def _for_module(self, broken: BrokenImport) -> str:
         last = broken.module.rpartition(".")[2]
@@ -50,23 +50,19 @@ class Hints:
         same_name = [path for path in self._by_stem.get(last, ()) if path != broken.path]
         with_names = [path for path in same_name if wanted & self._modules.facts[path].names.keys()]
         if with_names:
-            return f"Moved? {', '.join(sorted(wanted))} is in {_listed(self._near(with_names, broken.path))}."
+            return f"Moved? {', '.join(sorted(wanted))} is in {nearest(with_names, broken.path)}."
         defining = [path for name in sorted(wanted) for path in self._defining.get(name, ()) if path != broken.path]
         if defining:
-            return f"{', '.join(sorted(wanted))} is defined in {_listed(self._near(defining, broken.path))}."
+            return f"{', '.join(sorted(wanted))} is defined in {nearest(defining, broken.path)}."
         if same_name:
-            return f"A module of that name is at {_listed(self._near(same_name, broken.path))}."
+            return f"A module of that name is at {nearest(same_name, broken.path)}."
         return "Nothing of that name is in this tree: delete the import with what uses it, or bring the module back."
 
     @cached_property
     def _defining(self) -> Mapping[str, list[str]]:
         """The files that define each class or function that a broken import takes, by name."""
-        wanted = {name for broken in self._modules.broken for name in _taken(broken)}
-        found: defaultdict[str, list[str]] = defaultdict(list)
-        for path, facts in self._modules.facts.items():
-            for name in wanted.intersection(facts.definitions):
-                found[name].append(path)
-        return found
+        wanted = frozenset(name for broken in self._modules.broken for name in _taken(broken))
+        return definitions_of(self._modules, wanted)
 
     @cached_property
     def _by_stem(self) -> Mapping[str, list[str]]:
@@ -78,17 +74,26 @@ class Hints:
             found[posixpath.basename(folder) if stem == "__init__" else stem].append(path)
         return found
 
-    @staticmethod
-    def _near(paths: list[str], origin: str) -> list[str]:
-        """The candidates, those that share most folders with the importing file first, tests last."""
 
-        def distance(path: str) -> tuple[bool, int, str]:
-            shared = posixpath.commonpath([parent_of(path), parent_of(origin)])
-            depth = shared.count("/") + 1 if shared else 0
-            in_tests = any(part.startswith("test") for part in path.split("/"))
-            return in_tests, -depth, path
+def definitions_of(modules: Modules, wanted: frozenset[str]) -> Mapping[str, list[str]]:
+    """The files that define each class or function of those names."""
+    found: defaultdict[str, list[str]] = defaultdict(list)
+    for path, facts in modules.facts.items():
+        for name in wanted.intersection(facts.definitions):
+            found[name].append(path)
+    return found
 
-        return sorted(dict.fromkeys(paths), key=distance)
+
+def nearest(paths: Iterable[str], origin: str) -> str:
+    """The candidates as text: those that share most folders with the importing file first, tests last."""
+
+    def distance(path: str) -> tuple[bool, int, str]:
+        shared = posixpath.commonpath([parent_of(path), parent_of(origin)])
+        depth = shared.count("/") + 1 if shared else 0
+        in_tests = any(part.startswith("test") for part in path.split("/"))
+        return in_tests, -depth, path
+
+    return _listed(sorted(dict.fromkeys(paths), key=distance))
 
 
 def _taken(broken: BrokenImport) -> set[str]:
