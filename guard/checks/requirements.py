@@ -145,15 +145,15 @@ def kind_of_extra(name: str) -> Kind:
 
 def is_requirements_file(path: str) -> bool:
     """Whether a path, by its name, lists distributions. Lock files are not among them."""
-    name = posixpath.basename(path)
+    name = path.rpartition("/")[2]
     if name.endswith((".txt", ".in", ".pip")):
         return "require" in path.lower() and ".egg-info/" not in path
-    return name in _FILES or _CONDA.match(name) is not None
+    return name in _FILES or (name.endswith((".yml", ".yaml")) and _CONDA.match(name) is not None)
 
 
 def is_lock_file(path: str) -> bool:
     """Whether a path, by its name, is a lock file."""
-    return posixpath.basename(path) in _LOCKS
+    return path.rpartition("/")[2] in _LOCKS
 
 
 def kind_of_file(path: str) -> Kind:

@@ -74,7 +74,7 @@ class ImportsOut:
             if path.endswith(".pyi") or not _VENDORED.isdisjoint(path.split("/")):
                 continue
             for statement in facts.imports:
-                if statement.level > 0 or statement.flags & _NOT_MEANT:
+                if statement.level > 0 or statement.flags & _NOT_MEANT or _is_standard(statement):
                     continue
                 for found in _modules_of(path, statement):
                     if not is_standard(found.top) and self._leads_out(found) and not is_guarded(facts, found):
@@ -92,7 +92,7 @@ class ImportsOut:
             found.module
             for path, facts in self.modules.facts.items()
             for statement in facts.imports
-            if statement.level <= 0
+            if statement.level <= 0 and not _is_standard(statement)
             for found in _modules_of(path, statement)
             if not is_standard(found.top)
         )
@@ -198,6 +198,11 @@ class ImportsOut:
         if not self.is_library(found.path):
             return True
         return not found.lazy and found.path in self._executed
+
+
+def _is_standard(statement: Import) -> bool:
+    """Whether a `from` import is one from the standard library, as most are that lead out of the tree."""
+    return statement.level == 0 and is_standard(statement.module.partition(".")[0])
 
 
 def _modules_of(path: str, statement: Import) -> Iterator[ThirdParty]:

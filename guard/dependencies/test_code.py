@@ -17,8 +17,10 @@ from guard.program import Program
 
 _MUST_NOT_RUN: Final = TYPING | DEAD | PLATFORM | ASSERTED | CONDITIONAL
 _ON_PURPOSE: Final = re.compile(
-    r"(?:^|_)(?:testing|pytest|testutils?|testclient|fixtures?|mocks?|fakes?)(?:_|$)|^test$"
+    r"^_?(?:test|testing|test_?utils?|test_?helpers?|testclient|pytest_\w+|\w+_pytest|fixtures?|mocks?|fakes?)$"
+    r"|^test_\w+$|^\w+_tests?$"
 )
+"""Names of folders and modules that help those who test, or look as if they did."""
 
 
 class TestImport(msgspec.Struct, frozen=True):
@@ -41,6 +43,8 @@ def test_imports(program: Program) -> Iterator[TestImport]:
     """Every import by which production code needs test code, in order of path and line."""
     imports = imports_out(program)
     for path, facts in imports.modules.facts.items():
+        if imports.reach.kind(path) is not Impact.RUNTIME:
+            continue
         statements = [one for one in facts.imports if not one.flags & _MUST_NOT_RUN and _may_lead_to_tests(one)]
         if not statements or imports.purpose(path) in (Impact.TESTS, Impact.TOOLING):
             continue
@@ -97,7 +101,7 @@ def _targets(imports: ImportsOut, path: str, statement: Import) -> Iterator[tupl
 def _is_for_testing(path: str) -> bool:
     """Whether a production file is, by its name or its folder's, one that helps those who test: `pkg/testing/`."""
     parts = path.removesuffix(".py").split("/")
-    return any(_ON_PURPOSE.search(part) for part in parts)
+    return any(_ON_PURPOSE.match(part) for part in parts)
 
 
 def _within(path: str, place: str) -> bool:

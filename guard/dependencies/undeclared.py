@@ -13,7 +13,7 @@ from guard.checks.module_facts import CONDITIONAL, LAZY, MAIN
 from guard.checks.projects import Asked, View
 from guard.checks.requirement_commands import has_own_requirements
 from guard.checks.requirements import Kind, normal
-from guard.checks.standard_library import BUNDLED_UNTIL, change_of, is_standard
+from guard.checks.standard_library import ADDED, BUNDLED_UNTIL, REMOVED, change_of, is_standard
 from guard.dependencies.environments import installed
 from guard.dependencies.imports import ImportsOut, ThirdParty, imports_out, is_guarded
 from guard.model import Impact
@@ -78,13 +78,13 @@ class _Search:
         if not (program.config.target_version or program.target.path):
             return
         modules = self._imports.modules
+        changed = {top for top in (*REMOVED, *ADDED) if change_of(top, program.target.version) is not None}
         for path, facts in modules.facts.items():
             for statement in facts.imports:
-                if statement.level > 0 or statement.flags & ~LAZY or path.endswith(".pyi"):
+                if statement.level > 0 or statement.flags & ~LAZY:
                     continue
                 for name in statement.modules:
-                    top = name.partition(".")[0]
-                    if not is_standard(top) or change_of(top, program.target.version) is None:
+                    if name.partition(".")[0] not in changed or path.endswith(".pyi"):
                         continue
                     alias = next((alias for alias in statement.aliases if alias.name == name), None)
                     found = ThirdParty(path, statement, alias if statement.level < 0 else None, name)
