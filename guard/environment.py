@@ -76,7 +76,8 @@ class Environments:
 
 
 def _found(tree: Tree, config: Config, version: tuple[int, int]) -> Iterator[Environment]:
-    root = tree.root or (tree.git.work_tree if tree.git is not None and tree.kind != "commit" else None)
+    # A revision and the index have no folder of their own: their code runs with what the work tree's does.
+    root = tree.root or (tree.git.work_tree if tree.git is not None else None)
     if config.environment == NONE:
         return
     if config.environment:

@@ -241,6 +241,10 @@ class Projects:
         """The folders of projects."""
         return frozenset(self._by_folder)
 
+    def files_of(self, folder: str) -> tuple[str, ...]:
+        """The files that say what a project needs, without lock files."""
+        return self._by_folder.get(folder, ())
+
     def is_published(self, folder: str) -> bool:
         """Whether a project is made into a distribution that others install."""
         return any(self._stated[path].published for path in self._by_folder.get(folder, ()))
