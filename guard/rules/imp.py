@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from guard.checks.breakage import NOT_SURE_TO_RUN, escapes
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.import_hints import Hints, hints_of
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
@@ -14,6 +13,7 @@ from guard.mending import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.where import Hints, hints_of, shown
 
 
 def _written(statement: Import, name: str = "") -> str:
@@ -30,25 +30,20 @@ def _span(broken: BrokenImport) -> Span:
     return Span(place.line, place.column, place.end_line, place.end_column)
 
 
-def _shown(broken: BrokenImport) -> str:
-    """The module as the import names it, dots included."""
-    return "." * max(broken.statement.level, 0) + broken.module
-
-
-def _data(broken: BrokenImport) -> dict[str, object]:
-    return {"module": _shown(broken), "name": broken.name}
+def _data(broken: BrokenImport, hints: Hints) -> dict[str, object]:
+    return {"module": shown(broken), "name": broken.name, "candidates": hints.candidates(broken)}
 
 
 def _what_is_missing(broken: BrokenImport) -> str:
     if broken.name:
         where = broken.target.path
         if broken.target.kind == "namespace":
-            return f"{_shown(broken)} has no module {broken.name} ({where or '.'}/ is a folder without __init__.py)"
-        return f"{_shown(broken)} does not define {broken.name}"
+            return f"{shown(broken)} has no module {broken.name} ({where or '.'}/ is a folder without __init__.py)"
+        return f"{shown(broken)} does not define {broken.name}"
     if broken.target.kind == "module":
         there = broken.found_parts or broken.target.path
-        return f"module {_shown(broken)} does not exist: {there} is a module, not a package"
-    return f"module {_shown(broken)} does not exist"
+        return f"module {shown(broken)} does not exist: {there} is a module, not a package"
+    return f"module {shown(broken)} does not exist"
 
 
 def _severity(broken: BrokenImport) -> Severity | None:
@@ -82,7 +77,7 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
         fix=mending.fix if mending is not None else None,
         lazy=lazy,
         raises="" if statement.flags & NOT_SURE_TO_RUN else error,
-        data={**_data(broken), **(mending.data if mending is not None else {})},
+        data={**_data(broken, hints), **(mending.data if mending is not None else {})},
     )
 
 
@@ -293,7 +288,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
             severity=Severity.ERROR if at_start else None,
             fix=mending.fix if mending is not None else None,
             lazy=True,
-            data={**_data(broken), **(mending.data if mending is not None else {})},
+            data={**_data(broken, hints), **(mending.data if mending is not None else {})},
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from guard.checks.classes_table import Class
-from guard.checks.import_hints import definitions_of, nearest
+from guard.checks.definitions import definitions_of, nearest
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
 from guard.checks.strings import FAMILY, BrokenString
