@@ -6,16 +6,16 @@ import gc
 import posixpath
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from guard.cache import Cache, open_default
-from guard.cli.output import parse_outputs, write_diff, write_outputs
-from guard.config import load, reserved_in, resolve_selection
+from guard.cli.output import Output, parse_outputs, write_diff, write_outputs
+from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
 from guard.model import Finding, GuardError, Problem, Report
 from guard.registry import all_rules
@@ -41,6 +41,13 @@ if TYPE_CHECKING:
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change behaviour.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what --fix would change; change nothing.")
 @click.option(
+    "--history/--no-history",
+    "history",
+    default=None,
+    help="Say which commit took away what an import misses, and what took its place. By default only on a terminal, "
+    "and only for up to three missing names.",
+)
+@click.option(
     "--output",
     metavar="FORMAT[:FILE]",
     multiple=True,
@@ -64,6 +71,7 @@ def command(
     fix: bool,
     unsafe_fixes: bool,
     show_diff: bool,
+    history: bool | None,
     output: tuple[str, ...],
     statistics: bool,
     overrides: tuple[str, ...],
@@ -110,6 +118,10 @@ def command(
         if since is not None:
             everything = msgspec.structs.replace(config, baseline="")
             report = _new_since(since, report, tree, within, lambda base: check(base, everything, codes, options))
+        if history is None:
+            history = is_short_on_terminal(outputs, report)
+        if history:
+            report = _with_history(report, tree, config, codes, options)
         if fix or show_diff:
             usual = resolve_selection(config, [], [], None, rules)
 
@@ -145,6 +157,33 @@ def _new_since(rev: str, report: Report, tree: Tree, within: PathFilter, run: Ca
         raise GuardError("--since needs a git repository, and there is none here")
     base = base_of(tree.git, rev, tree)
     return narrowed(report, run(base), base, tree, rev, within.matches)
+
+
+def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:
+    """Whether somebody waits for a report that misses only a few names: then the history is worth a second."""
+    on_terminal = sys.stdout.isatty() and [(output.format, output.file) for output in outputs] == [("text", "")]
+    if not on_terminal:
+        return False
+    from guard.history.explain import missing_in
+
+    return 0 < len(missing_in(report.findings)) <= _FEW_NAMES
+
+
+def _with_history(report: Report, tree: Tree, config: Config, codes: frozenset[str], options: Options) -> Report:
+    """The report with what git knows of what imports miss."""
+    from guard.engine import look
+    from guard.history.explain import explained, missing_in
+
+    if not missing_in(report.findings):
+        return report
+    cache = options.cache or Cache(None)
+    findings = explained(report.findings, look(tree, config, codes, options), cache, _MOST_NAMES)
+    return msgspec.structs.replace(report, findings=findings)
+
+
+_FEW_NAMES: Final = 3
+_MOST_NAMES: Final = 60
+"""Names of one report that the history is asked for; the first in its order."""
 
 
 def _split(values: tuple[str, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from guard.mending import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
-from guard.where import Hints, hints_of, shown
+from guard.where import Hints, hints_of, shown, taken
 
 
 def _written(statement: Import, name: str = "") -> str:
@@ -31,7 +31,12 @@ def _span(broken: BrokenImport) -> Span:
 
 
 def _data(broken: BrokenImport, hints: Hints) -> dict[str, object]:
-    return {"module": shown(broken), "name": broken.name, "candidates": hints.candidates(broken)}
+    return {
+        "module": shown(broken),
+        "name": broken.name,
+        "names": taken(broken),
+        "candidates": hints.candidates(broken),
+    }
 
 
 def _what_is_missing(broken: BrokenImport) -> str:

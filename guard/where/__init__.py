@@ -12,7 +12,7 @@ from guard.program import Program
 from guard.where.answers import Certainty, Place, Replacement, Role
 from guard.where.candidates import Where
 from guard.where.index import dotted_below
-from guard.where.words import Hints, shown
+from guard.where.words import Hints, shown, taken
 
 __all__ = [
     "Certainty",
@@ -25,6 +25,7 @@ __all__ = [
     "hints_of",
     "replacements",
     "shown",
+    "taken",
     "where",
 ]
 

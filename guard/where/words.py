@@ -55,7 +55,7 @@ class Hints:
 
     def candidates_for(self, module: str, names: Sequence[str], origin: str) -> list[dict[str, object]]:
         """What may stand in for names of a module, or for the module where there are none."""
-        return [_entry(name, one) for name in names or [""] for one in self._of(module, name, origin)[:_MOST]]
+        return [entry(name, one) for name in names or [""] for one in self._of(module, name, origin)[:_MOST]]
 
     def _of(self, module: str, name: str, origin: str) -> tuple[Replacement, ...]:
         return self._where.replacements(module, name, origin)
@@ -99,7 +99,8 @@ def _listed(words: Iterable[str]) -> str:
     return ", ".join(every[:_MOST]) + (f" and {more} more" if more > 0 else "")
 
 
-def _entry(name: str, one: Replacement) -> dict[str, object]:
+def entry(name: str, one: Replacement) -> dict[str, object]:
+    """A candidate for `name`, as a finding's data has it."""
     return {
         "for": name,
         "certainty": str(one.certainty),
