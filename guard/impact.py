@@ -39,24 +39,25 @@ class Reach:
         self._program = program
         self.entry_points = find_entry_points(program.tree, tuple(program.config.entry_points))
         modules = program.linked(MODULES)
-        starts: set[str] = set()
-        served: set[str] = set()
-        for entry in self.entry_points:
-            files = _files_of(entry, program, modules)
-            starts.update(files)
-            if posixpath.basename(entry.path) not in _NOT_SERVING:
-                served.update(files)
-        self.served = frozenset(served)
+        self.starts = {entry: tuple(_files_of(entry, program, modules)) for entry in self.entry_points}
+        """By entry point, also those that the code of others starts: the files that it executes first."""
+        self.served = frozenset(
+            path
+            for entry, paths in self.starts.items()
+            if posixpath.basename(entry.path) not in _NOT_SERVING
+            for path in paths
+        )
         """The files that deployed processes execute first, as far as something that deploys them says so: not those
         that only a console script executes, or that are called `wsgi.py`."""
-        for entry in served_by(program.tree, sorted(starts)):
-            starts.update(_files_of(entry, program, modules))
-        self.startup = reached(sorted(starts), modules)
+        named = {path for paths in self.starts.values() for path in paths}
+        for entry in served_by(program.tree, sorted(named)):
+            self.starts[entry] = tuple(_files_of(entry, program, modules))
+        self.startup = reached({path for paths in self.starts.values() for path in paths}, modules)
         self.scripts: Mapping[str, EntryPoint] = {
             path: entry
             for entry in self.entry_points
             if entry.script and entry.script != entry.path
-            for path in _files_of(entry, program, modules)
+            for path in self.starts[entry]
         }
         """The files that are run by their path, with what runs them."""
         self._kinds: dict[str, Impact] = {}

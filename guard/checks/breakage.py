@@ -50,6 +50,8 @@ class Breakage(msgspec.Struct, frozen=True):
     extents: tuple[Extent, ...]
     """Of each place, in the order in which they were given."""
     broken: Broken
+    blockers: Mapping[str, int]
+    """By file that cannot be imported: the places that are in the way, each as the bit of its number."""
 
 
 def spread(modules: Modules, tests: TestFiles, breaks: Sequence[Break]) -> Breakage:
@@ -73,9 +75,8 @@ def spread(modules: Modules, tests: TestFiles, breaks: Sequence[Break]) -> Break
         if bits.bit_count() == 1:
             frees[bits.bit_length() - 1] += 1
     counts = zip(_per_bit(others.values(), len(breaks)), _per_bit(collecting.values(), len(breaks)), frees, strict=True)
-    return Breakage(
-        tuple(Extent(*numbers) for numbers in counts), Broken(tuple(sorted(others)), tuple(sorted(collecting)))
-    )
+    extents = tuple(Extent(*numbers) for numbers in counts)
+    return Breakage(extents, Broken(tuple(sorted(others)), tuple(sorted(collecting))), blockers)
 
 
 # Edges

@@ -236,11 +236,11 @@ class Modules:
             if not resolution.targets or resolution.unknown or resolution.doubtful:
                 return _Presence.YES  # the names of a third-party module are unknown
             for target in resolution.targets:
-                if self._exports(target, name):
+                if self.exports(target, name):
                     best = max(best, self._lookup(target, name, visiting))
         return best
 
-    def _exports(self, target: Target, name: str) -> bool:
+    def exports(self, target: Target, name: str) -> bool:
         """Whether `from target import *` takes `name`, if the module binds it."""
         facts = self.facts.get(target.path)
         if facts is None or facts.open:
@@ -335,7 +335,7 @@ class Modules:
             if len(resolution.targets) != 1 or resolution.unknown:
                 return None
             target = resolution.targets[0]
-            if self._exports(target, first) and self.binds(target, first):
+            if self.exports(target, first) and self.binds(target, first):
                 if found is not None:
                     return None
                 found = self._below(target, name, depth + 1)

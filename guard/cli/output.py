@@ -65,7 +65,7 @@ def write_outputs(
     for output in outputs:
         color = not output.file and wants_color()
         context = RenderContext(
-            rules=rules, sources=sources, statistics=statistics, color=color, width=_width(output.file)
+            rules=rules, sources=sources, statistics=statistics, color=color, width=output_width(output.file)
         )
         text = render(output.format, report, context)
         if output.file:
@@ -97,7 +97,8 @@ def wants_color() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _width(file: str) -> int:
+def output_width(file: str = "") -> int:
+    """The columns of what is written to `file`, or to standard output."""
     if file or not sys.stdout.isatty():
         return 100
     return min(shutil.get_terminal_size((100, 24)).columns, 160)
