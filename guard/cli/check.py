@@ -14,18 +14,15 @@ import click
 import msgspec
 
 from guard.cache import Cache, open_default
-from guard.cli.output import Output, parse_outputs, write_diff, write_outputs
+from guard.cli.output import Output, parse_outputs, write_outputs
 from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import Finding, GuardError, Problem, Report
+from guard.model import GuardError, Problem, Report
 from guard.registry import all_rules
-from guard.report.escape import visible
-from guard.report.tally import counted
 from guard.sources.locate import name_in, open_tree
 from guard.sources.tree import Tree
 
 if TYPE_CHECKING:
-    from guard.fixing import Fixed
     from guard.sources.locate import PathFilter
 
 
@@ -45,7 +42,7 @@ if TYPE_CHECKING:
     "history",
     default=None,
     help="Say which commit took away what an import misses, and what took its place. By default only on a terminal, "
-    "and only for up to three missing names.",
+    "and only for up to three missing names. --fix and --diff ask the history unless it is --no-history.",
 )
 @click.option(
     "--output",
@@ -118,25 +115,20 @@ def command(
         if since is not None:
             everything = msgspec.structs.replace(config, baseline="")
             report = _new_since(since, report, tree, within, lambda base: check(base, everything, codes, options))
+        if fix or show_diff:
+            from guard.cli.mending import mend, show, write
+
+            asks = history is not False
+            fixed = mend(tree, config, codes, options, within.matches, unsafe=unsafe_fixes, history=asks)
+            if fix:
+                write(tree, fixed)
+                tree, report = fixed.tree, run(fixed.tree)
+            else:
+                show(tree, fixed)
         if history is None:
             history = is_short_on_terminal(outputs, report)
         if history:
             report = _with_history(report, tree, config, codes, options)
-        if fix or show_diff:
-            usual = resolve_selection(config, [], [], None, rules)
-
-            def whole(on: Tree) -> Report:
-                # A fix must bring in nothing anywhere, whatever rules and paths the report is narrowed to.
-                report = check(on, config, codes | usual, options)
-                gc.collect()  # there are as many checks as rounds, and each leaves a whole program behind
-                return report
-
-            def chosen(finding: Finding) -> bool:
-                return finding.code in codes and within.matches(finding.path)
-
-            fixed = _fix(tree, whole, chosen, unsafe=unsafe_fixes, write=fix)
-            if fix:
-                tree, report = fixed.tree, run(fixed.tree)
     enabled = {code: rule for code, rule in rules.items() if code in codes}
     if not show_diff:
         write_outputs(outputs, report, tree, enabled, statistics=statistics)
@@ -188,36 +180,6 @@ _MOST_NAMES: Final = 60
 
 def _split(values: tuple[str, ...]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
-
-
-def _fix(
-    tree: Tree,
-    whole: Callable[[Tree], Report],
-    chosen: Callable[[Finding], bool],
-    *,
-    unsafe: bool,
-    write: bool,
-) -> Fixed:
-    """Mend in memory; then write, or show."""
-    from guard import fixing
-
-    fixed = fixing.fix(tree, whole(tree), whole, unsafe=unsafe, chosen=chosen)
-    _tell(fixed)
-    if not write:
-        write_diff(fixing.diff(tree, fixed.changes))
-        return fixed
-    fixing.write(tree, fixed.changes)
-    if fixed.changes:
-        mended, files = counted(len(fixed.mended), "finding"), counted(len(fixed.changes), "file")
-        click.echo(f"guard: mended {mended} in {files}", err=True)
-    return fixed
-
-
-def _tell(fixed: Fixed) -> None:
-    """Say which fixes are not made, each in one line."""
-    for refusal in fixed.refused:
-        place = visible(f"{refusal.path}:{refusal.line}")
-        click.echo(f"guard: {place}: {refusal.code} is not mended: {visible(refusal.reason)}", err=True)
 
 
 @contextmanager

@@ -41,8 +41,9 @@ def command(
     be read; 4 the environment failed.
     """
     from guard import fixing
+    from guard.history.question import tracer_of
     from guard.shimming import shim_for
-    from guard.where import where
+    from guard.surer import CODES, looking_up
 
     gc.disable()
     rules = all_rules()
@@ -51,8 +52,9 @@ def command(
     codes = resolve_selection(config, [], [], None, rules)
     with closing(Cache(None) if no_cache else open_default()) as cache:
         options = Options(jobs=jobs or 0, cache=cache)
-        program = look(tree, config, codes, options)
-        shim = shim_for(program, old, to, where(program).replacements, unsafe=unsafe_fixes)
+        program = look(tree, config, CODES, options)
+        with closing(tracer_of(program, cache)) as tracer:
+            shim = shim_for(program, old, to, looking_up(program, tracer), unsafe=unsafe_fixes)
         if not shim.changes:
             click.echo(f"guard: {visible(old)} is there: nothing to do", err=True)
             return 0

@@ -20,7 +20,7 @@ from guard.sources.paths import decode_path, encode_path
 
 _PATIENCE: Final = 30.0
 """Seconds. What one git command may take; the whole history of a large monorepo takes less than one."""
-_ALL_PYTHON: Final = b":(top,glob)**/*.py"
+ALL_PYTHON: Final = b":(top,glob)**/*.py"
 _ZERO: Final = re.compile(r"0+")
 _CHUNK: Final = 500
 """Paths given to one command."""
@@ -93,13 +93,13 @@ class History:
 
     def changed_by(self, commit: str) -> tuple[Change, ...]:
         """The Python files that one commit changed, as against its parents. Raises Unseen."""
-        found = list(self._differences(commit.encode() + b"\n", [_ALL_PYTHON]))
+        found = list(self._differences(commit.encode() + b"\n", [ALL_PYTHON]))
         return found[0].changes if found else ()
 
     def between(self, older: str, newer: str) -> tuple[Change, ...]:
         """The Python files in which two commits differ. Raises Unseen."""
         printed = self._run(
-            "diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", older, newer, "--", _ALL_PYTHON
+            "diff-tree", "-r", "--raw", "-z", "--no-renames", "--no-abbrev", older, newer, "--", ALL_PYTHON
         )
         return _changes(decode_path(printed))
 
@@ -115,7 +115,7 @@ class History:
         """The Python files of a commit that hold each of `words`, as whole words. Raises Unseen."""
         patterns = [part for word in words for part in ("-e", word)]
         options = ("-l", "-z", "-a", "-w", "-F", "--all-match", "--no-recurse-submodules", "--full-name", "--no-color")
-        printed = self._run("grep", *options, *patterns, commit, "--", _ALL_PYTHON, good=(0, 1))
+        printed = self._run("grep", *options, *patterns, commit, "--", ALL_PYTHON, good=(0, 1))
         return [path.partition(":")[2] for path in decode_path(printed).split("\0") if path]
 
     def commit(self, oid: str) -> Commit:

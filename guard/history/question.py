@@ -75,13 +75,14 @@ def trace(program: Program, question: Question, cache: Cache) -> Trace:
     return Trace(places=where(program).places(sought), answers=answers)
 
 
-def tracer_of(program: Program, cache: Cache) -> Tracer:
-    """A tracer with the history that the tree has."""
+def tracer_of(program: Program, cache: Cache, *, in_bulk: bool = False) -> Tracer:
+    """A tracer with the history that the tree has; `in_bulk` for very many questions."""
     tree = program.tree
     if tree.git is None:
         return Tracer(program, cache, why_no_history="there is no git repository here, so no history")
     head = tree.revision if isinstance(tree, CommitTree) else head_of(tree.git)
-    return Tracer(program, cache, head=head, why_no_history="" if head else "there is no commit yet, so no history")
+    why_not = "" if head else "there is no commit yet, so no history"
+    return Tracer(program, cache, head=head, why_no_history=why_not, in_bulk=in_bulk)
 
 
 def key_of(tree: Tree, question: Question, salt: str) -> str:

@@ -48,7 +48,11 @@ class Signs:
         removal: Removal,
         step: Step,
         name: str,
+        *,
+        by_bodies: bool = False,
     ) -> None:
+        """With `by_bodies`, what was imported in its stead is not looked for, nor its body under another name: that
+        takes a search of whole trees."""
         assert removal.bound is not None
         self._modules = modules
         self._where = where
@@ -63,9 +67,10 @@ class Signs:
         """Definitions that the same commit added, and that are not in today's tree."""
         self._by_name()
         self._in_same_commit()
-        self._by_importers()
-        if not self._is_answered():
-            self._by_words()
+        if not by_bodies:
+            self._by_importers()
+            if not self._is_answered():
+                self._by_words()
 
     def replacements(self, listed: dict[tuple[str, str], Replacement], origin: str) -> Iterator[Replacement]:
         """The definitions with their certainty. `listed` is what the tree alone says, by file and name."""

@@ -14,6 +14,7 @@ from guard.checks.layout import Target
 from guard.checks.modules import FAMILY
 from guard.checks.roots import parent_of
 from guard.history.answer import Answer, Removed, Verdict
+from guard.history.bulk import BulkHistory
 from guard.history.commits import History, Step, Unseen
 from guard.history.contents import Contents
 from guard.history.files import file_replacements
@@ -35,13 +36,18 @@ _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]+|[a-z0-9]+")
 class Tracer:
     """Answers questions about one tree. To be closed: it holds a git process, and what the next run can use."""
 
-    def __init__(self, program: Program, cache: Cache, *, head: str = "", why_no_history: str = "") -> None:
-        """`head` is the commit that the tree is, or is built on; without it there is no history."""
+    def __init__(
+        self, program: Program, cache: Cache, *, head: str = "", why_no_history: str = "", in_bulk: bool = False
+    ) -> None:
+        """`head` is the commit that the tree is, or is built on; without it there is no history. `in_bulk` is for very
+        many questions: each is answered from less, and may be answered less surely."""
         self._program = program
         self._modules = program.linked(FAMILY)
         self._where = where(program)
         git = program.tree.git
-        self._history = History(git, head) if git is not None and head else None
+        self._in_bulk = in_bulk
+        kind = BulkHistory if in_bulk else History
+        self._history = kind(git, head) if git is not None and head else None
         self._no_history = why_no_history
         self._contents = Contents(git, program.tree, cache, program.config.python_limit)
         self._own: Step | None = None
@@ -70,7 +76,7 @@ class Tracer:
         if there:
             return Answer(module=module, name=name, verdict=Verdict.THERE, places=there)
         in_tree = self._where.replacements(module, name, origin)
-        if name and not depth and not any(one.certainty is not Certainty.POSSIBLE for one in in_tree):
+        if name and not depth and not self._in_bulk and all(one.certainty is Certainty.POSSIBLE for one in in_tree):
             alike = self._where.similar(module, name, origin)
             in_tree += tuple(one for one in alike if not in_tree or one.module == module)
         if self._history is None:
@@ -266,7 +272,8 @@ class Tracer:
         elif removal.bound.kind == "import" or removal.bound.alias:
             found += self._other_name(removal, name, origin, depth)
         else:
-            signs = Signs(self._modules, self._where, history, self._contents, removal, step, name)
+            few = self._in_bulk
+            signs = Signs(self._modules, self._where, history, self._contents, removal, step, name, by_bodies=few)
             found += signs.replacements(listed, origin)
             vanished = signs.moved_on()
         if depth < _DEEPEST and not any(one.certainty is Certainty.CERTAIN for one in found):

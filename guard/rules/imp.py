@@ -100,6 +100,9 @@ def missing_module(program: Program) -> Iterator[Violation]:
     `src` folders, roots that pytest or the build are configured with, folders that are put on `sys.path`. A
     relative import is looked for by folder. The finding says which part of the dotted name is still there.
 
+    `--fix` takes every name from where it is now, where the history says so beyond doubt; `--unsafe-fixes` also where
+    it is only likely. A statement is mended whole or not at all.
+
     ## What breaks in production
     ModuleNotFoundError when the importing module is loaded: at start-up for a module-level import, at the first call
     for one in a function. After a consolidation this is the most common way for a service not to start.
@@ -157,6 +160,10 @@ def missing_name(program: Program) -> Iterator[Violation]:
     Computes what each first-party module binds: assignments, definitions, imports and re-exports through any number of
     modules, star imports with `__all__`, `global` in functions, submodules. A name that stands only in `__all__`,
     only in an annotation without a value, or was deleted is not bound.
+
+    `--fix` takes the name from where it is now, where the history says so beyond doubt; `--unsafe-fixes` also where
+    it is only likely, or has another name: then its uses are renamed, or where others know the old name that is bound
+    with `as`. `guard shim` brings the name back where it was.
 
     ## What breaks in production
     ImportError ("cannot import name") when the importing module is loaded, although the module itself is there.
@@ -220,7 +227,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
     ## What it does
     Reports what IMP001 and IMP002 would report, where `except ImportError`, `except Exception`, a bare `except` or
     `contextlib.suppress` goes on without it. It is an error in a module that a deployed service loads at start-up,
-    unless the handler imports an alternative.
+    unless the handler imports an alternative. To mend it is an unsafe fix: what never ran before runs then.
 
     ## What breaks in production
     Nothing is raised: the fallback runs, always. A feature is None, a check is skipped, a handler is never registered,

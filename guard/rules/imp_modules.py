@@ -19,6 +19,9 @@ def undefined_export(program: Program) -> Iterator[Violation]:
     ## What it does
     Looks up every literal name of `__all__` in the module itself: its bindings, its star imports, its submodules.
 
+    `--fix` imports what an entry names, where the history says beyond doubt where that is now; `--unsafe-fixes` also
+    where a module of the same folder has it, and else takes the entry out.
+
     ## What breaks in production
     `from module import *` raises AttributeError; tools and readers that trust `__all__` are misled.
 
