@@ -18,7 +18,7 @@ from guard.checks.modules import FAMILY, Modules
 from guard.fixes.rewriting.exports import WIDTH, exporting, importing
 from guard.fixes.rewriting.source import CannotEdit, Source
 from guard.fixes.rewriting.statement import Taken, new_statement
-from guard.mending import Lookup
+from guard.mending.imports import Lookup
 from guard.model import GuardError
 from guard.program import Program
 from guard.where import Certainty, Replacement

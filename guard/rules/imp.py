@@ -9,7 +9,7 @@ from guard.checks.broken_imports import BrokenImport
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
-from guard.mending import mending_of
+from guard.mending.imports import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule

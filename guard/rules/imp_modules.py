@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from guard.checks.modules import FAMILY
-from guard.mending import export_mending
+from guard.mending.imports import export_mending
 from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
+import msgspec
+
 from guard.checks.classes_table import Class
 from guard.checks.definitions import definitions_of, nearest
 from guard.checks.modules import FAMILY as MODULES
@@ -15,12 +17,14 @@ from guard.checks.strings_facts import LAZY
 from guard.checks.strings_resolve import Lost, Resolver
 from guard.entrypoints import named_elsewhere
 from guard.impact import reach_of
+from guard.mending.imports import Mending
+from guard.mending.strings import entry_point_mending, string_mending
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
 
 
-@rule("IMP006", "broken-string-target", Severity.ERROR)
+@rule("IMP006", "broken-string-target", Severity.ERROR, fixable="safe")
 def broken_string_target(program: Program) -> Iterator[Violation]:
     """A dotted path in a string that leads nowhere when it is resolved.
 
@@ -115,12 +119,21 @@ def broken_string_target(program: Program) -> Iterator[Violation]:
     losses = [*(broken.lost for broken in strings.broken), *(broken.lost for broken in (*entries, *others))]
     teller = _Teller(modules, strings.resolver, losses)
     for broken in strings.broken:
-        yield _of_python(broken, teller)
+        yield _mendable(_of_python(broken, teller), string_mending(program, broken))
     for entry in entries:
         kind = reach.kind(entry.entry.path)
-        yield _of_entry_point(entry, teller, Impact.STARTUP if kind is Impact.RUNTIME else kind)
+        impact = Impact.STARTUP if kind is Impact.RUNTIME else kind
+        yield _mendable(_of_entry_point(entry, teller, impact), entry_point_mending(program, entry))
     for entry in others:
-        yield _of_entry_point(entry, teller, reach.kind(entry.entry.path))
+        violation = _of_entry_point(entry, teller, reach.kind(entry.entry.path))
+        yield _mendable(violation, entry_point_mending(program, entry))
+
+
+def _mendable(violation: Violation, mending: Mending | None) -> Violation:
+    """The violation with what a fix needs to know."""
+    if mending is None:
+        return violation
+    return msgspec.structs.replace(violation, fix=mending.fix, data={**violation.data, **mending.data})
 
 
 class _Teller:

@@ -133,9 +133,3 @@ def test_without_history_nothing_is_certain(tmp_path: Path, how: str) -> None:
         )
     assert inside("check", "--fix", "--select", "IMP", cwd=seen).err == ""
     assert inside("check", "--fix", "--unsafe-fixes", "--select", "IMP", cwd=seen).err.startswith("guard: mended 1")
-
-
-def test_the_option_goes_with_fixes(tmp_path: Path) -> None:
-    run = inside("check", "--no-history", cwd=tmp_path)
-    assert run.code == 2
-    assert "--no-history goes with --fix or --diff" in run.err

@@ -29,7 +29,7 @@ def test_shape(case: Case, tmp_path: Path) -> None:
     assert {path: (folder / path).read_bytes().decode("latin-1") for path in case.fixed} == {
         path: content.decode("latin-1") for path, content in case.fixed.items()
     }
-    for path in case.fixed:
+    for path in (one for one in case.fixed if one.endswith(".py")):
         ast.parse((folder / path).read_bytes())
     assert findings(folder) < before or not any(case.fixed[path] != case.files[path] for path in case.fixed)
     contents = {path: path.read_bytes() for path in folder.rglob("*.py")}

@@ -1,4 +1,4 @@
-"""How broken imports can be mended: what `guard.where` says of each name, as the file itself would write it."""
+"""How broken imports, and entries of `__all__` that name nothing, can be mended."""
 
 from __future__ import annotations
 
@@ -53,18 +53,18 @@ def mending_of(program: Program, broken: BrokenImport, look_up: Lookup | None = 
     names = [broken.name] if broken.name or statement.level < 0 else [alias.name for alias in statement.aliases]
     if "*" in names:
         return None
-    whole = _best(look_up, path, written, "") if not broken.name else None
+    whole = best_of(look_up, path, written, "") if not broken.name else None
     found: dict[str, Replacement] = {}
     moved_to: dict[str, str] = {}
     for name in names:
         best = whole
         if name and (best is None or not _has(modules, best, name)):
-            best = _best(look_up, path, written, name)
+            best = best_of(look_up, path, written, name)
         if best is None:
             return None
         taken = best.name or name
         module = _written(modules, path, best) if statement.level > 0 else best.module
-        if not _holds(modules, path, module, taken, best) or (module, taken) == (written, name):
+        if not holds(modules, path, module, taken, best) or (module, taken) == (written, name):
             return None
         found[name] = best
         moved_to[name or broken.module] = f"{module}:{taken}" if name else module
@@ -83,14 +83,14 @@ def export_mending(program: Program, path: str, name: str, look_up: Lookup | Non
     modules = program.linked(FAMILY)
     look_up = look_up or where(program).replacements
     own = where(program).module_of(path)
-    best = _best(look_up, path, own, name) if own else None
+    best = best_of(look_up, path, own, name) if own else None
     if best is not None and best.path == path and _is_respelt(name, best.name):
         return Mending({name: best.name}, False, f"name {best.name} in its stead")
     # What only has the same name, and lies somewhere else, was hardly ever meant to be exported from here.
     if best is not None and (best.certainty is Certainty.CERTAIN or f"{best.path}/".startswith(f"{parent_of(path)}/")):
         module = _written(modules, path, best) if _is_relative(modules, path) else best.module
         taken = best.name or name
-        if _holds(modules, path, module, taken, best):
+        if holds(modules, path, module, taken, best):
             safe = best.certainty is Certainty.CERTAIN and taken == name
             return Mending({name: f"{module}:{taken}"}, safe, f"import {taken} from {module}")
     return Mending({name: ""}, False, f"take {name or repr('')} out of __all__")
@@ -108,8 +108,8 @@ def _described(moved_to: Mapping[str, str]) -> str:
     return f"import {names} from {' and '.join(places)}" if places else f"import {names}"
 
 
-def _best(look_up: Lookup, path: str, module: str, name: str) -> Replacement | None:
-    """The one answer that is certain, or the one that is likely."""
+def best_of(look_up: Lookup, path: str, module: str, name: str) -> Replacement | None:
+    """Where a module, or a name of it, went: the one answer that is certain, or the one that is likely."""
     found = look_up(module, name, path)
     for certainty in (Certainty.CERTAIN, Certainty.LIKELY):
         of_it = [one for one in found if one.certainty is certainty]
@@ -122,7 +122,7 @@ def _has(modules: Modules, whole: Replacement, name: str) -> bool:
     return bool(whole.path) and modules.binds(modules.target_of(whole.path), name)
 
 
-def _holds(modules: Modules, path: str, module: str, name: str, best: Replacement) -> bool:
+def holds(modules: Modules, path: str, module: str, name: str, best: Replacement) -> bool:
     """Whether an import as it would be written leads there, and finds the name."""
     if not best.path or best.path == path:
         return False
