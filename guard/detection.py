@@ -14,6 +14,8 @@ import msgspec
 
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
+from guard.checks.projects import projects_of
+from guard.dependencies.environments import installed
 from guard.entrypoints import EntryPoint
 from guard.impact import Reach, reach_of
 from guard.model import Impact
@@ -54,6 +56,20 @@ class Framework(msgspec.Struct, frozen=True, kw_only=True):
     files: int
 
 
+class FoundProject(msgspec.Struct, frozen=True, kw_only=True):
+    """A folder whose files say what is to be installed. `path` is empty for the top of the tree."""
+
+    path: str
+    files: tuple[str, ...]
+    """The files of this folder that say so."""
+    distributions: int
+    """How many distributions code of the project may count on, those of the folders above and below too."""
+    whole: bool
+    """Whether that is all: False where some list is computed, or an image may bring more."""
+    environment: str
+    """The environment that its code is taken to run in; empty for none."""
+
+
 class Area(msgspec.Struct, frozen=True, kw_only=True):
     """The Python files of one kind: how many, and the folders (or single files) with nothing else, largest first."""
 
@@ -71,6 +87,7 @@ class Detected(msgspec.Struct, frozen=True, kw_only=True):
     """Python files that are executed when a deployed process starts."""
     dockerfiles: tuple[str, ...]
     """Those that build what is deployed: not those of tests, examples and development."""
+    projects: tuple[FoundProject, ...]
     frameworks: tuple[Framework, ...]
     tests: Area
     tooling: Area
@@ -88,6 +105,7 @@ def detect(program: Program) -> Detected:
         entry_points=tuple(_entry_points(modules, reach)),
         startup=len(reach.startup & kinds.keys()),
         dockerfiles=tuple(deployed_dockerfiles(program.tree, program.config)),
+        projects=tuple(_projects(program)),
         frameworks=tuple(_frameworks(modules)),
         tests=_area(kinds, Impact.TESTS),
         tooling=_area(kinds, Impact.TOOLING),
@@ -143,6 +161,21 @@ def _entry_points(modules: Modules, reach: Reach) -> Iterator[FoundEntryPoint]:
             module=entry.module,
             script=entry.script,
             leads_to=tuple(sorted(found)),
+        )
+
+
+def _projects(program: Program) -> Iterator[FoundProject]:
+    projects = projects_of(program)
+    for folder in sorted(projects.folders):
+        inside = f"{folder}/pyproject.toml" if folder else "pyproject.toml"
+        view = projects.view_of(inside)
+        environment = installed(program).environment_of(inside)
+        yield FoundProject(
+            path=folder,
+            files=projects.files_of(folder),
+            distributions=len(view.asked.keys() | view.locked.keys()),
+            whole=not view.is_open,
+            environment=environment.packages.label if environment is not None else "",
         )
 
 

@@ -16,9 +16,11 @@ from guard.checks import families
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
+from guard.environment import Environments
+from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
-from guard.model import Finding, GuardError, Problem, Report, Severity, Violation
+from guard.model import Broken, Finding, GuardError, Problem, Report, Severity, Violation
 from guard.program import NotGathered, Program
 from guard.registry import Rule, all_rules
 from guard.rules.sup_baseline import stale
@@ -50,6 +52,9 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     baselined: int
     found: int
     analysed: int
+    broken: Broken
+    looks: dict[str, str] = {}
+    """What was looked at in environments, with digests of what was seen."""
 
 
 _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
@@ -68,17 +73,20 @@ def check(
     target = target_python(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     files = _chosen(tree, config)
-    key = _result_key(tree, files, config, codes, gathering, target)
+    environments = Environments(tree, config, target.version, cache, gathering.salt)
+    key = _result_key(tree, files, config, codes, gathering, target, environments)
     judged = _remembered(cache, key)
-    if judged is None:
+    if judged is None or not environments.see_the_same(judged.looks):
         entries = known_entries(tree, config)
 
         def analyse(gathering: Gathering = gathering) -> Judged:
             facts, problems = collect(tree, files, gathering, options, cache)
             try:
-                return _judge(Program(tree, config, target, facts, gathering.only), codes, problems, entries)
+                program = Program(tree, config, target, facts, environments, gathering.only)
+                found = _judge(program, codes, problems, entries)
             except NotGathered as more:
                 return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
+            return msgspec.structs.replace(found, looks=dict(environments.looks))
 
         try:
             judged = analyse()
@@ -101,8 +109,27 @@ def check(
         problems=tuple(problems_shown),
         suppressed=judged.suppressed,
         baselined=judged.baselined,
+        broken=judged.broken if within is None else judged.broken.only(within),
         total_s=round(time.perf_counter() - started, 3),
     )
+
+
+def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) -> Program:
+    """The program that rules `codes` would judge, for whoever asks something else of it. What could not be read of the
+    tree is not in it. Raises EnvironmentFailed where ruff or git cannot be run."""
+    cache = options.cache or Cache(None)
+    target = target_python(tree, config)
+    files = _chosen(tree, config)
+    whole = Gathering(target.version, config.python_limit)
+    # The facts of all families serve as well as those of a few, where an earlier run has left them.
+    sample = [f"{whole.salt}:{key_of(file)}" for file in files[:: max(len(files) // _SAMPLE, 1)]]
+    known = sum(1 for _ in cache.get_many(sample))
+    only = None if known * 2 > len(sample) else needed_families(codes)
+    facts, _ = collect(tree, files, msgspec.structs.replace(whole, only=only), options, cache)
+    return Program(tree, config, target, facts, gathered=only)
+
+
+_SAMPLE = 40
 
 
 def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
@@ -124,6 +151,7 @@ def _result_key(
     codes: frozenset[str],
     gathering: Gathering,
     target: TargetPython,
+    environments: Environments,
 ) -> str:
     """Everything that the result depends on: contents, names and modes, configuration, rules, versions."""
     digest = hashlib.sha256()
@@ -135,6 +163,7 @@ def _result_key(
         tree.context,
         config.digest,
         repr(target),
+        environments.identity,
         *sorted(codes),
         *tree.submodules,
     ):
@@ -248,6 +277,7 @@ def _judge(
         for finding in (*outcome.kept, *_findings(program, hygiene))
         if finding.code not in ignored(finding.path)
     ]
+    findings, broken = with_extents(program, findings)
     problems = [*problems, *_unparsed(program, findings)]
     known = baseline.apply(findings, entries, codes, program.tree.files.__contains__, whole.__contains__)
     findings = list(known.kept)
@@ -257,7 +287,9 @@ def _judge(
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)
     listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
-    return Judged(tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed)
+    return Judged(
+        tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed, broken
+    )
 
 
 def known_entries(tree: Tree, config: Config) -> tuple[baseline.Placed, ...]:
@@ -310,7 +342,9 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
     for rule, violation in violations:
         same = (rule.code, violation.path, violation.symbol, violation.anchor)
         number = seen[same] = seen.get(same, -1) + 1
-        impact = reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
+        impact = violation.impact or (
+            reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
+        )
         yield Finding(
             code=rule.code,
             slug=rule.slug,
@@ -325,6 +359,7 @@ def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) ->
             help=violation.help,
             related=violation.related,
             fix=violation.fix,
+            raises=violation.raises,
             data=violation.data,
         )
 

@@ -18,7 +18,7 @@ from guard.program import Program
 _TEST_FOLDERS: Final = frozenset(
     {"tests", "test", "testing", "e2e", "testdata", "test_data", "fixtures", "integration_tests"}
 )
-_TEST_FILE: Final = re.compile(r"^(test_.*|.*_tests?|conftest)\.pyi?$")
+_TEST_FILE: Final = re.compile(r"^(test_.*|.*_tests?|tests|conftest)\.pyi?$")
 _TOOLING_FOLDERS: Final = frozenset(
     {
         *("scripts", "script", "tools", "tool", "dev", "docs", "doc", "examples", "example", "benchmarks", "benchmark"),
@@ -29,6 +29,8 @@ _TOOLING_FILES: Final = frozenset(
     {"setup.py", "noxfile.py", "tasks.py", "fabfile.py", "dodo.py", "conf.py", "hatch_build.py"}
 )
 
+_NOT_SERVING: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg", "wsgi.py", "asgi.py"})
+
 
 class Reach:
     """The files that are executed when a deployed service starts, and what every other file is for."""
@@ -37,15 +39,25 @@ class Reach:
         self._program = program
         self.entry_points = find_entry_points(program.tree, tuple(program.config.entry_points))
         modules = program.linked(MODULES)
-        starts = {path for entry in self.entry_points for path in _files_of(entry, program, modules)}
-        for entry in served_by(program.tree, sorted(starts)):
-            starts.update(_files_of(entry, program, modules))
-        self.startup = _reached(sorted(starts), modules)
+        self.starts = {entry: tuple(_files_of(entry, program, modules)) for entry in self.entry_points}
+        """By entry point, also those that the code of others starts: the files that it executes first."""
+        self.served = frozenset(
+            path
+            for entry, paths in self.starts.items()
+            if posixpath.basename(entry.path) not in _NOT_SERVING
+            for path in paths
+        )
+        """The files that deployed processes execute first, as far as something that deploys them says so: not those
+        that only a console script executes, or that are called `wsgi.py`."""
+        named = {path for paths in self.starts.values() for path in paths}
+        for entry in served_by(program.tree, sorted(named)):
+            self.starts[entry] = tuple(_files_of(entry, program, modules))
+        self.startup = reached({path for paths in self.starts.values() for path in paths}, modules)
         self.scripts: Mapping[str, EntryPoint] = {
             path: entry
             for entry in self.entry_points
             if entry.script and entry.script != entry.path
-            for path in _files_of(entry, program, modules)
+            for path in self.starts[entry]
         }
         """The files that are run by their path, with what runs them."""
         self._kinds: dict[str, Impact] = {}
@@ -90,11 +102,12 @@ def reach_of(program: Program) -> Reach:
     return found
 
 
-def _reached(starts: Iterable[str], modules: Modules) -> frozenset[str]:
+def reached(starts: Iterable[str], modules: Modules, *, certain: bool = False) -> frozenset[str]:
+    """The files that are executed when some files are; with `certain`, those only that certainly are."""
     seen = set(starts)
     queue = deque(seen)
     while queue:
-        for path in modules.imported_at_start(queue.popleft()):
+        for path in modules.imported_at_start(queue.popleft(), certain=certain):
             if path not in seen:
                 seen.add(path)
                 queue.append(path)

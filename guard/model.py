@@ -7,7 +7,7 @@ processes, cached by content and compared in tests.
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -113,7 +113,23 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True):
     fix: Fix | None = None
     lazy: bool = False
     """True when the code at fault runs only when called, so that it cannot stop a start-up."""
+    raises: str = ""
+    """The exception, one of Python's own, that importing the file certainly ends with because of this; empty where it
+    does not. What else cannot be imported then is found by the engine."""
+    impact: Impact | None = None
+    """Set where the rule knows better than what reaches the file: of a file that is no Python, say."""
     data: Mapping[str, object] = {}
+
+
+class Extent(msgspec.Struct, frozen=True, array_like=True):
+    """How far a place reaches at which an import fails. The file itself counts."""
+
+    modules: int
+    """Files that cannot be imported because of it, test files left out."""
+    test_files: int
+    """Test files that pytest cannot collect because of it."""
+    frees: int
+    """Of these, the ones that nothing else holds up: they can be collected once this one place is mended."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,6 +148,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     help: str = ""
     related: tuple[Related, ...] = ()
     fix: Fix | None = None
+    raises: str = ""
+    """As `Violation.raises`."""
+    extent: Extent | None = None
+    """What `raises` reaches; None for a finding that stops no import."""
     data: Mapping[str, object] = {}
 
     @property
@@ -196,6 +216,19 @@ class Since(msgspec.Struct, frozen=True):
     """Findings that were there before, and are gone."""
 
 
+class Broken(msgspec.Struct, frozen=True):
+    """The Python files that the findings of a run stop from being imported, sorted."""
+
+    modules: tuple[str, ...] = ()
+    """Those that are no test files."""
+    test_files: tuple[str, ...] = ()
+    """Test files that pytest cannot collect."""
+
+    def only(self, wanted: Callable[[str], bool]) -> Broken:
+        """Those of them that `wanted` holds for."""
+        return Broken(tuple(filter(wanted, self.modules)), tuple(filter(wanted, self.test_files)))
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of one run, complete: every output format is a function of this value."""
 
@@ -209,6 +242,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     suppressed: int = 0
     baselined: int = 0
     since: Since | None = None
+    broken: Broken = Broken()
     total_s: float = 0.0
     timings: Mapping[str, float] = {}
 

@@ -11,6 +11,7 @@ from guard.families import AnyFamily, Family
 
 if TYPE_CHECKING:
     from guard.config import Config
+    from guard.environment import Environments
     from guard.facts import FileFacts
     from guard.sources.tree import Tree
     from guard.target import TargetPython
@@ -36,6 +37,7 @@ class Program:
         config: Config,
         target: TargetPython,
         files: Mapping[str, FileFacts],
+        environments: Environments | None = None,
         gathered: frozenset[str] | None = None,
     ) -> None:
         """`gathered` names the families that `files` hold facts of; None for all."""
@@ -45,6 +47,8 @@ class Program:
         self.target = target
         self.files = files
         """By path, sorted by path. Two paths of one content share one value."""
+        self.environments = environments
+        """Where packages are installed that the tree may run with; None where nobody looked for any."""
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._linked: dict[str, Any] = {}
         self.remembered: dict[str, object] = {}

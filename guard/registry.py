@@ -49,6 +49,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     slug: str
     severity: Severity
     gates: tuple[Gate, ...]
+    errors_at: tuple[Gate, ...] = ()
+    """Where its findings are errors, whatever its own severity."""
     since: str
     fixable: str
     """`safe`, `unsafe` or empty: what `--fix` can do about it."""
@@ -82,6 +84,7 @@ def rule(
     severity: Severity,
     *,
     gates: tuple[Gate, ...] = ALL_GATES,
+    errors_at: tuple[Gate, ...] = (),
     since: str = "0.1.0",
     fixable: str = "",
     impact_aware: bool = True,
@@ -96,6 +99,7 @@ def rule(
             slug=slug,
             severity=severity,
             gates=gates,
+            errors_at=errors_at,
             since=since,
             fixable=fixable,
             impact_aware=impact_aware,

@@ -62,8 +62,10 @@ def narrowed(
     later = {earlier: path for path, earlier in moved.items()}
     known = [finding for finding in before.findings if within(later.get(finding.path, finding.path))]
     found = difference(known, report.findings, moved)
+    could = {*before.broken.modules, *before.broken.test_files}
+    broken = report.broken.only(lambda path: moved.get(path, path) not in could)
     since = Since(rev=rev, commit=base.revision, unchanged=found.old, fixed=found.fixed)
-    return msgspec.structs.replace(report, findings=found.new, since=since)
+    return msgspec.structs.replace(report, findings=found.new, broken=broken, since=since)
 
 
 _UNREAD = frozenset({"unreadable", "missing-object", "crash"})

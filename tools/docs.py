@@ -171,14 +171,20 @@ def _type_text(kind: Any) -> str:
 
 
 def _cli_page() -> str:
-    context = click.Context(cli, info_name="guard")
     lines = [_NOTICE.format(source="the commands in guard/cli") + "# The command line", ""]
-    lines += _command_section("guard", cli)
-    for name in cli.list_commands(context):
-        command = cli.get_command(context, name)
-        if command is not None:
-            lines += _command_section(f"guard {name}", command)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_command_sections("guard", cli)])
+
+
+def _command_sections(title: str, command: click.Command) -> list[str]:
+    """The section of a command, and of all below it."""
+    lines = _command_section(title, command)
+    if isinstance(command, click.Group):
+        context = click.Context(command, info_name=title)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            if below is not None:
+                lines += _command_sections(f"{title} {name}", below)
+    return lines
 
 
 def _command_section(title: str, command: click.Command) -> list[str]:
@@ -191,7 +197,10 @@ def _command_section(title: str, command: click.Command) -> list[str]:
             shown = f"{', '.join(parameter.opts)}{takes}".replace("|", "\\|")
             rows.append(f"| `{shown}` | {parameter.help} |")
         else:
-            words.append(parameter.metavar or f"[{parameter.name}]".upper())
+            name = (parameter.name or "").upper()
+            words.append(parameter.metavar or (name if parameter.required else f"[{name}]"))
+    if isinstance(command, click.Group) and title != "guard":
+        words.append("COMMAND")
     usage = " ".join([title, "[OPTIONS]", *words])
     lines = [f"## {title}", "", f"`{usage}`", "", inspect.cleandoc(command.help or ""), ""]
     return [*lines, "| option | |", "|---|---|", *rows, ""] if rows else lines

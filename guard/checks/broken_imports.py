@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from guard.checks.layout import Missing, Resolution, Target
-from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, Import, ModuleFacts
+from guard.checks.module_facts import ASSERTED, DEAD, PLATFORM, TYPING, Alias, GuardFact, Import, ModuleFacts
 from guard.checks.module_table import Modules
 
 _IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -80,13 +80,13 @@ def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
 def _missing_module(
     modules: Modules, path: str, statement: Import, alias: Alias | None, module: str, missing: Missing
 ) -> Iterator[BrokenImport]:
-    if _has_made_up_submodules(modules, missing.parent):
+    if has_made_up_submodules(modules, missing.parent):
         return
     facts = modules.facts[path]
     guard = _guard(facts, statement, missing_module=True)
     if guard is None or (guard[0] and _is_left_to_the_user(statement)):
         return
-    if not _is_provided(modules, module, facts):
+    if not is_provided(modules, module, facts):
         there = ".".join(module.split(".")[: missing.index])
         yield BrokenImport(path, statement, alias, module, "", missing.parent, there, *guard)
 
@@ -98,10 +98,10 @@ def _missing_names(
     if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
         return
     guard = _guard(facts, statement, missing_module=False)
-    if guard is None or _is_provided(modules, module, facts):
+    if guard is None or is_provided(modules, module, facts):
         return
     for alias in unbound:
-        if not _is_provided(modules, f"{module}.{alias.name}", facts) and _namespace_is_ours(
+        if not is_provided(modules, f"{module}.{alias.name}", facts) and namespace_is_ours(
             modules, path, statement.level, module, resolution
         ):
             yield BrokenImport(path, statement, alias, module, alias.name, resolution.targets[0], module, *guard)
@@ -122,7 +122,7 @@ def _is_left_to_the_user(statement: Import) -> bool:
     return statement.aliases[0].name == "*" and not _USERS_OWN.isdisjoint(last.lower().split("_"))
 
 
-def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, resolution: Resolution) -> bool:
+def namespace_is_ours(modules: Modules, path: str, level: int, module: str, resolution: Resolution) -> bool:
     """Whether a folder without `__init__.py` holds all that its name can lead to."""
     if any(target.kind != "namespace" for target in resolution.targets):
         return True
@@ -132,7 +132,7 @@ def _namespace_is_ours(modules: Modules, path: str, level: int, module: str, res
     return probe.missing is not None
 
 
-def _is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
+def is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
     """Whether something puts the module, or one above it, into `sys.modules` by name; or nobody gets here without it,
     since `pytest.importorskip` has asked for one of them."""
     parents = {module[: match.start()] for match in re.finditer(r"\.|$", module)}
@@ -143,10 +143,16 @@ def _is_provided(modules: Modules, module: str, facts: ModuleFacts) -> bool:
     )
 
 
-def _has_made_up_submodules(modules: Modules, parent: Target) -> bool:
+def has_made_up_submodules(modules: Modules, parent: Target) -> bool:
     """Whether a plain module puts modules into `sys.modules`, as one does that stands in for a package."""
     facts = modules.facts.get(parent.path) if parent.kind == "module" else None
     return facts is not None and bool(facts.provides)
+
+
+def swallowed_by(guard: GuardFact) -> bool:
+    """Whether a `try` or `suppress` may be there for an import that fails: by the exceptions that it names."""
+    names = {name.rpartition(".")[2] for name in guard.catches}
+    return not names or bool(names & _IMPORT_ERRORS) or not names <= _NOT_IMPORT_ERRORS
 
 
 def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:

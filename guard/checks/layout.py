@@ -19,7 +19,7 @@ import msgspec
 
 from guard.checks.built_modules import SHARED, built_modules
 from guard.checks.module_facts import ModuleFacts
-from guard.checks.requirements import is_requirements_file, normal, required
+from guard.checks.requirements import is_requirements_file, normal, stated_in
 from guard.checks.roots import PROJECT_FILES, Roots, parent_of
 
 if TYPE_CHECKING:
@@ -216,10 +216,33 @@ class Layout:
         own: set[str] = set()
         wanted = [path for path in self._tree.files if is_requirements_file(path)]
         for path, content in self._tree.read_many(wanted, 1 << 20):
-            found = required(path, content)
-            asked |= found[0]
-            own |= found[1]
+            stated = stated_in(path, content)
+            asked.update([one.name for one in stated.requirements])
+            asked |= stated.mentioned
+            own |= stated.own
         return frozenset(asked - own), frozenset(own)
+
+    def holders_of(self, name: str) -> frozenset[str] | set[str]:
+        """The folders in which a name is something that can be imported, whoever has them as a root."""
+        return self._holders.get(name, frozenset())
+
+    def may_be_made(self, name: str) -> bool:
+        """Whether a build, or a person, may make a top-level module of this name."""
+        return name in self._generated or name.endswith(("_pb2", "_pb2_grpc"))
+
+    @property
+    def builds_extensions(self) -> bool:
+        """Whether some project of the tree compiles modules, so that there may be ones of any name."""
+        return bool(self._builds_extensions)
+
+    def is_imported_from_above(self, folder: str) -> bool:
+        """Whether imports of the tree lead through a folder, as they do through a package without `__init__.py`."""
+        while folder:
+            root, _, name = folder.rpartition("/")
+            if (root, name) in self._used:
+                return True
+            folder = root
+        return False
 
     def _shared_namespace(self, name: str) -> bool:
         """Whether other distributions put modules below this top-level folder, as `google` and `azure` have it."""
@@ -313,6 +336,10 @@ class Layout:
             folder, _, name = path.rpartition("/")
             found.setdefault(name, set()).add(folder)
         return found
+
+    def is_nowhere(self, module: str) -> bool:
+        """Whether an absolute import of `module` is of nothing in the tree, whoever imports it."""
+        return module.partition(".")[0] not in self._holders and not self._opaque
 
     @cached_property
     def _opaque(self) -> frozenset[str]:

@@ -14,7 +14,9 @@ import msgspec
 from guard.checks import module_writes
 from guard.checks.module_facts import (
     ASSERTED,
+    BRANCHED,
     CLASS,
+    CONDITIONAL,
     DEAD,
     FUNCTION,
     LAZY,
@@ -37,6 +39,7 @@ from guard.checks.module_writes import WRITERS, Writes
 from guard.checks.packing import pack
 from guard.checks.references import reference_of_name
 from guard.checks.sys_path import folder_of
+from guard.exceptions import may_catch_import
 from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Binding, BindingKind, Context, Guard, Scope, dotted
@@ -319,7 +322,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
 def _origins(name: str, binding: Binding) -> Iterator[Origin]:
     """What an import binding takes `name` from. One statement may bind a name twice; both count."""
     node = binding.node
-    guarded = any(guard.kind in ("try", "suppress") for guard in binding.context.guards)
+    guarded = any(map(_may_swallow, binding.context.guards))
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
             if (alias.asname or alias.name) == name:
@@ -332,9 +335,17 @@ def _origins(name: str, binding: Binding) -> Iterator[Origin]:
                 yield Origin(0, name, "", guarded)
 
 
+def _may_swallow(guard: Guard) -> bool:
+    """Whether a guard may go on without an import that fails."""
+    if guard.kind not in ("try", "suppress") or not may_catch_import(guard.catches):
+        return False
+    handlers: list[ast.ExceptHandler] = getattr(guard.node, "handlers", [])
+    return not handlers or not all(isinstance(handler.body[-1], ast.Raise) for handler in handlers)
+
+
 def _stars(imports: list[tuple[ast.Import | ast.ImportFrom, Context]]) -> tuple[Origin, ...]:
     return tuple(
-        Origin(node.level, node.module or "", "*", any(g.kind in ("try", "suppress") for g in context.guards))
+        Origin(node.level, node.module or "", "*")
         for node, context in imports
         if isinstance(node, ast.ImportFrom)
         and node.names[0].name == "*"
@@ -383,6 +394,10 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards
         flags |= PLATFORM
     if context.main:
         flags |= MAIN
+    if context.branch:
+        flags |= CONDITIONAL
+    if context.branch and not {g.node for g in context.guards if g.kind != "test"}.issuperset(context.branch):
+        flags |= BRANCHED
     if any(_asserts_absence(guard, node) for guard in context.guards) or _expected_to_fail(context.scope):
         flags |= ASSERTED
     return Import(

@@ -31,6 +31,10 @@ PLATFORM: Final = 8
 MAIN: Final = 16
 ASSERTED: Final = 32
 """Its failure is what is asserted, or its presence is asked for first."""
+BRANCHED: Final = 64
+"""In a branch, a loop or a handler, so it need not run when its scope does. The body of a `try` is none of them."""
+CONDITIONAL: Final = 256
+"""In a branch, a loop, a `try` with handlers, a handler: it may not run where the code around it does."""
 
 
 class Origin(msgspec.Struct, frozen=True, array_like=True):

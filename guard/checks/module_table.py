@@ -12,6 +12,7 @@ import msgspec
 
 from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
+    CONDITIONAL,
     DEAD,
     LAZY,
     REBOUND,
@@ -235,11 +236,11 @@ class Modules:
             if not resolution.targets or resolution.unknown or resolution.doubtful:
                 return _Presence.YES  # the names of a third-party module are unknown
             for target in resolution.targets:
-                if self._exports(target, name):
+                if self.exports(target, name):
                     best = max(best, self._lookup(target, name, visiting))
         return best
 
-    def _exports(self, target: Target, name: str) -> bool:
+    def exports(self, target: Target, name: str) -> bool:
         """Whether `from target import *` takes `name`, if the module binds it."""
         facts = self.facts.get(target.path)
         if facts is None or facts.open:
@@ -334,7 +335,7 @@ class Modules:
             if len(resolution.targets) != 1 or resolution.unknown:
                 return None
             target = resolution.targets[0]
-            if self._exports(target, first) and self.binds(target, first):
+            if self.exports(target, first) and self.binds(target, first):
                 if found is not None:
                     return None
                 found = self._below(target, name, depth + 1)
@@ -361,11 +362,13 @@ class Modules:
                 found.setdefault(broken.target.path, {})[broken.path, broken.statement.line] = None
         return {target: tuple(importers) for target, importers in found.items()}
 
-    def imported_at_start(self, path: str) -> Iterator[str]:
-        """The files that are executed when a file is imported: its module-level imports, one step."""
+    def imported_at_start(self, path: str, *, certain: bool = False) -> Iterator[str]:
+        """The files that are executed when a file is imported: its module-level imports, one step. With `certain`, only
+        by imports that stand in no branch."""
         facts = self.facts.get(path)
+        passed_over = LAZY | TYPING | DEAD | (CONDITIONAL if certain else 0)
         for statement in facts.imports if facts is not None else ():
-            if statement.flags & (LAZY | TYPING | DEAD):
+            if statement.flags & passed_over:
                 continue
             for module in statement.modules:
                 for target in self.resolve(path, statement.level, module).targets:

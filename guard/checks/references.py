@@ -53,12 +53,12 @@ def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
     if len(live) > 1:
         if any(b.kind is not BindingKind.IMPORT for b in live):
             return None
-        if len({_import_origin(b, name) for b in live}) > 1:
+        if len({import_origin(b, name) for b in live}) > 1:
             return None
     return where, live[0]
 
 
-def _import_origin(binding: Binding, name: str) -> tuple[int, str, str] | None:
+def import_origin(binding: Binding, name: str) -> tuple[int, str, str] | None:
     """Level, module and name that an import binds `name` to."""
     node = binding.node
     if isinstance(node, ast.ImportFrom):
@@ -98,7 +98,7 @@ def reference_of_name(text: str, scope: Scope) -> Ref | None:
         return None
     where, binding = found
     if binding.kind is BindingKind.IMPORT:
-        origin = _import_origin(binding, root)
+        origin = import_origin(binding, root)
         if origin is None:
             return None
         level, module, name = origin

@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from guard.exceptions import catches
 from guard.model import Span
 from guard.parse import Parsed
 from guard.scopes import asserts_failure, caught_names, constant_truth, dotted
@@ -38,6 +39,8 @@ class Undefined(msgspec.Struct, frozen=True, array_like=True):
     use: str
     """`runs`: NameError when it is reached. `annotation`: Python does not evaluate it by itself. `checkers`: only type
     checkers see it."""
+    stops: bool = False
+    """Whether importing the module certainly fails at it: it is read then, and nothing catches the NameError."""
 
 
 _NAME: Final = re.compile(r"`([^`]+)`")
@@ -122,7 +125,8 @@ def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[
             trail.follow(parsed.tree, line, None)
         if not trail.unknowable and not (elsewhere and trail.may_be_bound(line, bound)):
             use = CHECKERS if named[1] in _CHECKER_CALLS else trail.use
-            found.append(Undefined(named[1], diagnostic.span, ".".join(trail.names), trail.lazy, use))
+            stops = trail.certain and not trail.lazy and use == RUNS
+            found.append(Undefined(named[1], diagnostic.span, ".".join(trail.names), trail.lazy, use, stops))
     return tuple(found)
 
 
@@ -189,6 +193,8 @@ class _Trail:
         self.lazy = False
         self.use = RUNS
         self.unknowable = False
+        self.certain = True
+        """It is reached whenever the code around it runs, and the failure gets out."""
         self._in_function = False
         self._scope: ast.AST | None = None
         self._in_loop = False
@@ -254,6 +260,8 @@ class _Trail:
         elif isinstance(node, ast.Lambda) and field == "body":
             self.lazy = True
             self._scope, self._in_loop = node, False
+        elif isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.Assert)):
+            self.certain = False
         elif isinstance(node, (ast.For, ast.AsyncFor)) and field in ("body", "orelse"):
             self._in_loop = self.lazy = True
         elif isinstance(node, (ast.If, ast.IfExp, ast.While)) and field in ("body", "orelse"):
@@ -262,14 +270,19 @@ class _Trail:
         elif isinstance(node, (ast.ExceptHandler, ast.match_case)) and field == "body":
             self.lazy = True
         elif isinstance(node, ast.BoolOp) and child is not node.values[0]:
+            self.certain = False
             before = node.values[: node.values.index(child)]  # type: ignore[arg-type]
             self._places.count(len(before))
             for test in before:
                 self._branch(test, True)
         elif isinstance(node, ast.Try) and field == "body":
+            every = [caught_names(handler) for handler in node.handlers]
+            if any(catches(names, "NameError") is not False for names in every):
+                self.certain = False
             caught = {name for handler in node.handlers for name in caught_names(handler)}
             self.unknowable = self.unknowable or not caught.isdisjoint(_NAME_ERRORS)
         elif isinstance(node, (ast.With, ast.AsyncWith)) and field == "body":
+            self.certain = False
             self.unknowable = self.unknowable or any(_expects(item.context_expr) for item in node.items)
         elif field in ("annotation", "returns"):
             local = isinstance(node, ast.AnnAssign) and self._in_function

@@ -6,26 +6,23 @@ import gc
 import posixpath
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 import msgspec
 
 from guard.cache import Cache, open_default
-from guard.cli.output import parse_outputs, write_outputs, write_stdout
-from guard.config import load, reserved_in, resolve_selection
+from guard.cli.output import Output, parse_outputs, write_outputs
+from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
 from guard.model import GuardError, Problem, Report
 from guard.registry import all_rules
-from guard.report.escape import visible
-from guard.report.tally import counted
 from guard.sources.locate import name_in, open_tree
 from guard.sources.tree import Tree
 
 if TYPE_CHECKING:
-    from guard.fixing import Fixed
     from guard.sources.locate import PathFilter
 
 
@@ -40,6 +37,13 @@ if TYPE_CHECKING:
 @click.option("--fix", is_flag=True, help="Mend what can be mended safely, and report the rest.")
 @click.option("--unsafe-fixes", is_flag=True, help="With --fix or --diff: also what may change behaviour.")
 @click.option("--diff", "show_diff", is_flag=True, help="Show what --fix would change; change nothing.")
+@click.option(
+    "--history/--no-history",
+    "history",
+    default=None,
+    help="Say which commit took away what an import misses, and what took its place. By default only on a terminal, "
+    "and only for up to three missing names. --fix and --diff ask the history unless it is --no-history.",
+)
 @click.option(
     "--output",
     metavar="FORMAT[:FILE]",
@@ -64,6 +68,7 @@ def command(
     fix: bool,
     unsafe_fixes: bool,
     show_diff: bool,
+    history: bool | None,
     output: tuple[str, ...],
     statistics: bool,
     overrides: tuple[str, ...],
@@ -116,7 +121,19 @@ def command(
 
             report = _new_since(since, report, tree, within, before)
         if fix or show_diff:
-            report, tree = _fix(tree, report, run, unsafe=unsafe_fixes, write=fix)
+            from guard.cli.mending import mend, show, write
+
+            asks = history is not False
+            fixed = mend(tree, config, codes, options, within.matches, unsafe=unsafe_fixes, history=asks)
+            if fix:
+                write(tree, fixed)
+                tree, report = fixed.tree, run(fixed.tree)
+            else:
+                show(tree, fixed)
+        if history is None:
+            history = is_short_on_terminal(outputs, report)
+        if history:
+            report = _with_history(report, tree, config, codes, options)
     enabled = {code: rule for code, rule in rules.items() if code in codes}
     if not show_diff:
         write_outputs(outputs, report, tree, enabled, statistics=statistics)
@@ -139,40 +156,35 @@ def _new_since(rev: str, report: Report, tree: Tree, within: PathFilter, run: Ca
     return narrowed(report, run(base), base, tree, rev, within.matches)
 
 
+def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:
+    """Whether somebody waits for a report that misses only a few names: then the history is worth a second."""
+    on_terminal = sys.stdout.isatty() and [(output.format, output.file) for output in outputs] == [("text", "")]
+    if not on_terminal:
+        return False
+    from guard.history.explain import missing_in
+
+    return 0 < len(missing_in(report.findings)) <= _FEW_NAMES
+
+
+def _with_history(report: Report, tree: Tree, config: Config, codes: frozenset[str], options: Options) -> Report:
+    """The report with what git knows of what imports miss."""
+    from guard.engine import look
+    from guard.history.explain import explained, missing_in
+
+    if not missing_in(report.findings):
+        return report
+    cache = options.cache or Cache(None)
+    findings = explained(report.findings, look(tree, config, codes, options), cache, _MOST_NAMES)
+    return msgspec.structs.replace(report, findings=findings)
+
+
+_FEW_NAMES: Final = 3
+_MOST_NAMES: Final = 60
+"""Names of one report that the history is asked for; the first in its order."""
+
+
 def _split(values: tuple[str, ...]) -> list[str]:
     return [name.strip() for value in values for name in value.split(",") if name.strip()]
-
-
-def _fix(
-    tree: Tree,
-    report: Report,
-    run: Callable[[Tree], Report],
-    *,
-    unsafe: bool,
-    write: bool,
-) -> tuple[Report, Tree]:
-    """Mend in memory; then write, or show. Gives the report on what is left, and the tree that it is about."""
-    from guard import fixing
-
-    fixed = fixing.fix(tree, report, run, unsafe=unsafe)
-    if not write:
-        text = fixing.diff(tree, fixed.changes)
-        if sys.stdout.isatty():
-            # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
-            text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
-        write_stdout(text.encode("utf-8", "surrogateescape"))
-        return report, tree
-    fixing.write(tree, fixed.changes)
-    _tell(fixed)
-    return fixed.report, fixing.OverlayTree(tree, fixed.changes)
-
-
-def _tell(fixed: Fixed) -> None:
-    if fixed.changes:
-        mended, files = counted(len(fixed.mended), "finding"), counted(len(fixed.changes), "file")
-        click.echo(f"guard: mended {mended} in {files}", err=True)
-    for path in fixed.refused:
-        click.echo(f"guard: {path}: a fix is left out: it would bring in another finding, or mend nothing", err=True)
 
 
 @contextmanager

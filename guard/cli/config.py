@@ -14,8 +14,9 @@ from guard.cache import open_default
 from guard.cli.jsontext import json_text
 from guard.config import Config, load, matcher
 from guard.configuration.settings import Settings
-from guard.detection import Area, Detected, FoundEntryPoint, SourceRoot, detect
+from guard.detection import Area, Detected, FoundEntryPoint, FoundProject, SourceRoot, detect
 from guard.engine import Options, collect
+from guard.environment import Environments
 from guard.facts import Gathering
 from guard.program import Program
 from guard.registry import all_rules
@@ -70,8 +71,9 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 def command(path: str | None, staged: bool, rev: str | None, overrides: tuple[str, ...], form: str) -> int:
     """Show the configuration, and what was detected and why.
 
-    Source roots, entry points, the deployed Python, test and tooling folders: what guard finds by itself, and what
-    in the tree it knows it from. PATH is a folder of the repository; the closest configuration above it holds.
+    Source roots, entry points, the deployed Python, requirements and where they are installed, test and tooling
+    folders: what guard finds by itself, and what in the tree it knows it from. PATH is a folder of the repository; the
+    closest configuration above it holds.
     """
     if staged and rev:
         raise click.UsageError("--staged and --rev exclude one another")
@@ -83,14 +85,17 @@ def command(path: str | None, staged: bool, rev: str | None, overrides: tuple[st
     excluded = matcher(config.exclude)
     files = [file for name, file in tree.files.items() if not file.is_link and not excluded(name)]
     cache = open_default()
-    facts, _ = collect(tree, files, Gathering(target.version, config.python_limit), Options(), cache)
+    gathering = Gathering(target.version, config.python_limit)
+    facts, _ = collect(tree, files, gathering, Options(), cache)
+    environments = Environments(tree, config, target.version, cache, gathering.salt)
+    detected = detect(Program(tree, config, target, facts, environments))
     cache.close()
     described = Described(
         guard=__version__,
         tree=TreeEntry(kind=tree.kind, label=encodable(tree.label), files=len(files)),
         configuration=config.sources,
         target_python=TargetEntry(version=str(target), source=target.source, note=target.note, others=target.others),
-        detected=detect(Program(tree, config, target, facts)),
+        detected=detected,
         settings=settings_of(config),
     )
     click.echo(json_text(described) if form == "json" else "\n".join(_page(described)) + "\n", nl=False)
@@ -126,6 +131,10 @@ def _page(described: Described) -> Iterator[str]:
         yield "Dockerfiles of what is deployed:"
         yield from _some(f"  {visible(path)}" for path in detected.dockerfiles)
         yield ""
+    if detected.projects:
+        yield "Projects, and what they ask to have installed:"
+        yield from _some(map(_project, detected.projects))
+        yield ""
     if detected.frameworks:
         listed = (f"{one.name} ({counted(one.files, 'file')})" for one in detected.frameworks)
         yield f"Frameworks: {', '.join(listed)}"
@@ -150,6 +159,14 @@ def _entry_point(entry: FoundEntryPoint) -> str:
     place = f"{visible(entry.path)}:{entry.line}" if entry.path else "configured in entry-points"
     leads = f" -> {', '.join(map(visible, entry.leads_to))}" if entry.leads_to else ""
     return f"  {visible(entry.module or entry.script)}  {place}{leads}"
+
+
+def _project(project: FoundProject) -> str:
+    asked = counted(project.distributions, "distribution")
+    more = "" if project.whole else ", and more than can be read"
+    where = f", installed in {visible(project.environment)}" if project.environment else ""
+    files = f"  {', '.join(map(visible, project.files))}" if project.files else ""
+    return f"  {visible(project.path) or '.'}/  {asked}{more}{where}{files}"
 
 
 def _area(title: str, area: Area) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import gc
-import importlib
 import os
 import sys
 from typing import Final, NoReturn
@@ -12,34 +11,23 @@ from typing import Final, NoReturn
 import click
 
 from guard import __version__
+from guard.cli.lazy import LazyGroup
 
 _COMMANDS: Final = {
     "baseline": "Keep a file of the findings that are known, so that only new ones are told.",
     "check": "Check a tree: the work tree, the index, a revision, or a plain folder.",
     "config": "Show the configuration, and what was detected and why.",
     "rule": "Explain a rule, or list all of them.",
+    "shim": "Bring a name back at its old place, as a re-export that says where it is now.",
+    "bisect": "Find the commit that brought a finding in.",
+    "trace": "Tell where a name or a module went: what took it away, and what took its place.",
+    "show": "Show what guard knows of one part of a tree.",
 }
 
 
-class _Commands(click.Group):
-    """Imports a command only when it is called: `guard --version` needs none of them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(f"guard.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(sorted(_COMMANDS.items()))
-
-
 @click.group(
-    cls=_Commands,
+    cls=LazyGroup,
+    commands_of=_COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )

@@ -15,6 +15,7 @@ from guard.files import replace_file
 from guard.model import EnvironmentFailed, Report
 from guard.registry import Rule
 from guard.report import FORMATS, RenderContext, render
+from guard.report.escape import visible
 from guard.sources.tree import Tree
 
 _FRAME_FILES = 400
@@ -62,9 +63,9 @@ def write_outputs(
     """
     sources = _sources(report, tree) if any(output.format in ("text", "sarif") for output in outputs) else {}
     for output in outputs:
-        color = not output.file and _wants_color()
+        color = not output.file and wants_color()
         context = RenderContext(
-            rules=rules, sources=sources, statistics=statistics, color=color, width=_width(output.file)
+            rules=rules, sources=sources, statistics=statistics, color=color, width=output_width(output.file)
         )
         text = render(output.format, report, context)
         if output.file:
@@ -79,7 +80,15 @@ def write_stdout(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
-def _wants_color() -> bool:
+def write_diff(text: str) -> None:
+    """Write a diff to standard output; its bytes that are not UTF-8 are surrogates (PEP 383). Raises OSError."""
+    if sys.stdout.isatty():
+        # For eyes, not for `git apply`: a carriage return, which a change may be about, would show as nothing.
+        text = "".join(f"{visible(line)}\n" for line in text.removesuffix("\n").split("\n") if text)
+    write_stdout(text.encode("utf-8", "surrogateescape"))
+
+
+def wants_color() -> bool:
     """`NO_COLOR` (no-color.org) wins over `FORCE_COLOR`; else colour on a terminal only."""
     if os.environ.get("NO_COLOR"):
         return False
@@ -88,7 +97,8 @@ def _wants_color() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def _width(file: str) -> int:
+def output_width(file: str = "") -> int:
+    """The columns of what is written to `file`, or to standard output."""
     if file or not sys.stdout.isatty():
         return 100
     return min(shutil.get_terminal_size((100, 24)).columns, 160)

@@ -79,7 +79,8 @@ def rule_document(rule: Rule) -> str:
 
 
 def _facts(rule: Rule) -> str:
-    facts = [f"Severity: {rule.severity}", f"gates: {gates_text(rule)}", f"since {rule.since}"]
+    raised = f" (error at {' and '.join(rule.errors_at)})" if rule.errors_at else ""
+    facts = [f"Severity: {rule.severity}{raised}", f"gates: {gates_text(rule)}", f"since {rule.since}"]
     if rule.fixable:
         option = "`--fix`" if rule.fixable == "safe" else "`--fix --unsafe-fixes`"
         facts.append(f"{option} can mend it")

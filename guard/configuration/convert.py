@@ -7,6 +7,7 @@ about the leaves.
 from __future__ import annotations
 
 import datetime
+import posixpath
 import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Final, Literal, TypeGuard, get_args, get_origin
@@ -116,6 +117,13 @@ class Conversion:
             self._error(where, f'"{printable(path)}" leads out of the repository')
         return found or ""
 
+    def _environment(self, value: str, where: str) -> str:
+        if value == "none":
+            return value
+        if self._label == "--config" and posixpath.isabs(value):
+            return value
+        return self._path(value, where) or "."
+
     def _entry(self, entry: str, where: str) -> str:
         if "/" in entry or entry.endswith(".py"):
             return self._path(entry, where)
@@ -129,6 +137,7 @@ _ROLES: Final[Mapping[str, Callable[[Conversion, str, str], str]]] = {
     "pattern": Conversion._pattern,
     "glob": Conversion._glob,
     "folder": Conversion._path,
+    "environment": Conversion._environment,
     "entry": Conversion._entry,
 }
 

@@ -7,6 +7,7 @@ word for: `expected` says in an error what should have stood there, and `role` w
     pattern   a gitignore-style pattern; `glob` is one that cannot be negated
     folder    a folder of the tree
     entry     a module, module:attr or file of the tree
+    environment  a folder of the tree, or `none`; from the command line, any folder
 """
 
 from __future__ import annotations
@@ -141,6 +142,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Meta(
             description="The Python that is deployed. Where it is not given it is found: Dockerfiles, requires-python, "
             ".python-version, runtime.txt."
+        ),
+    ] = ""
+    environment: Annotated[
+        str,
+        Meta(
+            min_length=1,
+            description="The virtual environment whose packages the code runs with: a folder of the repository, or on "
+            "the command line any folder; `none` for none. Where it is not given it is found: `.venv` or `venv` in a "
+            "project's folder, or the active environment where all is installed that the project asks for.",
+            extra={"role": "environment", "expected": 'a folder, such as ".venv"'},
         ),
     ] = ""
     max_file_size: Annotated[

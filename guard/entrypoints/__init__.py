@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from guard.entrypoints.commands import is_shell
-from guard.entrypoints.files import Named, in_shell_script, reader_of, served_in
+from guard.entrypoints.commands import Start, is_shell
+from guard.entrypoints.files import Named, in_shell_script, other_reader_of, reader_of, served_in
 from guard.entrypoints.manifests import in_manifest, is_manifest
 
 if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
-__all__ = ["EntryPoint", "ending_with", "find_entry_points", "served_by"]
+__all__ = ["EntryPoint", "ending_with", "find_entry_points", "named_elsewhere", "served_by"]
 
 _READ_LIMIT: Final = 1 << 20
 """Bytes of a file that names entry points; a larger one is not such a file."""
@@ -40,6 +40,10 @@ class EntryPoint(msgspec.Struct, frozen=True, order=True):
     """Dotted, without the attribute."""
     script: str = ""
     """A path as the command line has it."""
+    attribute: str = ""
+    """What of the module is served or called, dotted, where the file says so."""
+    executed: bool = False
+    """Whether the module is run as `python -m` does it: of a package, its `__main__`."""
 
 
 def find_entry_points(tree: Tree, configured: tuple[str, ...] = ()) -> tuple[EntryPoint, ...]:
@@ -49,7 +53,7 @@ def find_entry_points(tree: Tree, configured: tuple[str, ...] = ()) -> tuple[Ent
     followed: set[str] = set()
     while waiting:
         path, named = waiting.popleft()
-        found.update(EntryPoint(path, named.line, start.module, start.script) for start in named.starts)
+        found.update(_entry(path, named.line, start) for start in named.starts)
         for script in _shell_scripts(tree, path, named):
             if script not in followed:
                 followed.add(script)
@@ -58,6 +62,22 @@ def find_entry_points(tree: Tree, configured: tuple[str, ...] = ()) -> tuple[Ent
                     waiting.extend((script, inner) for inner in in_shell_script(text, named.variables))
     found.update(EntryPoint(path, 1, script=path) for path in tree.files if posixpath.basename(path) in _BY_NAME)
     return tuple(sorted(found))
+
+
+def named_elsewhere(tree: Tree) -> tuple[EntryPoint, ...]:
+    """What the tree's files name that start no deployed process, in order: the commands of a build, those of shell
+    scripts that nobody is known to start, and the entry points that other distributions look for."""
+    found: set[EntryPoint] = set()
+    wanted = [path for path in tree.files if other_reader_of(path) is not None]
+    for path, content in tree.read_many(wanted, _READ_LIMIT):
+        reader = other_reader_of(path)
+        for named in reader(content.decode("utf-8", "replace")) if reader is not None else ():
+            found.update(_entry(path, named.line, start) for start in named.starts if start.module)
+    return tuple(sorted(found))
+
+
+def _entry(path: str, line: int, start: Start) -> EntryPoint:
+    return EntryPoint(path, line, start.module, start.script, start.attribute, start.executed)
 
 
 def served_by(tree: Tree, paths: Iterable[str]) -> Iterator[EntryPoint]:
@@ -86,7 +106,8 @@ def ending_with(paths: Iterable[str], tail: str) -> str | None:
 def _configured(value: str) -> EntryPoint:
     if value.endswith((".py", ".sh")):
         return EntryPoint("", 0, script=value)
-    return EntryPoint("", 0, module=value.partition(":")[0])
+    module, _, attribute = value.partition(":")
+    return EntryPoint("", 0, module=module, attribute=attribute)
 
 
 def _named(tree: Tree) -> Iterator[tuple[str, Named]]:

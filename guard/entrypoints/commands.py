@@ -24,6 +24,10 @@ class Start(msgspec.Struct, frozen=True):
     """Dotted, without the attribute."""
     script: str = ""
     """A path as the command line has it: Python or shell."""
+    attribute: str = ""
+    """What of the module is served, dotted, where the command line says so."""
+    executed: bool = False
+    """Whether the module is run as `python -m` does it: of a package, its `__main__`."""
 
 
 Variables = Mapping[str, str]
@@ -36,7 +40,7 @@ _DEPTH: Final = 4
 _PYTHON: Final = re.compile(r"(?:python|pypy)(?:[23](?:\.\d+)?)?")
 _SHELLS: Final = frozenset({"sh", "bash", "dash", "ash", "zsh", "ksh"})
 _MODULE: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
-_TARGET: Final = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):[A-Za-z_][\w.]*(?:\(.*\))?")
+_TARGET: Final = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_][\w.]*)(?:\(.*\))?")
 _ASSIGNMENT: Final = re.compile(r"([A-Za-z_]\w*)=(.*)", re.DOTALL)
 _VARIABLE: Final = re.compile(r"\$(?:\{(\w+)(?::?[-=]([^{}]*))?\}|(\w+))")
 _KEYWORDS: Final = frozenset(
@@ -202,7 +206,7 @@ def _python(arguments: list[str], variables: Variables, *, debugged: bool = Fals
             elif module in _DEBUGGERS:
                 yield from _python(rest, variables, debugged=True)
             elif _MODULE.fullmatch(module):
-                yield Start(module)
+                yield Start(module, executed=True)
             return
         if argument.endswith(".py"):
             yield Start(script=argument)
@@ -216,7 +220,7 @@ def _server(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     for argument in _positional(arguments):
         match = _TARGET.fullmatch(argument)
         if match:
-            yield Start(match[1])
+            yield Start(match[1], attribute=match[2])
             return
 
 
@@ -232,7 +236,7 @@ def _gunicorn(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     positional = list(_positional(arguments))
     named = next((match for argument in positional if (match := _TARGET.fullmatch(argument))), None)
     if named is not None:
-        yield Start(named[1])
+        yield Start(named[1], attribute=named[2])
     elif positional and _MODULE.fullmatch(positional[-1]):
         yield Start(positional[-1])
 
@@ -240,9 +244,15 @@ def _gunicorn(arguments: list[str], _variables: Variables) -> Iterator[Start]:
 def _celery(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     for flag, value in _options(arguments):
         if flag in ("-A", "--app") and _MODULE.fullmatch(value.partition(":")[0]):
-            yield Start(value.partition(":")[0])
+            yield _start(value)
         elif flag.startswith("-A") and flag != "-A":
-            yield Start(flag[2:].partition(":")[0])
+            yield _start(flag[2:])
+
+
+def _start(target: str) -> Start:
+    """`module:attribute`, or a module alone."""
+    match = _TARGET.fullmatch(target)
+    return Start(match[1], attribute=match[2]) if match else Start(target.partition(":")[0])
 
 
 def _flask(arguments: list[str], variables: Variables) -> Iterator[Start]:
@@ -253,7 +263,8 @@ def _flask(arguments: list[str], variables: Variables) -> Iterator[Start]:
 
 def _fastapi(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     if arguments[:1] in (["run"], ["dev"]):
-        yield from (Start(match[1]) for _, value in _options(arguments) if (match := _TARGET.fullmatch(value)))
+        named = (match for _, value in _options(arguments) if (match := _TARGET.fullmatch(value)))
+        yield from (Start(match[1], attribute=match[2]) for match in named)
         yield from (start for argument in arguments[1:2] for start in _module_or_file(argument))
 
 
@@ -267,7 +278,7 @@ def _module_or_file(value: str) -> Iterator[Start]:
 def _uwsgi(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     for flag, value in _options(arguments):
         if flag in ("--module", "-w", "--wsgi") and _MODULE.fullmatch(value.partition(":")[0]):
-            yield Start(value.partition(":")[0])
+            yield _start(value)
         elif flag in ("--wsgi-file", "--file") and value.endswith(".py"):
             yield Start(script=value)
 

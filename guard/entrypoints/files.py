@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ast
-import configparser
 import json
 import posixpath
 import re
-import tomllib
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Final
 
 import msgspec
 
-from guard.entrypoints.commands import Start, Variables, assignments, split, starts_in, starts_of
+from guard.entrypoints.commands import Start, Variables, assignments, is_shell, split, starts_in, starts_of
+from guard.entrypoints.declared import DECLARES, SCRIPTS, Declared
 
 
 class Named(msgspec.Struct, frozen=True):
@@ -41,7 +39,9 @@ _SERVES: Final = re.compile(
 _UNIT: Final = re.compile(r"(^|/)(supervisord?[^/]*\.(conf|ini)|[^/]+\.supervisor(\.conf)?|[^/]+\.service)$")
 _UNIT_LINE: Final = re.compile(r"^(?:command|ExecStart)\s*=\s*[-@:+!]*(.*)")
 _INSTRUCTION: Final = re.compile(r"\s*(FROM|CMD|ENTRYPOINT|ENV|ARG)\s+(.*)", re.IGNORECASE | re.DOTALL)
-_CONSOLE_SCRIPT: Final = re.compile(r"^\s*[\w.-]+\s*=\s*([A-Za-z_][\w.]*)\s*(?::|$)")
+_BUILD_STEP: Final = re.compile(
+    r"\s*(RUN|HEALTHCHECK(?:\s+--\S+)*\s+CMD)\s+(?:--\S+\s+)*(.*)", re.IGNORECASE | re.DOTALL
+)
 
 
 def reader_of(path: str) -> Reader | None:
@@ -53,7 +53,27 @@ def reader_of(path: str) -> Reader | None:
         return in_procfile
     if _UNIT.search(path):
         return in_unit
-    return _PROJECT_FILES.get(name)
+    declares = DECLARES.get(name)
+    return None if declares is None else partial(in_project, declares)
+
+
+def other_reader_of(path: str) -> Reader | None:
+    """How the file at `path` is read for what starts no deployed process; None where there is no such thing in it."""
+    if is_shell(path):
+        return partial(in_shell_script, variables={})
+    if _DOCKERFILE.search(path) is not None and not path.endswith(_NO_DOCKERFILE):
+        return in_build
+    declares = DECLARES.get(posixpath.basename(path))
+    return None if declares is None else partial(plugins_in, declares)
+
+
+def in_build(text: str) -> Iterator[Named]:
+    """The commands that a Dockerfile runs while it builds, and its health check."""
+    for line, logical in logical_lines(text):
+        match = _BUILD_STEP.match(logical)
+        if match and not match[2].startswith("<<"):
+            words = _exec_form(match[2])
+            yield Named(line, tuple(starts_of(words) if words is not None else starts_in(match[2])))
 
 
 def in_dockerfile(text: str) -> Iterator[Named]:
@@ -128,70 +148,14 @@ def in_shell_script(text: str, variables: Variables) -> Iterator[Named]:
             yield Named(number, starts, dict(known))
 
 
-def in_pyproject(text: str) -> Iterator[Named]:
-    """`[project.scripts]`, `[project.gui-scripts]` and `[tool.poetry.scripts]`."""
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError):
-        return
-    for keys in (("project", "scripts"), ("project", "gui-scripts"), ("tool", "poetry", "scripts")):
-        for value in _table(document, keys).values():
-            reference = value.get("reference", value.get("callable")) if isinstance(value, dict) else value
-            if isinstance(reference, str):
-                yield _console_script(text, reference)
+def in_project(declares: Callable[[str], Iterator[Declared]], text: str) -> Iterator[Named]:
+    """The programs that a project's file declares."""
+    yield from (Named(one.line, (one.start,)) for one in declares(text) if one.group in SCRIPTS)
 
 
-def _table(document: Mapping[str, Any], keys: tuple[str, ...]) -> Mapping[str, Any]:
-    for key in keys:
-        found = document.get(key)
-        if not isinstance(found, dict):
-            return {}
-        document = found
-    return document
-
-
-def _console_script(text: str, reference: str) -> Named:
-    line = next((number for number, row in enumerate(text.splitlines(), 1) if reference in row), 1)
-    return Named(line, (Start(reference.partition(":")[0].strip()),))
-
-
-def in_setup_cfg(text: str) -> Iterator[Named]:
-    """`console_scripts` and `gui_scripts` of `[options.entry_points]`."""
-    parser = configparser.RawConfigParser(strict=False)
-    try:
-        parser.read_string(text)
-    except configparser.Error:
-        return
-    for kind in ("console_scripts", "gui_scripts"):
-        for row in parser.get("options.entry_points", kind, fallback="").splitlines():
-            match = _CONSOLE_SCRIPT.match(row)
-            if match:
-                yield _console_script(text, match[1])
-
-
-def in_setup_py(text: str) -> Iterator[Named]:
-    """`console_scripts` that stand in setup.py as literal strings."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Dict):
-            for key, value in zip(node.keys, node.values, strict=True):
-                if isinstance(key, ast.Constant) and key.value in ("console_scripts", "gui_scripts"):
-                    yield from _literal_scripts(value)
-
-
-def _literal_scripts(node: ast.expr) -> Iterator[Named]:
-    elements = node.elts if isinstance(node, ast.List | ast.Tuple) else [node]
-    for element in elements:
-        if isinstance(element, ast.Constant) and isinstance(element.value, str):
-            for row in element.value.splitlines():
-                match = _CONSOLE_SCRIPT.match(row)
-                if match:
-                    yield Named(element.lineno, (Start(match[1]),))
+def plugins_in(declares: Callable[[str], Iterator[Declared]], text: str) -> Iterator[Named]:
+    """The entry points of a project's file that are no programs."""
+    yield from (Named(one.line, (one.start,)) for one in declares(text) if one.group not in SCRIPTS)
 
 
 def served_in(text: str) -> Iterator[str]:
@@ -215,10 +179,3 @@ def logical_lines(text: str) -> Iterator[tuple[int, str]]:
             parts = []
     if parts:
         yield start, " ".join(parts)
-
-
-_PROJECT_FILES: Final[Mapping[str, Reader]] = {
-    "pyproject.toml": in_pyproject,
-    "setup.cfg": in_setup_cfg,
-    "setup.py": in_setup_py,
-}

@@ -7,11 +7,20 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
+import msgspec
+
 from guard.model import Finding
 
-Fixer = Callable[[bytes, Sequence[Finding]], bytes | None]
-"""Given a file's content (empty for one that is not there) and its findings of one code: the new content, or None
-where the fixer refuses."""
+
+class Refused(msgspec.Struct, frozen=True):
+    """Why a fixer leaves a file as it is, in a few words that follow a place."""
+
+    reason: str
+
+
+Fixer = Callable[[bytes, Sequence[Finding]], bytes | Refused]
+"""Given a file's content (empty for one that is not there) and its findings of the codes that the fixer stands for:
+the new content, with all of them mended, or why not."""
 
 
 @cache
@@ -19,5 +28,5 @@ def fixers() -> Mapping[str, Fixer]:
     """Every fixer by rule code: what the modules of this package have in `FIXES`."""
     found: dict[str, Fixer] = {}
     for module in pkgutil.iter_modules(__path__):
-        found.update(importlib.import_module(f"guard.fixes.{module.name}").FIXES)
+        found.update(getattr(importlib.import_module(f"guard.fixes.{module.name}"), "FIXES", {}))
     return found

@@ -7,23 +7,23 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from guard.fixes import Fixer
+from guard.fixes import Fixer, Refused
 from guard.model import Finding
 
 _COMMENT: Final = "# What runs or configures a deploy has the same line endings on every machine."
 
 
-def to_lf(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def to_lf(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """Every CRLF as LF. A CR on its own stays: what it was is not known."""
-    return content.replace(b"\r\n", b"\n") if findings else None
+    return content.replace(b"\r\n", b"\n")
 
 
-def all_to_lf(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def all_to_lf(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """Every line ending as LF: CRLF, a CR on its own, and the CRs that stand before a CRLF."""
-    return re.sub(rb"\r+\n|\r", b"\n", content) if findings else None
+    return re.sub(rb"\r+\n|\r", b"\n", content)
 
 
-def add_pins(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def add_pins(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """The attribute file with the lines that the findings ask for, each behind the line that it belongs behind.
 
     Comments, order and line endings of the file stay as they are.
@@ -33,7 +33,7 @@ def add_pins(content: bytes, findings: Sequence[Finding]) -> bytes | None:
     for finding in findings:
         after, lines = finding.data.get("after"), finding.data.get("lines")
         if not isinstance(after, int) or not isinstance(lines, list | tuple):
-            return None
+            return Refused("what to add is not known")
         wanted.setdefault(after, []).extend(str(line) for line in lines)
     mark = codecs.BOM_UTF8 if content.startswith(codecs.BOM_UTF8) else b""
     there = re.findall(rb"[^\n]*\n|[^\n]+", content[len(mark) :])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from guard.fixes import Fixer
+from guard.fixes import Fixer, Refused
 from guard.model import Finding
 
 
-def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """SUP001: put each comment's replacement in its place; a line that held nothing else goes."""
     lines = content.decode("utf-8", "surrogateescape").splitlines(keepends=True)
     for finding in sorted(findings, key=lambda finding: (finding.span.line, finding.span.column), reverse=True):
@@ -25,7 +25,7 @@ def remove_unused(content: bytes, findings: Sequence[Finding]) -> bytes | None:
     return "".join(lines).encode("utf-8", "surrogateescape")
 
 
-def remove_stale(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def remove_stale(content: bytes, findings: Sequence[Finding]) -> bytes:
     """SUP004: leave out the lines of the entries."""
     gone = {finding.span.line for finding in findings}
     return b"".join(line for number, line in enumerate(content.splitlines(keepends=True), 1) if number not in gone)

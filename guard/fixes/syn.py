@@ -8,17 +8,17 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from guard.fixes import Fixer
+from guard.fixes import Fixer, Refused
 from guard.model import Finding
 from guard.parse import declared_encoding, decode
 
 _BREAK: Final = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 
 
-def move_future_imports(content: bytes, findings: Sequence[Finding]) -> bytes | None:
+def move_future_imports(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
     """The file with its late `__future__` imports behind the docstring, each feature imported once.
 
-    Gives None where an import shares a line with other code or stands inside a block, or where the running Python
+    Refused where an import shares a line with other code or stands inside a block, or where the running Python
     cannot parse the file.
     """
     try:
@@ -28,11 +28,11 @@ def move_future_imports(content: bytes, findings: Sequence[Finding]) -> bytes | 
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, LookupError, RecursionError, MemoryError):
-        return None
+        return Refused("it cannot be parsed")
     wanted = {finding.span.line for finding in findings}
     late = [node for node in tree.body if _is_future(node) and node.lineno in wanted]
     if {node.lineno for node in late} != wanted or any(_shares_lines(node, tree) for node in late):
-        return None
+        return Refused("the import shares its line, or stands in a block")
     lines = _BREAK.split(text)
     place = _place(tree)
     present = {name for node in tree.body if _is_future(node) and node not in late for name in _features(node)}

@@ -6,14 +6,14 @@ import codecs
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from guard.fixes import Fixer
+from guard.fixes import Fixer, Refused
 from guard.model import Finding
 
 
-def without_bom(content: bytes, findings: Sequence[Finding]) -> bytes | None:
-    """The content without its UTF-8 byte order mark; None for the wider encodings, which need a conversion."""
-    if not findings or not content.startswith(codecs.BOM_UTF8):
-        return None
+def without_bom(content: bytes, findings: Sequence[Finding]) -> bytes | Refused:
+    """The content without its UTF-8 byte order mark; refused for the wider encodings, which need a conversion."""
+    if not content.startswith(codecs.BOM_UTF8):
+        return Refused("it is not UTF-8")
     return content[len(codecs.BOM_UTF8) :]
 
 

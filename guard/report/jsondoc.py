@@ -10,7 +10,10 @@ import msgspec
 from guard.model import Finding, Problem, Report, Since
 from guard.report.context import RenderContext
 from guard.report.escape import encodable
+from guard.report.tally import blocking
 
+_FREEING: Final = 10
+"""Findings named that hold up test files."""
 SCHEMA_VERSION: Final = 1
 """Raised when a reader of the old shape would misread the new one; a new key alone does not raise it."""
 
@@ -65,6 +68,25 @@ class FindingJson(msgspec.Struct, frozen=True):
     data: Mapping[str, object]
 
 
+class BlockingJson(msgspec.Struct, frozen=True):
+    """A finding that holds up test files. Its own entry has the rest."""
+
+    fingerprint: str
+    code: str
+    path: str
+    line: int
+    breaks_test_files: int
+    frees_test_files: int
+
+
+class BrokenJson(msgspec.Struct, frozen=True):
+    """What cannot be imported, and which findings to mend first."""
+
+    modules: int
+    test_files: int
+    mend_first: tuple[BlockingJson, ...]
+
+
 class ProblemJson(msgspec.Struct, frozen=True):
     """One thing that could not be checked."""
 
@@ -90,6 +112,7 @@ class ReportJson(msgspec.Struct, frozen=True):
     suppressed: int
     baselined: int
     since: Since | None
+    broken: BrokenJson
     problems: tuple[ProblemJson, ...]
     exit_code: int
     timing: TimingJson
@@ -106,6 +129,7 @@ def render(report: Report, _context: RenderContext) -> str:
         suppressed=report.suppressed,
         baselined=report.baselined,
         since=since_json(report),
+        broken=broken_json(report),
         problems=tuple(map(problem_json, report.problems)),
         exit_code=report.exit_code,
         timing=timing_json(report),
@@ -158,6 +182,23 @@ def finding_json(finding: Finding) -> FindingJson:
         fix=None if fix is None else FixJson(fix.applicability, encodable(fix.description)),
         data={encodable(key): _encodable_value(value) for key, value in finding.data.items()},
     )
+
+
+def broken_json(report: Report) -> BrokenJson:
+    """What the findings break, and the ten whose mending frees the most test files."""
+    first = [
+        BlockingJson(
+            encodable(finding.fingerprint),
+            finding.code,
+            encodable(finding.path),
+            finding.span.line,
+            finding.extent.test_files,
+            finding.extent.frees,
+        )
+        for finding in blocking(report, _FREEING)
+        if finding.extent is not None
+    ]
+    return BrokenJson(len(report.broken.modules), len(report.broken.test_files), tuple(first))
 
 
 def problem_json(problem: Problem) -> ProblemJson:

@@ -11,11 +11,13 @@ from guard.model import Report, Since
 from guard.report.context import RenderContext
 from guard.report.jsondoc import (
     SCHEMA_VERSION,
+    BrokenJson,
     FilesJson,
     FindingJson,
     ProblemJson,
     TimingJson,
     TreeJson,
+    broken_json,
     encoded,
     finding_json,
     problem_json,
@@ -44,6 +46,7 @@ class SummaryLine(msgspec.Struct, frozen=True, tag_field="type", tag="summary"):
     suppressed: int
     baselined: int
     since: Since | None
+    broken: BrokenJson
     problems: int
     exit_code: int
     timing: TimingJson
@@ -65,6 +68,7 @@ def render(report: Report, _context: RenderContext) -> str:
             suppressed=report.suppressed,
             baselined=report.baselined,
             since=since_json(report),
+            broken=broken_json(report),
             problems=len(report.problems),
             exit_code=report.exit_code,
             timing=timing_json(report),

@@ -9,14 +9,14 @@ from typing import Final
 from guard.model import WHOLE_FILE, Finding, Impact, Problem, Report
 from guard.report.context import RenderContext
 from guard.report.escape import shortened, visible
-from guard.report.tally import Tally, by_family, by_impact, counted, extent, fixable, set_aside, tally
+from guard.report.tally import Tally, blocking, broken, by_family, by_impact, counted, extent, fixable, set_aside, tally
 
 _SPECIAL: Final = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`*_~[]\\\u200b"})
 _MENTION: Final = re.compile(r"@|#(?=\d)")
 _CELL: Final = 400
 """Columns of a message or a path in a table."""
-_STRUCTURE: Final = 1500
-"""Characters kept for headings, summaries and counts of what was cut: at most six sections, each well under 250."""
+_STRUCTURE: Final = 1800
+"""Characters kept for headings, summaries and counts of what was cut: at most seven sections, each well under 250."""
 _TITLES: Final = {
     Impact.STARTUP: "Start-up",
     Impact.RUNTIME: "Production code",
@@ -24,6 +24,9 @@ _TITLES: Final = {
     Impact.TOOLING: "Scripts and tooling",
 }
 _FINDING_HEAD: Final = ("| | rule | place | what |", "|---|---|---|---|")
+_BLOCKING_HEAD: Final = ("| freed | held up | rule | place |", "|---|---|---|---|")
+_FREEING: Final = 5
+"""Findings named that hold up test files."""
 _PROBLEM_HEAD: Final = ("| kind | path | what |", "|---|---|---|")
 
 
@@ -37,6 +40,13 @@ def render(report: Report, context: RenderContext) -> str:
     page.add(f"### guard: {_headline(report)}", "", *_totals(report), "")
     if report.findings:
         page.add(*_counts(report.findings), "")
+    about = broken(report)
+    if about:
+        page.add(f"{about}.", "")
+        first = blocking(report, _FREEING)
+        if first:
+            page.add("Mended alone, these let pytest collect the most test files:", "")
+            page.table(_BLOCKING_HEAD, map(_blocking_row, first), len(first))
     groups = by_impact(report.findings)
     startup = groups.pop(Impact.STARTUP, [])
     if startup:
@@ -156,6 +166,14 @@ def _finding_row(finding: Finding) -> str:
     if finding.help:
         what += f"<br>{_escape(finding.help)}"
     return f"| {finding.severity} | {finding.code} {finding.slug} | <code>{_escape(place)}</code> | {what} |"
+
+
+def _blocking_row(finding: Finding) -> str:
+    assert finding.extent is not None
+    place = f"{visible(finding.path)}:{finding.span.line}"
+    return (
+        f"| {finding.extent.frees:,} | {finding.extent.test_files:,} | {finding.code} | <code>{_escape(place)}</code> |"
+    )
 
 
 def _problem_row(problem: Problem) -> str:

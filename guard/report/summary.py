@@ -10,6 +10,8 @@ from guard.report.escape import shortened, visible, wrapped
 from guard.report.paint import SEVERITY_STYLE, Paint
 from guard.report.tally import (
     Tally,
+    blocking,
+    broken,
     by_family,
     by_impact,
     by_rule,
@@ -22,6 +24,8 @@ from guard.report.tally import (
 
 _REMINDED: Final = 8
 """Findings that stop the start, repeated at the end when the details no longer fit one screen."""
+_FREEING: Final = 5
+"""Findings named that hold up test files."""
 _ONE_SCREEN: Final = 3
 """So many findings, with their details, still do."""
 
@@ -36,6 +40,7 @@ def summary_lines(report: Report, width: int, paint: Paint, *, statistics: bool)
     lines = _statistics(findings, paint) if statistics else []
     lines += _table(findings, paint)
     lines += _reminder(findings, width, paint)
+    lines += _broken(report, width, paint)
     lines += _totals(report, width, paint)
     return lines
 
@@ -114,6 +119,21 @@ def _reminder(findings: Sequence[Finding], width: int, paint: Paint) -> list[str
         lines.append(shortened(line, width))
     if len(stopping) > _REMINDED:
         lines.append(f"  … and {len(stopping) - _REMINDED:,} more")
+    return [*lines, ""]
+
+
+def _broken(report: Report, width: int, paint: Paint) -> list[str]:
+    """What cannot be imported or collected, and which findings hold up the most test files."""
+    about = broken(report)
+    if not about:
+        return []
+    first = blocking(report, _FREEING)
+    lines = [paint(f"{about}{'. Mend first:' if first else '.'}", "bold")]
+    for finding in first:
+        assert finding.extent is not None
+        held, frees = counted(finding.extent.test_files, "test file"), f"{finding.extent.frees:,}"
+        line = f"  {finding.code} {visible(finding.path)}:{finding.span.line} holds up {held}, {frees} of them alone"
+        lines.append(shortened(line, width))
     return [*lines, ""]
 
 

@@ -100,6 +100,26 @@ def fixable(findings: Iterable[Finding]) -> tuple[int, int]:
     return safe, len(kinds) - safe
 
 
+def blocking(report: Report, most: int) -> list[Finding]:
+    """The findings whose mending lets pytest collect the most test files, at most `most`: the best first, and only
+    such as hold up more than one."""
+    found = [finding for finding in report.findings if finding.extent is not None and finding.extent.test_files > 1]
+    return sorted(found, key=_gain, reverse=True)[:most]
+
+
+def _gain(finding: Finding) -> tuple[int, int]:
+    extent = finding.extent
+    return (extent.frees, extent.test_files) if extent is not None else (0, 0)
+
+
+def broken(report: Report) -> str:
+    """`3 modules cannot be imported, and 12 test files cannot be collected`; empty where all can."""
+    modules, tests = len(report.broken.modules), len(report.broken.test_files)
+    parts = [f"{counted(modules, 'module')} cannot be imported"] if modules else []
+    parts += [f"{counted(tests, 'test file')} cannot be collected"] if tests else []
+    return ", and ".join(parts)
+
+
 def set_aside(report: Report) -> list[str]:
     """`3 suppressed`, `120 in the baseline` and `9 known since main, 2 fixed`, where there are any."""
     parts = []

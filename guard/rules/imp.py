@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guard.checks.breakage import NOT_SURE_TO_RUN, escapes
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.import_hints import Hints, hints_of
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
+from guard.mending.imports import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.where import Hints, hints_of, shown, taken
 
 
 def _written(statement: Import, name: str = "") -> str:
@@ -28,33 +30,34 @@ def _span(broken: BrokenImport) -> Span:
     return Span(place.line, place.column, place.end_line, place.end_column)
 
 
-def _shown(broken: BrokenImport) -> str:
-    """The module as the import names it, dots included."""
-    return "." * max(broken.statement.level, 0) + broken.module
-
-
-def _data(broken: BrokenImport) -> dict[str, object]:
-    return {"module": _shown(broken), "name": broken.name}
+def _data(broken: BrokenImport, hints: Hints) -> dict[str, object]:
+    return {
+        "module": shown(broken),
+        "name": broken.name,
+        "names": taken(broken),
+        "candidates": hints.candidates(broken),
+    }
 
 
 def _what_is_missing(broken: BrokenImport) -> str:
     if broken.name:
         where = broken.target.path
         if broken.target.kind == "namespace":
-            return f"{_shown(broken)} has no module {broken.name} ({where or '.'}/ is a folder without __init__.py)"
-        return f"{_shown(broken)} does not define {broken.name}"
+            return f"{shown(broken)} has no module {broken.name} ({where or '.'}/ is a folder without __init__.py)"
+        return f"{shown(broken)} does not define {broken.name}"
     if broken.target.kind == "module":
         there = broken.found_parts or broken.target.path
-        return f"module {_shown(broken)} does not exist: {there} is a module, not a package"
-    return f"module {_shown(broken)} does not exist"
+        return f"module {shown(broken)} does not exist: {there} is a module, not a package"
+    return f"module {shown(broken)} does not exist"
 
 
 def _severity(broken: BrokenImport) -> Severity | None:
     return Severity.WARNING if broken.statement.flags & TYPING else None
 
 
-def _violation(broken: BrokenImport, hints: Hints) -> Violation:
+def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violation:
     statement = broken.statement
+    mending = mending_of(program, broken)
     lazy = bool(statement.flags & (LAZY | TYPING))
     error = "ImportError" if broken.name else "ModuleNotFoundError"
     if statement.flags & TYPING:
@@ -76,8 +79,10 @@ def _violation(broken: BrokenImport, hints: Hints) -> Violation:
         help=hints.help(broken),
         related=related,
         severity=_severity(broken),
+        fix=mending.fix if mending is not None else None,
         lazy=lazy,
-        data=_data(broken),
+        raises="" if statement.flags & NOT_SURE_TO_RUN else error,
+        data={**_data(broken, hints), **(mending.data if mending is not None else {})},
     )
 
 
@@ -86,7 +91,7 @@ def _loud(program: Program) -> Iterator[BrokenImport]:
     return (broken for broken in program.linked(FAMILY).broken if not broken.swallowed_line)
 
 
-@rule("IMP001", "missing-module", Severity.ERROR)
+@rule("IMP001", "missing-module", Severity.ERROR, fixable="safe")
 def missing_module(program: Program) -> Iterator[Violation]:
     """An import of a first-party module that is not in the tree.
 
@@ -94,6 +99,9 @@ def missing_module(program: Program) -> Iterator[Violation]:
     Looks for every imported module below every source root that holds for the importing file: the folders above it,
     `src` folders, roots that pytest or the build are configured with, folders that are put on `sys.path`. A
     relative import is looked for by folder. The finding says which part of the dotted name is still there.
+
+    `--fix` takes every name from where it is now, where the history says so beyond doubt; `--unsafe-fixes` also where
+    it is only likely. A statement is mended whole or not at all.
 
     ## What breaks in production
     ModuleNotFoundError when the importing module is loaded: at start-up for a module-level import, at the first call
@@ -141,10 +149,10 @@ def missing_module(program: Program) -> Iterator[Violation]:
     hints = hints_of(program)
     for broken in _loud(program):
         if not broken.name:
-            yield _violation(broken, hints)
+            yield _violation(program, broken, hints)
 
 
-@rule("IMP002", "missing-name", Severity.ERROR)
+@rule("IMP002", "missing-name", Severity.ERROR, fixable="safe")
 def missing_name(program: Program) -> Iterator[Violation]:
     """An import of a name that the module does not bind, in any way.
 
@@ -152,6 +160,10 @@ def missing_name(program: Program) -> Iterator[Violation]:
     Computes what each first-party module binds: assignments, definitions, imports and re-exports through any number of
     modules, star imports with `__all__`, `global` in functions, submodules. A name that stands only in `__all__`,
     only in an annotation without a value, or was deleted is not bound.
+
+    `--fix` takes the name from where it is now, where the history says so beyond doubt; `--unsafe-fixes` also where
+    it is only likely, or has another name: then its uses are renamed, or where others know the old name that is bound
+    with `as`. `guard shim` brings the name back where it was.
 
     ## What breaks in production
     ImportError ("cannot import name") when the importing module is loaded, although the module itself is there.
@@ -205,17 +217,17 @@ def missing_name(program: Program) -> Iterator[Violation]:
     hints = hints_of(program)
     for broken in _loud(program):
         if broken.name:
-            yield _violation(broken, hints)
+            yield _violation(program, broken, hints)
 
 
-@rule("IMP007", "silently-disabled", Severity.WARNING)
+@rule("IMP007", "silently-disabled", Severity.WARNING, fixable="unsafe")
 def silently_disabled(program: Program) -> Iterator[Violation]:
     """A first-party import that can never succeed, under a handler that swallows the failure.
 
     ## What it does
     Reports what IMP001 and IMP002 would report, where `except ImportError`, `except Exception`, a bare `except` or
     `contextlib.suppress` goes on without it. It is an error in a module that a deployed service loads at start-up,
-    unless the handler imports an alternative.
+    unless the handler imports an alternative. To mend it is an unsafe fix: what never ran before runs then.
 
     ## What breaks in production
     Nothing is raised: the fallback runs, always. A feature is None, a check is skipped, a handler is never registered,
@@ -274,6 +286,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
         if not broken.swallowed_line or broken.statement.flags & TYPING:
             continue
         at_start = broken.path in reach.startup and not broken.retried
+        mending = mending_of(program, broken)
         fallback = "the handler's own import is what always runs" if broken.retried else "the fallback always runs"
         yield Violation(
             path=broken.path,
@@ -285,8 +298,9 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
             help=hints.help(broken),
             related=(Related(broken.path, broken.swallowed_line, "the failure is swallowed here"),),
             severity=Severity.ERROR if at_start else None,
+            fix=mending.fix if mending is not None else None,
             lazy=True,
-            data=_data(broken),
+            data={**_data(broken, hints), **(mending.data if mending is not None else {})},
         )
 
 
@@ -353,6 +367,8 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 message = f"{_written(statement)} stands in a file that is run as a script"
             else:
                 continue
+            guards = [facts.guards[number] for number in statement.guards]
+            stops = path not in scripts and not statement.flags & NOT_SURE_TO_RUN and escapes(guards, "ImportError")
             related = (
                 (Related(scripts[path].path, scripts[path].line, "run as a script here"),) if path in scripts else ()
             )
@@ -366,5 +382,6 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 help="Import by the absolute name, or run the module with `python -m`.",
                 related=related if path in scripts else (),
                 lazy=bool(statement.flags & LAZY),
+                raises="ImportError" if stops else "",
                 data={"module": "." * statement.level + statement.module, "name": ""},
             )

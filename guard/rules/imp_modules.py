@@ -6,17 +6,21 @@ import posixpath
 from collections.abc import Iterator
 
 from guard.checks.modules import FAMILY
+from guard.mending.imports import export_mending
 from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
 
 
-@rule("IMP010", "undefined-export", Severity.ERROR)
+@rule("IMP010", "undefined-export", Severity.ERROR, fixable="safe")
 def undefined_export(program: Program) -> Iterator[Violation]:
     """`__all__` names something that the module does not bind.
 
     ## What it does
     Looks up every literal name of `__all__` in the module itself: its bindings, its star imports, its submodules.
+
+    `--fix` imports what an entry names, where the history says beyond doubt where that is now; `--unsafe-fixes` also
+    where a module of the same folder has it, and else takes the entry out.
 
     ## What breaks in production
     `from module import *` raises AttributeError; tools and readers that trust `__all__` are misled.
@@ -62,6 +66,7 @@ def undefined_export(program: Program) -> Iterator[Violation]:
             if not export.certain or modules.binds(target, export.name):
                 continue
             for_checkers = modules.binds(target, export.name, typing=True)
+            mending = None if for_checkers else export_mending(program, path, export.name)
             yield Violation(
                 path=path,
                 span=Span(export.line, export.column, export.line, export.end_column),
@@ -71,8 +76,9 @@ def undefined_export(program: Program) -> Iterator[Violation]:
                 cause=f"`from {posixpath.splitext(posixpath.basename(path))[0]} import *` raises AttributeError.",
                 help=f"Define {export.name or repr('')}, import it, or take it out of __all__.",
                 severity=Severity.WARNING if for_checkers else None,
+                fix=mending.fix if mending is not None else None,
                 lazy=True,
-                data={"module": path, "name": export.name},
+                data={"module": path, "name": export.name, **(mending.data if mending is not None else {})},
             )
 
 

@@ -124,6 +124,7 @@ def syntax_error(program: Program) -> Iterator[Violation]:
             cause="" if template else "Importing this module raises SyntaxError, whatever imports it.",
             help="" if template else _way_out(fault),
             related=tuple(Related(path, hint.line, hint.message) for hint in fault.hints),
+            raises="" if template or _is_data(path) else "SyntaxError",
             data={"python": str(program.target), "lines": [fault.span.line, *fault.more]},
         )
 
@@ -207,6 +208,7 @@ def late_future_import(program: Program) -> Iterator[Violation]:
                 cause="Importing this module raises SyntaxError, whatever imports it.",
                 help="Move it above every other statement, right behind the docstring.",
                 fix=Fix("safe", "move the import to the beginning of the file") if _stands_alone(late) else None,
+                raises="" if _is_data(path) else "SyntaxError",
             )
 
 
@@ -286,6 +288,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
             cause=f"It compiles on Python {needed} and raises SyntaxError on import on {target}.",
             help=f"Write it in a form that {target} reads, or deploy on Python {needed}.",
             related=deployed,
+            raises="" if _is_data(path) else "SyntaxError",
             data={"needs": needed, "python": str(target), "lines": [fault.span.line, *fault.more]},
         )
 
@@ -384,6 +387,7 @@ def _undefined(path: str, found: Undefined) -> Violation:
         cause=cause,
         help=_import_help(found.name),
         lazy=found.lazy or found.use in (ANNOTATION, CHECKERS),
+        raises="NameError" if found.stops else "",
         data={"name": found.name},
     )
 

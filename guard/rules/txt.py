@@ -101,6 +101,7 @@ def conflict_marker(program: Program) -> Iterator[Violation]:
                 help="Keep one side, or both put together, and delete the marker lines.",
                 related=tuple(Related(path, line, "it belongs to this conflict") for line in conflict.others),
                 severity=Severity.INFO if is_test_data(path) else None,
+                raises="SyntaxError" if program.files[path].kind == "python" and not program.files[path].parsed else "",
                 data={"complete": conflict.complete, "place": conflict.place},
             )
 
@@ -259,5 +260,6 @@ def undecodable(program: Program) -> Iterator[Violation]:
             cause=cause,
             help="Save the file as UTF-8" + (", or declare its encoding in the first line." if python else "."),
             severity=severity,
+            raises="SyntaxError" if python and not (fault.imports or fault.codec_unknown) else "",
             data={"reason": fault.reason},
         )

@@ -134,6 +134,7 @@ def ambiguous_indentation(program: Program) -> Iterator[Violation]:
                 anchor="TabError",
                 cause="Importing the module raises TabError.",
                 help="Indent the file with blanks alone.",
+                raises="TabError",
             )
 
 

@@ -81,7 +81,7 @@ def test_the_schema_is_one_and_describes_every_setting() -> None:
         if "default" in setting:
             jsonschema.Draft202012Validator({**setting, "$defs": schema["$defs"]}).validate(setting["default"])
         else:
-            assert name in ("extend", "baseline", "target-python")
+            assert name in ("extend", "baseline", "environment", "target-python")
 
 
 def accepts(toml: str) -> bool:

@@ -9,7 +9,8 @@ import pytest
 
 from guard.entrypoints import find_entry_points
 from guard.entrypoints.commands import starts_in
-from guard.entrypoints.files import in_setup_py, served_in
+from guard.entrypoints.declared import in_setup_py
+from guard.entrypoints.files import served_in
 from guard.sources.directory import DirectoryTree
 
 
@@ -297,4 +298,4 @@ def test_modules_handed_to_a_server_in_code() -> None:
 
 def test_setup_py_is_not_run() -> None:
     code = "raise SystemExit\nsetup(entry_points={'console_scripts': 'a = b.c:d'})\n"
-    assert [start.module for found in in_setup_py(code) for start in found.starts] == ["b.c"]
+    assert [(found.start.module, found.start.attribute) for found in in_setup_py(code)] == [("b.c", "d")]

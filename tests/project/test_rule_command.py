@@ -23,7 +23,7 @@ def test_all_rules_are_listed_with_severity_gates_and_summary() -> None:
     rows = output().splitlines()
     assert [row.split()[0] for row in rows[1:]] == list(all_rules())
     row = next(row for row in rows if row.startswith("IMP002"))
-    assert row.split()[:5] == ["IMP002", "missing-name", "error", "all", "-"]
+    assert row.split()[:5] == ["IMP002", "missing-name", "error", "all", "safe"]
     assert row.endswith(all_rules()["IMP002"].summary)
     assert next(row for row in rows if row.startswith("SUP001")).split()[2:6] == [
         "warning",
@@ -49,7 +49,7 @@ def test_a_family_is_listed() -> None:
 def test_the_document_says_what_fix_does() -> None:
     rules = all_rules()
     assert "`--fix` can mend it" in rule_document(rules["SUP001"])
-    assert "--fix" not in rule_document(rules["IMP002"])
+    assert "--fix" not in rule_document(rules["IMP012"])
 
 
 def test_json_has_everything() -> None:
@@ -64,7 +64,7 @@ def test_json_has_everything() -> None:
             "severity": "error",
             "gates": ["pre-commit", "pre-build", "image", "ci"],
             "since": rule.since,
-            "fixable": "",
+            "fixable": "safe",
             "summary": rule.summary,
             "documentation": rule.doc,
         }

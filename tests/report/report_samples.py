@@ -76,6 +76,7 @@ def rule(code: str, slug: str, severity: Severity = Severity.ERROR) -> Rule:
         since="0.1.0",
         fixable="",
         impact_aware=True,
+        errors_at=(),
         check=lambda _program: iter(()),
         doc=f"The summary of {code}.\n\n## What it does\nIt looks.\n\n## Bad\n```py\nimport gone\n```",
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from guard.attributes import Attributes
 from guard.checks.text import TextFacts, see_bytes
+from guard.fixes import Refused
 from guard.fixes.eol import FIXES as EOL
 from guard.fixes.txt import FIXES as TXT
 from guard.model import WHOLE_FILE, Finding, Impact, Severity
@@ -48,11 +49,6 @@ def test_endings_are_mended_and_nothing_else(content: bytes) -> None:
     assert facts.endings is None
 
 
-def test_no_finding_no_change() -> None:
-    assert EOL["EOL001"](b"a\r\n", []) is None
-    assert TXT["TXT002"](b"\xef\xbb\xbfa", []) is None
-
-
 def test_pins_go_behind_their_line() -> None:
     content = b"# one\n* text=auto\n\n# two\n*.ini -text"
     fixed = EOL["EOL002"](
@@ -82,4 +78,4 @@ def test_a_missing_attribute_file_is_made() -> None:
 
 def test_only_the_mark_of_utf_8_is_removed() -> None:
     assert TXT["TXT002"](b"\xef\xbb\xbfa\r\n", [finding("TXT002")]) == b"a\r\n"
-    assert TXT["TXT002"](b"\xff\xfea\x00", [finding("TXT002")]) is None
+    assert isinstance(TXT["TXT002"](b"\xff\xfea\x00", [finding("TXT002")]), Refused)

@@ -1,0 +1,1 @@
+"""Imports against what is installed: the tree's requirements, an environment's packages, the order of `sys.path`."""

@@ -1,0 +1,238 @@
+"""The imports that lead out of the tree, each with what is known of when it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from guard.checks.broken_imports import swallowed_by
+from guard.checks.distributions import is_shared, known
+from guard.checks.layout import Resolution, Target
+from guard.checks.module_facts import (
+    ASSERTED,
+    CONDITIONAL,
+    DEAD,
+    LAZY,
+    PLATFORM,
+    TYPING,
+    Alias,
+    Import,
+    ModuleFacts,
+)
+from guard.checks.modules import FAMILY, Modules
+from guard.checks.projects import Projects, projects_of
+from guard.checks.roots import parent_of
+from guard.checks.standard_library import is_standard
+from guard.dependencies.test_places import TestPlaces
+from guard.impact import Reach, reach_of, reached
+from guard.model import Impact
+from guard.program import Program
+
+_NOT_MEANT: Final = TYPING | DEAD | PLATFORM | ASSERTED
+_VENDORED: Final = frozenset(
+    {"vendor", "vendored", "_vendor", "vendors", "third_party", "thirdparty", "extern", "_extern"}
+)
+
+
+class ThirdParty(msgspec.Struct, frozen=True):
+    """One import, or one name of one, that leads out of the tree."""
+
+    path: str
+    statement: Import
+    alias: Alias | None
+    """The name at fault; None where the module of a `from` import is meant."""
+    module: str
+    """Dotted; below a namespace that distributions share, with the name that is taken from it."""
+
+    @property
+    def top(self) -> str:
+        """The first part of the module."""
+        return self.module.partition(".")[0]
+
+    @property
+    def lazy(self) -> bool:
+        """Whether it runs only when a function is called."""
+        return bool(self.statement.flags & LAZY)
+
+
+class ImportsOut:
+    """The imports of one program that are not first-party."""
+
+    def __init__(self, program: Program) -> None:
+        self.program: Final = program
+        self.modules: Final[Modules] = program.linked(FAMILY)
+        self.reach: Final[Reach] = reach_of(program)
+        self.projects: Final[Projects] = projects_of(program)
+        self.tests: Final = TestPlaces(self.modules)
+
+    def __iter__(self) -> Iterator[ThirdParty]:
+        """Every import of neither the tree nor the standard library that must succeed where it runs."""
+        for path, facts in self.modules.facts.items():
+            if path.endswith(".pyi") or not _VENDORED.isdisjoint(path.split("/")):
+                continue
+            for statement in facts.imports:
+                if statement.level > 0 or statement.flags & _NOT_MEANT or _is_standard(statement):
+                    continue
+                for found in _modules_of(path, statement):
+                    if not is_standard(found.top) and self._leads_out(found) and not is_guarded(facts, found):
+                        yield found
+
+    @cached_property
+    def all(self) -> tuple[ThirdParty, ...]:
+        """All of them, in order of path and line."""
+        return tuple(self)
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Every module of another project that some file names, in whatever way."""
+        return frozenset(
+            found.module
+            for path, facts in self.modules.facts.items()
+            for statement in facts.imports
+            if statement.level <= 0 and not _is_standard(statement)
+            for found in _modules_of(path, statement)
+            if not is_standard(found.top)
+        )
+
+    def _leads_out(self, found: ThirdParty) -> bool:
+        name = found.statement.module if found.statement.level == 0 else found.module
+        resolution = self.modules.resolve(found.path, 0, name)
+        if resolution.missing is not None:
+            return False
+        if resolution.targets:
+            return not self._is_ours(found, resolution)
+        top = found.top
+        if top in self.modules.provided or self.modules.layout.may_be_made(top):
+            return False
+        holders = self.modules.layout.holders_of(top)
+        if not holders:
+            return True
+        # A module of that name is somewhere in the tree: below a root that nobody declares, perhaps.
+        if not _is_known(found.module) or is_shared(top):
+            return False
+        steps = [(folder, self.modules.layout.step(folder, top)) for folder in holders]
+        return all(
+            self.modules.layout.is_within_package(folder) or (step is not None and step.kind == "namespace")
+            for folder, step in steps
+        )
+
+    def _is_ours(self, found: ThirdParty, resolution: Resolution) -> bool:
+        """Whether what is found in the tree is what the import means."""
+        inside = resolution.roots and all(map(self.modules.layout.is_within_package, resolution.roots))
+        if inside and _is_known(found.module) and found.path not in self.reach.scripts:
+            return False  # a module beside this one in a package is not what an absolute import finds
+        return any(self._is_module(found, target) for target in resolution.targets)
+
+    def _is_module(self, found: ThirdParty, target: Target) -> bool:
+        """Whether a target has code that the import can mean; a folder without `__init__.py` may only look like it."""
+        if target.kind != "namespace" or "." in found.module:
+            return True
+        layout = self.modules.layout
+        if not any(path.startswith(f"{target.path}/") for path in layout.files):
+            return False
+        if found.statement.level == 0 and any(
+            layout.step(target.path, alias.name) is not None for alias in found.statement.aliases
+        ):
+            return True
+        return not _is_known(found.module)
+
+    # What runs
+
+    @cached_property
+    def _executed(self) -> frozenset[str]:
+        """The files that certainly run when a package of the tree is imported, or a deployed process starts."""
+        packages = self.modules.layout.packages
+        starts = {
+            path
+            for path in self.modules.facts
+            if path.endswith("/__init__.py")
+            and self.reach.kind(path) is Impact.RUNTIME
+            and path.rpartition("/")[0].rpartition("/")[0] not in packages
+        }
+        return reached(sorted(starts | self.reach.served), self.modules, certain=True)
+
+    @cached_property
+    def _applications(self) -> frozenset[str | None]:
+        """The folders of projects from which something is deployed."""
+        return frozenset(
+            self.projects.folder_of(path) for path in self.reach.served if self.reach.kind(path) is Impact.RUNTIME
+        )
+
+    def purpose(self, path: str) -> Impact:
+        """What a file is for. Where something is deployed from the tree, a file that stands in no package, in a folder
+        from which no deployed process executes anything, is a tool, wherever it lies."""
+        found = self.reach.of(path)
+        if found is not Impact.RUNTIME:
+            return found
+        if self.tests.place_of(path):
+            return Impact.TESTS
+        if not self._applications or parent_of(path) in self.modules.layout.packages:
+            return found
+        return found if self._first_folder(path) in self._deployed_folders else Impact.TOOLING
+
+    @cached_property
+    def _deployed_folders(self) -> frozenset[str]:
+        return frozenset(map(self._first_folder, self.reach.startup)) - {""}
+
+    def _first_folder(self, path: str) -> str:
+        """The highest folder that a file is in below its project's."""
+        project = self.projects.folder_of(path)
+        start = len(project) + 1 if project else 0
+        return path[: path.find("/", start)] if "/" in path[start:] else ""
+
+    def is_library(self, path: str) -> bool:
+        """Whether a file is of a project that others install, and of which nothing is deployed from this tree.
+
+        What such a project's modules need beside its core is often left to who uses them.
+        """
+        folder = self.projects.folder_of(path)
+        return folder is not None and folder not in self._applications and self.projects.is_published(folder)
+
+    def certainly_runs(self, found: ThirdParty) -> bool:
+        """Whether an import is one that must succeed wherever the project is used."""
+        if found.statement.flags & CONDITIONAL:
+            return False
+        if not self.is_library(found.path):
+            return True
+        return not found.lazy and found.path in self._executed
+
+
+def _is_standard(statement: Import) -> bool:
+    """Whether a `from` import is one from the standard library, as most are that lead out of the tree."""
+    return statement.level == 0 and is_standard(statement.module.partition(".")[0])
+
+
+def _modules_of(path: str, statement: Import) -> Iterator[ThirdParty]:
+    if statement.level < 0:
+        for alias in statement.aliases:
+            yield ThirdParty(path, statement, alias, alias.name)
+    elif is_shared(statement.module):
+        for alias in statement.aliases:
+            if alias.name != "*":
+                yield ThirdParty(path, statement, alias, f"{statement.module}.{alias.name}")
+    else:
+        yield ThirdParty(path, statement, None, statement.module)
+
+
+def _is_known(module: str) -> bool:
+    return bool(known().providers_of(module))
+
+
+def is_guarded(facts: ModuleFacts, found: ThirdParty) -> bool:
+    """Whether a failure of the import is provided for."""
+    statement = found.statement
+    if any(swallowed_by(facts.guards[number]) for number in statement.guards):
+        return True
+    asked = {*facts.skips, *facts.provides_later}
+    return any(name == found.top or name.startswith(found.top + ".") for name in asked)
+
+
+def imports_out(program: Program) -> ImportsOut:
+    """The program's imports of other projects' modules."""
+    found = program.remembered.get("imports out")
+    if not isinstance(found, ImportsOut):
+        found = program.remembered["imports out"] = ImportsOut(program)
+    return found

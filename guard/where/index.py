@@ -1,0 +1,254 @@
+"""An index of one tree's names: which module binds what, who imports it, and how modules are called by importers."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import Final
+
+import msgspec
+
+from guard.checks.layout import Target
+from guard.checks.module_facts import CLASS, FUNCTION, SOLID, TYPING_ONLY, UNBOUND, Name
+from guard.checks.modules import FAMILY, Definition, External
+from guard.checks.references import Ref
+from guard.checks.roots import parent_of
+from guard.impact import reach_of
+from guard.model import Impact
+from guard.program import Program
+from guard.where.answers import Place, Role
+
+_ROLES: Final = {role: rank for rank, role in enumerate(Role)}
+
+
+class Group(msgspec.Struct, eq=False):
+    """One definition, and the files that import it, by way of whatever module."""
+
+    place: Place
+    external: bool
+    test: bool
+    importers: set[str]
+
+
+class NameIndex:
+    """An index of what the modules of one tree bind. It is made only of the names that are asked for."""
+
+    def __init__(self, program: Program) -> None:
+        self.modules = program.linked(FAMILY)
+        self._reach = reach_of(program)
+        self._expected: set[str] = set()
+        self._binding: defaultdict[str, list[tuple[str, Name]]] = defaultdict(list)
+        self._importers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._places: dict[tuple[str, bool], tuple[Place, ...]] = {}
+        self._missing: dict[tuple[str, str], frozenset[str]] = {}
+        self._called: dict[tuple[str, str], str] = {}
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Index names that will be asked for. It takes one look at all modules, however many names there are."""
+        new = {name for name in names if name and name not in self._expected}
+        if not new:
+            return
+        self._expected |= new
+        for path, facts in self.modules.facts.items():
+            bound = facts.names
+            for name in new.intersection(bound):
+                if not bound[name].flags & (UNBOUND | TYPING_ONLY):
+                    self._binding[name].append((path, bound[name]))
+            for statement in facts.imports:
+                if statement.level < 0:
+                    continue
+                for alias in statement.aliases:
+                    if alias.name in new:
+                        for target in self.modules.resolve(path, statement.level, statement.module).targets[:1]:
+                            self._importers[target.path, alias.name].add(path)
+
+    def places(self, name: str) -> tuple[Place, ...]:
+        """Every module of the tree that binds `name` at run time: definitions first, tests last, then by path."""
+        return self._bound(name, importing_tests=True)
+
+    def binds(self, path: str, name: str) -> bool:
+        """Whether a file binds the name in some way."""
+        facts = self.modules.facts.get(path)
+        return facts is not None and name in facts.names
+
+    def _bound(self, name: str, *, importing_tests: bool) -> tuple[Place, ...]:
+        """The places of a name, with or without the tests that only import it: these are many, and nobody imports
+        anything from them."""
+        key = (name, importing_tests)
+        found = self._places.get(key)
+        if found is None:
+            self.expect([name])
+            places = [Place(path, 1, "module", Role.DEFINITION, path) for path in self.called(name)]
+            places += [
+                self._place(path, name, bound)
+                for path, bound in self._binding.get(name, ())
+                if (importing_tests or bound.flags & SOLID or not self.is_test(path)) and self._may_work(path, bound)
+            ]
+            found = self._places[key] = tuple(
+                sorted(places, key=lambda place: (_ROLES[place.role], self.is_test(place.path), place.path))
+            )
+        return found
+
+    def called(self, name: str) -> list[str]:
+        """The files whose module name ends in `name`."""
+        return self._by_stem.get(name, [])
+
+    def groups(self, name: str, origin: str) -> list[Group]:
+        """The definitions of a name but that of the file `origin`, each with who imports it by whatever way."""
+        groups: dict[tuple[str, str], Group] = {}
+        for place in self._bound(name, importing_tests=False):
+            if place.path == origin or place.role is Role.FALLBACK:
+                continue
+            if place.role is not Role.DEFINITION and not place.defined_in:
+                continue
+            own = place.role is Role.DEFINITION
+            key = (place.path, name) if own else (place.defined_in, place.defined_as)
+            external = not own and place.defined_in not in self.modules.facts
+            group = groups.get(key)
+            if group is None:
+                test = not external and self.is_test(key[0])
+                group = groups[key] = Group(self._definition(place), external, test, set())
+            group.importers.update(self._importers.get((place.path, name), ()))
+        return list(groups.values())
+
+    def module_of(self, path: str, origin: str = "") -> str:
+        """The dotted name by which the file `origin` can import `path`, below that root whose packages the tree imports
+        most; empty where it has none."""
+        key = (path, parent_of(origin))
+        found = self._called.get(key)
+        if found is None:
+            found = self._called[key] = self._module_of(path, origin or path)
+        return found
+
+    def _module_of(self, path: str, origin: str) -> str:
+        layout = self.modules.layout
+        certain, possible = layout.roots.of(origin)
+        roots = dict.fromkeys((*certain, *possible, *layout.roots.anybody))
+        below = [
+            module for root in roots if (module := dotted_below(root, path)) and self._leads_to(origin, module, path)
+        ]
+        return max(below, key=lambda module: self._tops[module.partition(".")[0]], default=dotted_below("", path))
+
+    @cached_property
+    def _tops(self) -> Counter[str]:
+        """How many import statements begin with each top-level name."""
+        return Counter(
+            statement.module.partition(".")[0]
+            for facts in self.modules.facts.values()
+            for statement in facts.imports
+            if statement.level == 0
+        )
+
+    def is_test(self, path: str) -> bool:
+        """Whether a file is for tests, by where it lies."""
+        return self._reach.kind(path) is Impact.TESTS
+
+    def targets_of(self, module: str, origin: str) -> tuple[Target, ...]:
+        """What a module of that name is in the tree, as the file `origin` would find it."""
+        return self.modules.resolve(origin or "x.py", 0, module).targets if module else ()
+
+    def missing_of(self, module: str, origin: str) -> frozenset[str]:
+        """The names that imports take from a module and that it has not."""
+        key = (module, parent_of(origin))
+        found = self._missing.get(key)
+        if found is None:
+            taken, targets = self._taken.get(module, frozenset[str]()), self.targets_of(module, origin)
+            found = self._missing[key] = frozenset(
+                name for name in taken if not any(self.modules.binds(target, name) for target in targets)
+            )
+        return found
+
+    def absolute(self, module: str, origin: str) -> str:
+        """A module without dots in front, as a path from the tree's root where it was relative."""
+        level = len(module) - len(module.lstrip("."))
+        if not level:
+            return module
+        folder = parent_of(origin)
+        for _ in range(level - 1):
+            folder = parent_of(folder)
+        return ".".join(part for part in (*folder.split("/"), module[level:]) if part)
+
+    def _leads_to(self, origin: str, module: str, path: str) -> bool:
+        resolution = self.modules.resolve(origin, 0, module)
+        return not resolution.doubtful and [target.path for target in resolution.targets] == [path]
+
+    @cached_property
+    def _taken(self) -> Mapping[str, frozenset[str]]:
+        """The names that imports take from each module, whether they are there or not, by its dotted name."""
+        found: defaultdict[str, set[str]] = defaultdict(set)
+        for path, facts in self.modules.facts.items():
+            for statement in facts.imports:
+                if statement.level >= 0:
+                    module = statement.module
+                    if statement.level:
+                        module = self.absolute("." * statement.level + module, path)
+                    found[module].update([alias.name for alias in statement.aliases])
+        return {module: frozenset(names - {"*"}) for module, names in found.items()}
+
+    @cached_property
+    def _by_stem(self) -> Mapping[str, list[str]]:
+        """Files by the last part of their module name."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for path in self.modules.facts:
+            folder, name = posixpath.split(path)
+            stem = name.rpartition(".")[0]
+            found[posixpath.basename(folder) if stem == "__init__" else stem].append(path)
+        return found
+
+    def _may_work(self, path: str, bound: Name) -> bool:
+        """Whether the name is bound by something else than an import that can never succeed."""
+        if bound.flags & SOLID:
+            return True
+        for origin in bound.origins:
+            resolution = self.modules.resolve(path, origin.level, origin.module) if origin.module else None
+            if resolution is None or not (resolution.targets or resolution.missing):
+                return True
+            if not origin.name and resolution.targets:
+                return True
+            if any(self.modules.binds(target, origin.name) for target in resolution.targets):
+                return True
+        return not bound.origins
+
+    def _place(self, path: str, name: str, bound: Name) -> Place:
+        """What a file's binding of a name is, and where that leads."""
+        if bound.flags & SOLID:
+            if bound.origins:
+                return Place(path, bound.line, kind_of(bound), Role.FALLBACK)
+            return Place(path, bound.line, kind_of(bound), Role.DEFINITION, path, name)
+        led = self.modules.follow(path, Ref(0, "", name))
+        imported = {origin.name.rpartition(".")[2] for origin in bound.origins}
+        role = Role.RE_EXPORT if name in imported or not any(imported) else Role.ALIAS
+        if isinstance(led, Definition):
+            defined = self.modules.facts[led.path].names.get(led.name.partition(".")[0])
+            return Place(path, bound.line, kind_of(defined) if defined else "name", role, led.path, led.name)
+        if isinstance(led, External):
+            return Place(path, bound.line, "name", role, led.module, led.name)
+        return Place(path, bound.line, "name", role)
+
+    def _definition(self, place: Place) -> Place:
+        """The definition that a place leads to, as a place of its own."""
+        if place.role is Role.DEFINITION or place.defined_in not in self.modules.facts:
+            return place
+        bound = self.modules.facts[place.defined_in].names.get(place.defined_as.partition(".")[0])
+        line = bound.line if bound is not None else 1
+        return Place(place.defined_in, line, place.kind, Role.DEFINITION, place.defined_in, place.defined_as)
+
+
+def dotted_below(root: str, path: str) -> str:
+    """The dotted name of a file below the folder `root`; empty where none of its parts could be in an import."""
+    if root:
+        if not path.startswith(root + "/"):
+            return ""
+        path = path[len(root) + 1 :]
+    stem = path.rpartition(".")[0]
+    parts = stem.removesuffix("/__init__").split("/") if stem != "__init__" else []
+    return ".".join(parts) if parts and all(part.isidentifier() for part in parts) else ""
+
+
+def kind_of(bound: Name) -> str:
+    """What a binding that is no import defines."""
+    if bound.flags & CLASS and not bound.flags & FUNCTION:
+        return "class"
+    return "function" if bound.flags & FUNCTION else "variable"
