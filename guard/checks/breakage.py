@@ -94,11 +94,13 @@ def _users(modules: Modules) -> Mapping[str, list[_User]]:
         if package is not None:
             found.setdefault(package, []).append((path, ()))
     elsewhere: set[str] = set()
+    left_at = modules.left_at
     for path, facts in modules.facts.items():
         if path.endswith(".pyi"):
             continue
+        end = left_at.get(path)
         for statement in facts.imports:
-            if statement.flags & NOT_SURE_TO_RUN:
+            if statement.flags & NOT_SURE_TO_RUN or (end is not None and statement.line > end):
                 continue
             if statement.level <= 0:
                 # Most imports are of few modules that are not in the tree.

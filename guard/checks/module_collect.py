@@ -29,20 +29,19 @@ from guard.checks.module_facts import (
     UNBOUND,
     Alias,
     Exported,
-    GuardFact,
     Import,
     ModuleFacts,
     Name,
     Origin,
 )
+from guard.checks.module_guards import Guards, asserts_absence, expected_to_fail, may_swallow
 from guard.checks.module_writes import WRITERS, Writes
 from guard.checks.packing import pack
 from guard.checks.references import reference_of_name
 from guard.checks.sys_path import folder_of
-from guard.exceptions import may_catch_import
 from guard.listeners import Listeners
 from guard.parse import Parsed
-from guard.scopes import Binding, BindingKind, Context, Guard, Scope, dotted
+from guard.scopes import Binding, BindingKind, Context, Scope, dotted
 
 _NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
 _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
@@ -227,7 +226,7 @@ class ModuleCollector:
                 names[name] = Name(SOLID | REBOUND, line)
         if "__getattr__" in names:
             self._open = "__getattr__"
-        guards = _Guards()
+        guards = Guards()
         always = TYPING if self._stub else 0  # nothing in a stub ever runs
         imports = tuple(_import(node, context, guards, always) for node, context in self._imports)
         # Calls are met when their block ends, assignments before; what counts is the order in the file.
@@ -322,7 +321,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
 def _origins(name: str, binding: Binding) -> Iterator[Origin]:
     """What an import binding takes `name` from. One statement may bind a name twice; both count."""
     node = binding.node
-    guarded = any(map(_may_swallow, binding.context.guards))
+    guarded = any(map(may_swallow, binding.context.guards))
     if isinstance(node, ast.ImportFrom):
         for alias in node.names:
             if (alias.asname or alias.name) == name:
@@ -333,14 +332,6 @@ def _origins(name: str, binding: Binding) -> Iterator[Origin]:
                 yield Origin(0, alias.name, "", guarded)
             elif alias.asname is None and alias.name.partition(".")[0] == name:
                 yield Origin(0, name, "", guarded)
-
-
-def _may_swallow(guard: Guard) -> bool:
-    """Whether a guard may go on without an import that fails."""
-    if guard.kind not in ("try", "suppress") or not may_catch_import(guard.catches):
-        return False
-    handlers: list[ast.ExceptHandler] = getattr(guard.node, "handlers", [])
-    return not handlers or not all(isinstance(handler.body[-1], ast.Raise) for handler in handlers)
 
 
 def _stars(imports: list[tuple[ast.Import | ast.ImportFrom, Context]]) -> tuple[Origin, ...]:
@@ -354,36 +345,7 @@ def _stars(imports: list[tuple[ast.Import | ast.ImportFrom, Context]]) -> tuple[
     )
 
 
-class _Guards:
-    """Numbers the guards of one file as imports meet them."""
-
-    def __init__(self) -> None:
-        self.facts: list[GuardFact] = []
-        self._numbers: dict[int, int] = {}
-
-    def number(self, guard: Guard) -> int:
-        key = id(guard)
-        if key not in self._numbers:
-            self._numbers[key] = len(self.facts)
-            self.facts.append(_guard_fact(guard))
-        return self._numbers[key]
-
-
-def _guard_fact(guard: Guard) -> GuardFact:
-    node = guard.node
-    line: int = getattr(node, "lineno", 1)
-    handlers: list[ast.ExceptHandler] = getattr(node, "handlers", []) if guard.kind == "try" else []
-    return GuardFact(
-        guard.kind,
-        line,
-        guard.catches,
-        handlers[0].lineno if handlers else line,
-        bool(handlers) and all(isinstance(handler.body[-1], ast.Raise) for handler in handlers),
-        any(isinstance(inner, (ast.Import, ast.ImportFrom)) for handler in handlers for inner in ast.walk(handler)),
-    )
-
-
-def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards, flags: int) -> Import:
+def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: Guards, flags: int) -> Import:
     if context.scope.function is not None:
         flags |= LAZY
     if context.type_checking:
@@ -398,7 +360,7 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards
         flags |= CONDITIONAL
     if context.branch and not {g.node for g in context.guards if g.kind != "test"}.issuperset(context.branch):
         flags |= BRANCHED
-    if any(_asserts_absence(guard, node) for guard in context.guards) or _expected_to_fail(context.scope):
+    if any(asserts_absence(guard, node) for guard in context.guards) or expected_to_fail(context.scope):
         flags |= ASSERTED
     return Import(
         level=node.level if isinstance(node, ast.ImportFrom) else -1,
@@ -422,33 +384,6 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: _Guards
         flags=flags,
         guards=tuple(guards.number(guard) for guard in context.guards if guard.kind in ("try", "suppress")),
     )
-
-
-def _asserts_absence(guard: Guard, node: ast.Import | ast.ImportFrom) -> bool:
-    """Whether a guard says that the import may or must fail, so that its failure is no defect."""
-    if guard.kind == "raises":
-        last = {name.rpartition(".")[2] for name in guard.catches}
-        return not last or not last.isdisjoint(_ABSENCE)
-    if guard.kind == "test":
-        return not guard.catches or any(alias.name.rpartition(".")[2] in guard.catches for alias in node.names)
-    return False
-
-
-_EXPECTED: Final = frozenset({"xfail", "expectedfailure", "skip"})
-
-
-def _expected_to_fail(scope: Scope | None) -> bool:
-    """Whether the code stands in a test that is marked as failing or skipped: `pytest.mark.xfail`, `@XFAIL`."""
-    while scope is not None:
-        for decorator in getattr(scope.node, "decorator_list", ()):
-            name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-            if name.rpartition(".")[2].lower() in _EXPECTED:
-                return True
-        scope = scope.parent
-    return False
-
-
-_ABSENCE: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "?"})
 
 
 def _exports(

@@ -103,6 +103,8 @@ class GuardFact(msgspec.Struct, frozen=True, array_like=True):
     """Every handler ends by raising, so nothing is swallowed."""
     retries: bool
     """A handler imports something itself: an alternative, not a silent loss."""
+    leaves: bool = False
+    """Nothing behind it runs once a handler does: each of them skips the module, ends the process or raises."""
 
 
 class Exported(msgspec.Struct, frozen=True, array_like=True):

@@ -12,9 +12,11 @@ import msgspec
 
 from guard.checks.layout import Layout, Missing, Resolution, Target
 from guard.checks.module_facts import (
+    BRANCHED,
     CONDITIONAL,
     DEAD,
     LAZY,
+    MAIN,
     REBOUND,
     SOLID,
     TYPING,
@@ -347,6 +349,18 @@ class Modules:
         from guard.checks.broken_imports import find_broken  # it stands on this module
 
         return find_broken(self)
+
+    @cached_property
+    def left_at(self) -> Mapping[str, int]:
+        """By file that never gets to its end: the line of the import that always fails there, under a handler that
+        skips the whole module or ends the process."""
+        found: dict[str, int] = {}
+        for broken in self.broken:
+            if broken.swallowed_line and not broken.statement.flags & (LAZY | TYPING | MAIN | BRANCHED):
+                guards = [self.facts[broken.path].guards[number] for number in broken.statement.guards]
+                if any(guard.leaves and guard.handler_line == broken.swallowed_line for guard in guards):
+                    found.setdefault(broken.path, broken.statement.line)
+        return found
 
     # Uses
 

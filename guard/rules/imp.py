@@ -59,11 +59,15 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
     statement = broken.statement
     mending = mending_of(program, broken)
     lazy = bool(statement.flags & (LAZY | TYPING))
+    left = program.linked(FAMILY).left_at.get(broken.path)
+    reached = left is None or statement.line <= left
     error = "ImportError" if broken.name else "ModuleNotFoundError"
     if statement.flags & TYPING:
         cause = "Type checkers treat everything that comes from here as unknown; nothing fails at run time."
     elif lazy:
         cause = f"{statement.symbol} raises {error} whenever it is called."
+    elif not reached:
+        cause = f"Nothing for now: the module is left at line {left}. With that mended, it raises {error} here."
     else:
         cause = f"Importing {broken.path} raises {error}."
     related: tuple[Related, ...] = ()
@@ -81,7 +85,7 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
         severity=_severity(broken),
         fix=mending.fix if mending is not None else None,
         lazy=lazy,
-        raises="" if statement.flags & NOT_SURE_TO_RUN else error,
+        raises=error if reached and not statement.flags & NOT_SURE_TO_RUN else "",
         data={**_data(broken, hints), **(mending.data if mending is not None else {})},
     )
 

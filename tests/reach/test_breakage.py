@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -153,6 +155,26 @@ def test_what_is_not_certain_goes_nowhere(tmp_path: Path) -> None:
         "app/orelse.py": "try:\n    x = 1\nexcept ValueError:\n    pass\nelse:\n    import app.bad\n",
     }
     assert reaching(checked(tmp_path, files)) == {"app/bad.py": (1, 0, 0)}
+
+
+@pytest.mark.parametrize(
+    "handler", ["pytest.skip('no app', allow_module_level=True)", "raise unittest.SkipTest('no app')"]
+)
+def test_a_module_that_always_skips_itself_is_not_broken(tmp_path: Path, handler: str) -> None:
+    skipping = f"import pytest, unittest\ntry:\n    import app.nowhere\nexcept ImportError:\n    {handler}\n"
+    files: dict[str, str | bytes] = {"app/__init__.py": "", "test_a.py": f"{skipping}from app import gone\n"}
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", "--collect-only", "-p", "no:cacheprovider", "test_a.py"],
+        cwd=(checked(tmp_path, files), tmp_path)[1],
+        capture_output=True,
+        text=True,
+    )
+    assert "1 skipped" in run.stdout
+    report = checked(tmp_path, files)
+    assert report.broken == Broken()
+    assert [finding.cause for finding in report.findings] == [
+        "Nothing for now: the module is left at line 3. With that mended, it raises ImportError here."
+    ]
 
 
 def test_a_suppressed_finding_breaks_nothing(tmp_path: Path) -> None:

@@ -1,0 +1,93 @@
+"""What stands around imports: the handlers that swallow a failure, and tests and markers that expect one."""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from guard.checks.module_facts import GuardFact
+from guard.exceptions import may_catch_import
+from guard.scopes import Guard, Scope, dotted, never_returns
+
+
+class Guards:
+    """Numbers the guards of one file as imports meet them."""
+
+    def __init__(self) -> None:
+        self.facts: list[GuardFact] = []
+        self._numbers: dict[int, int] = {}
+
+    def number(self, guard: Guard) -> int:
+        """The place of a guard among the facts."""
+        key = id(guard)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.facts)
+            self.facts.append(_guard_fact(guard))
+        return self._numbers[key]
+
+
+def may_swallow(guard: Guard) -> bool:
+    """Whether a guard may go on without an import that fails."""
+    if guard.kind not in ("try", "suppress") or not may_catch_import(guard.catches):
+        return False
+    handlers: list[ast.ExceptHandler] = getattr(guard.node, "handlers", [])
+    return not handlers or not all(map(_raises, handlers))
+
+
+def _guard_fact(guard: Guard) -> GuardFact:
+    node = guard.node
+    line: int = getattr(node, "lineno", 1)
+    handlers: list[ast.ExceptHandler] = getattr(node, "handlers", []) if guard.kind == "try" else []
+    return GuardFact(
+        guard.kind,
+        line,
+        guard.catches,
+        handlers[0].lineno if handlers else line,
+        bool(handlers) and all(map(_raises, handlers)),
+        any(isinstance(inner, (ast.Import, ast.ImportFrom)) for handler in handlers for inner in ast.walk(handler)),
+        bool(handlers) and all(map(_leaves, handlers)),
+    )
+
+
+def _raises(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler ends by raising, and not what only says that a test is skipped."""
+    last = handler.body[-1]
+    if not isinstance(last, ast.Raise):
+        return False
+    raised = dotted(last.exc.func if isinstance(last.exc, ast.Call) else last.exc)
+    return raised.rpartition(".")[2] != "SkipTest"
+
+
+def _leaves(handler: ast.ExceptHandler) -> bool:
+    """Whether nothing runs behind the statement of a handler."""
+    last = handler.body[-1]
+    if isinstance(last, ast.Raise):
+        return True
+    return isinstance(last, ast.Expr) and isinstance(last.value, ast.Call) and never_returns(last.value)
+
+
+def asserts_absence(guard: Guard, node: ast.Import | ast.ImportFrom) -> bool:
+    """Whether a guard says that the import may or must fail, so that its failure is no defect."""
+    if guard.kind == "raises":
+        last = {name.rpartition(".")[2] for name in guard.catches}
+        return not last or not last.isdisjoint(_ABSENCE)
+    if guard.kind == "test":
+        return not guard.catches or any(alias.name.rpartition(".")[2] in guard.catches for alias in node.names)
+    return False
+
+
+_EXPECTED: Final = frozenset({"xfail", "expectedfailure", "skip"})
+
+
+def expected_to_fail(scope: Scope | None) -> bool:
+    """Whether the code stands in a test that is marked as failing or skipped: `pytest.mark.xfail`, `@XFAIL`."""
+    while scope is not None:
+        for decorator in getattr(scope.node, "decorator_list", ()):
+            name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
+            if name.rpartition(".")[2].lower() in _EXPECTED:
+                return True
+        scope = scope.parent
+    return False
+
+
+_ABSENCE: Final = frozenset({"ImportError", "ModuleNotFoundError", "Exception", "BaseException", "?"})
