@@ -131,8 +131,8 @@ def _broken(report: Report, width: int, paint: Paint) -> list[str]:
     lines = [paint(f"{about}{'. Mend first:' if first else '.'}", "bold")]
     for finding in first:
         assert finding.extent is not None
-        held, frees = counted(finding.extent.test_files, "test file"), f"{finding.extent.frees:,}"
-        line = f"  {finding.code} {visible(finding.path)}:{finding.span.line} holds up {held}, {frees} of them alone"
+        frees = f"frees {finding.extent.frees:,} of the {counted(finding.extent.test_files, 'test file')} it holds up"
+        line = f"  {frees}: {finding.code} {visible(finding.path)}:{finding.span.line}"
         lines.append(shortened(line, width))
     return [*lines, ""]
 

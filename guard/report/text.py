@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Final
 
 from guard.model import WHOLE_FILE, Finding, Impact, Problem, Report
@@ -58,30 +59,39 @@ class _Page:
     def _group(self, group: list[Finding]) -> list[str]:
         lines: list[str] = []
         seen: dict[str, int] = {}
+        shown: list[Finding] = []
         for finding in group:
             seen[finding.code] = seen.get(finding.code, 0) + 1
             if not self._limit or seen[finding.code] <= self._limit:
-                lines += [*self._finding(finding), ""]
+                shown.append(finding)
+        for _, alike in groupby(shown, key=_sameness):
+            lines += [*self._findings_alike(list(alike)), ""]
         hidden = [(code, number - self._limit) for code, number in seen.items() if number > self._limit > 0]
         for code, number in hidden:
             hint = self._paint(f"(guard check --select {code} --output concise)", "dim")
             lines.append(f"… and {number:,} more {code} {hint}")
         return [*lines, ""] if hidden else lines
 
-    def _finding(self, finding: Finding) -> list[str]:
+    def _findings_alike(self, findings: list[Finding]) -> list[str]:
+        """One finding; or several of one rule at one place, which differ in their messages, and share the rest."""
         paint = self._paint
+        finding = findings[0]
         severity = SEVERITY_STYLE[finding.severity]
         title = f"{paint(finding.severity, severity)} {paint(finding.code, 'bold')} {finding.slug}"
         lines = [f"{title}  {paint(_place(finding), 'cyan')}"]
-        lines += [paint(line, "bold") for line in wrapped(finding.message, self._prose - 2)]
+        for one in findings:
+            lines += [paint(line, "bold") for line in wrapped(one.message, self._prose - 2)]
         lines += self._frame(finding)
-        for place in finding.related[:_RELATED]:
+        related = list(dict.fromkeys(place for one in findings for place in one.related))
+        for place in related[:_RELATED]:
             where = f"{visible(place.path)}:{place.line}"
             lines += self._labelled("see", f"{where}: {place.message}")
-        if len(finding.related) > _RELATED:
-            lines += self._labelled("see", counted(len(finding.related) - _RELATED, "more place"))
+        if len(related) > _RELATED:
+            lines += self._labelled("see", counted(len(related) - _RELATED, "more place"))
         lines += self._labelled("in production", finding.cause)
-        lines += self._labelled("help", finding.help)
+        if len(findings) == 1 or finding.fix is None:
+            for text in dict.fromkeys(one.help for one in findings):
+                lines += self._labelled("help", text)
         if finding.fix is not None:
             option = "--fix" if finding.fix.applicability == "safe" else "--fix --unsafe-fixes"
             lines += self._labelled("fix", f"{finding.fix.description} (guard check {option})")
@@ -108,6 +118,19 @@ class _Page:
             text = self._paint(line.text, style) if line.is_caret else line.text
             lines.append(self._paint(f"{line.number} |", "blue") + (f" {text}" if line.text else ""))
         return lines
+
+
+def _sameness(finding: Finding) -> tuple[object, ...]:
+    """What findings have in common that are shown as one: all that is said of them but their messages and helps."""
+    fix = finding.fix
+    return (
+        finding.severity,
+        finding.code,
+        finding.path,
+        finding.span.closed(),
+        finding.cause,
+        (fix.applicability, fix.description) if fix is not None else None,
+    )
 
 
 def _place(finding: Finding) -> str:

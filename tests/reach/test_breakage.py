@@ -196,7 +196,7 @@ def test_the_summary_says_what_to_mend_first(tmp_path: Path) -> None:
     checked(tmp_path, {**files, **{f"test_{number}.py": "import app.bad\n" for number in range(3)}})
     text = inside("check", "--select", "IMP", "--no-cache", cwd=tmp_path).out
     assert "1 module cannot be imported, and 3 test files cannot be collected. Mend first:\n" in text
-    assert "  IMP002 app/bad.py:1 holds up 3 test files, 3 of them alone\n" in text
+    assert "  frees 3 of the 3 test files it holds up: IMP002 app/bad.py:1\n" in text
     markdown = inside("check", "--select", "IMP", "--no-cache", "--output", "markdown", cwd=tmp_path).out
     assert "1 module cannot be imported, and 3 test files cannot be collected.\n" in markdown
     assert "| 3 | 3 | IMP002 | <code>app/bad.py:1</code> |\n" in markdown

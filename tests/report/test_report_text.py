@@ -43,6 +43,26 @@ def test_page(name: str, given: Report, options: dict[str, object]) -> None:
     assert max(len(line) for line in expected.splitlines()) <= 80
 
 
+def test_findings_of_one_place_share_their_frame() -> None:
+    same = {"span": Span(1, 1, 1, 2), "cause": "It all breaks.", "fix": Fix("safe", "add the lines")}
+    several = [finding(message=f"`{name}` is not pinned", help=f"Pin {name}.", **same) for name in "abc"]
+    others = [finding(message="`d` is not pinned", help="Pin d.", cause="It breaks.", span=Span(1, 1, 1, 2))]
+    lines = page(report(*several, *others)).splitlines()
+    assert lines[2:10] == [
+        "error IMP002 missing-name  services/billing/app.py:1:1",
+        "  `a` is not pinned",
+        "  `b` is not pinned",
+        "  `c` is not pinned",
+        "  1 | import os",
+        "    | ^",
+        "  2 |",
+        "  3 | from billing.mail import InvoiceMailer, send",
+    ]
+    assert sum("import os" in line for line in lines) == 2
+    assert [line for line in lines if "help:" in line] == ["  help: Pin d."]
+    assert sum("fix: add the lines" in line for line in lines) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "line"),
     [
