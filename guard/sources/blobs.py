@@ -6,7 +6,8 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from guard.model import Problem
+from guard.model import EnvironmentFailed, Problem
+from guard.sources.fifos import answers_within, refuse_if_stuck
 from guard.sources.git import Git, first_complaint
 from guard.sources.paths import decode_path, is_inside, leaves_tree
 from guard.sources.tree import (
@@ -46,9 +47,13 @@ class BlobReader(Reader):
         self._process: subprocess.Popen[bytes] | None = None
         self._missing: frozenset[str] = frozenset()
         self._is_partial: bool | None = None
+        self._refused = ""
+        """Why nothing more is asked of git: it would wait for ever."""
 
     def read(self, file: SourceFile, limit: int | None = None) -> bytes:
         """The bytes of the blob `file.oid`. Raises `Unreadable`."""
+        if self._refused:
+            raise Unreadable(Problem(file.path, "unreadable", self._refused))
         if file.oid in self._missing:
             raise self._missing_object(file)
         content = self._ask(file, limit)
@@ -79,6 +84,8 @@ class BlobReader(Reader):
         except BrokenPipeError:
             self.close()
             return None
+        if not answers_within(stdout):
+            self._refuse_if_stuck(file)
         header = stdout.readline().split()
         if len(header) == 2 and header[1] == b"missing":
             raise self._missing_object(file)
@@ -98,6 +105,14 @@ class BlobReader(Reader):
             return content
         self.close()
         return None
+
+    def _refuse_if_stuck(self, file: SourceFile) -> None:
+        try:
+            refuse_if_stuck(self._git.git_dir, self._git.common_dir)
+        except EnvironmentFailed as refused:
+            self.close()
+            self._refused = str(refused)
+            raise Unreadable(Problem(file.path, "unreadable", self._refused)) from refused
 
     def _skip(self, size: int) -> None:
         """Get past a body of `size` bytes and its line end."""

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import IO, Final, Protocol
 
 from guard.model import EnvironmentFailed
 
@@ -26,7 +27,7 @@ _OPENED: Final = (
 )
 """What git opens in its own folder before it looks what it is."""
 _IGNORE: Final = b".gitignore"
-_PATIENCE: Final = 5.0
+PATIENCE: Final = 5.0
 """Seconds before anybody looks for a FIFO; a healthy tree of any usual size is listed by then."""
 _POLL: Final = 0.05
 
@@ -70,13 +71,44 @@ def wait_past_fifos(running: Running, root: bytes) -> list[tuple[bytes, int]]:
     Gives the names and modes of such FIFOs. git opens them to read; whoever opens them to write lets it go on, and
     closing them at once lets it find nothing in them.
     """
-    if running.ends_within(_PATIENCE):
+    if running.ends_within(PATIENCE):
         return []
     fifos = list(_fifos(root))
-    while not running.ends_within(_POLL if fifos else _PATIENCE):
+    while not running.ends_within(_POLL if fifos else PATIENCE):
         for name, _ in fifos:
             _release(name)
     return fifos
+
+
+def refuse_if_stuck(git_dir: str, common_dir: str) -> None:
+    """Raise EnvironmentFailed where the repository has something else in place of a file below its objects or refs.
+
+    Asked only of a git that has not answered for a while: a repository may have very many files there.
+    """
+    for folder in dict.fromkeys((git_dir, common_dir)):
+        for name in ("objects", "refs"):
+            found = next(_special_files(os.path.join(folder, name)), None)
+            if found is not None:
+                raise EnvironmentFailed(f"{found}: not a regular file; git would wait for it for ever")
+
+
+def answers_within(stream: IO[bytes]) -> bool:
+    """Whether git begins to answer before anybody looks for what it may wait at. Nothing may be left in the buffer."""
+    return bool(select.select([stream], [], [], PATIENCE)[0])
+
+
+def _special_files(folder: str) -> Iterator[str]:
+    waiting = [folder]
+    while waiting:
+        try:
+            entries = list(os.scandir(waiting.pop()))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(entry.path)
+            elif not entry.is_file() and not entry.is_dir() and os.path.exists(entry.path):
+                yield entry.path
 
 
 def _release(name: bytes) -> None:

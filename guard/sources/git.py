@@ -30,7 +30,8 @@ from typing import Final
 import msgspec
 
 from guard.model import CannotCheck, EnvironmentFailed
-from guard.sources.fifos import refuse_special_files
+from guard.sources import fifos
+from guard.sources.fifos import refuse_if_stuck, refuse_special_files
 
 _HARDENED: Final = {
     "GIT_OPTIONAL_LOCKS": "0",
@@ -77,10 +78,13 @@ def first_complaint(stderr: bytes) -> str:
 class Job:
     """A git command that is running. Its output is drained by a thread, so that several can run side by side."""
 
-    __slots__ = ("_command", "_output", "_process", "_thread", "errors")
+    __slots__ = ("_command", "_folders", "_output", "_process", "_thread", "errors")
 
-    def __init__(self, process: subprocess.Popen[bytes], command: str, given: bytes | None) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], command: str, given: bytes | None, folders: tuple[str, str]
+    ) -> None:
         self._process = process
+        self._folders = folders
         self._command = command
         self._output = b""
         self.errors = b""
@@ -97,7 +101,14 @@ class Job:
         return not self._thread.is_alive()
 
     def wait(self) -> tuple[int, bytes]:
-        """Wait for the end; gives the exit code and standard output."""
+        """Wait for the end; gives the exit code and standard output. Raises EnvironmentFailed where git waits at
+        something that is no file."""
+        if not self.ends_within(fifos.PATIENCE):
+            try:
+                refuse_if_stuck(*self._folders)
+            except EnvironmentFailed:
+                self._process.kill()
+                raise
         self._thread.join()
         return self._process.returncode, self._output
 
@@ -120,7 +131,7 @@ class Git(msgspec.Struct, frozen=True):
     def start(self, command: str, *arguments: str | bytes, given: bytes | None = None) -> Job:
         """Start a plumbing command at the top of the repository; `given` goes to its standard input."""
         process = self.popen(command, *arguments, stdin=subprocess.DEVNULL if given is None else subprocess.PIPE)
-        return Job(process, command, given)
+        return Job(process, command, given, (self.git_dir, self.common_dir))
 
     def run(self, command: str, *arguments: str | bytes, given: bytes | None = None) -> bytes:
         """The standard output of a plumbing command. Raises `GitFailed`."""
@@ -188,7 +199,8 @@ def discover(folder: str) -> Git | None:
         "--show-object-format",
         "--show-cdup",
     )
-    job = Job(_popen(start, _environment(), command, subprocess.DEVNULL, subprocess.PIPE), "rev-parse", None)
+    process = _popen(start, _environment(), command, subprocess.DEVNULL, subprocess.PIPE)
+    job = Job(process, "rev-parse", None, (os.path.join(sign or start, ".git"), sign or start))
     status, output = job.wait()
     if status:
         raise _refusal(job.errors, start, sign)

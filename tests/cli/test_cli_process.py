@@ -36,6 +36,15 @@ def test_python_m_and_the_console_script(repo: Path) -> None:
     assert run.code == 1
 
 
+def test_python_m_beside_a_guard_py(tmp_path: Path) -> None:
+    """As docs/ci.md has it. Without `-P`, Python runs the other one before guard can do anything."""
+    (tmp_path / "guard.py").write_text("print('not guard')\n")
+    command = [sys.executable, "-P", "-m", "guard", "--version"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout == f"guard {__version__}\n"
+
+
 @pytest.mark.parametrize("spawn", [False, True], ids=["as usual", "spawned workers"])
 def test_nothing_is_imported_from_the_checked_folder(tmp_path: Path, spawn: bool) -> None:
     ran = tmp_path / "ran"

@@ -8,6 +8,7 @@ import random
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from pathlib import Path
 
@@ -15,10 +16,11 @@ import pytest
 from sources_support import Repository, contents, kinds
 
 from guard.model import CannotCheck, EnvironmentFailed, GuardError, Problem
+from guard.sources import fifos
 from guard.sources.blobs import BlobReader
 from guard.sources.commit import CommitTree
 from guard.sources.entries import parse_entries
-from guard.sources.git import Git
+from guard.sources.git import Git, discover
 from guard.sources.index import IndexTree
 from guard.sources.tree import EXECUTABLE, SourceFile, Unreadable
 from guard.sources.worktree import WorkTree
@@ -54,6 +56,48 @@ def test_an_unmerged_path_is_a_problem_of_the_index(repo: Repository) -> None:
 
     assert kinds(tree) == {"both.py": "unmerged"}
     assert list(tree.files) == ["a.py", "pkg/b.py"]
+
+
+@pytest.mark.parametrize("linked", [False, True], ids=["repository", "worktree"])
+def test_a_fifo_in_place_of_a_blob(repo: Repository, monkeypatch: pytest.MonkeyPatch, linked: bool) -> None:
+    monkeypatch.setattr(fifos, "PATIENCE", 0.2)
+    tree = IndexTree(repo.found)
+    for path in tree.files:
+        _fifo_for(repo, tree.files[path].oid)
+    if linked:
+        repo.git("worktree", "add", "--no-checkout", "-q", "../other", "HEAD")
+        repo.git("-C", "../other", "read-tree", "HEAD")
+        found = discover(str(repo.path.parent / "other"))
+        assert found is not None
+        tree = IndexTree(found)
+    started = time.monotonic()
+
+    with tree.reader() as reader:
+        for path in tree.files:
+            with pytest.raises(Unreadable, match="not a regular file; git would wait for it for ever"):
+                reader.read(tree.files[path])
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("what", ["HEAD^{tree}", "HEAD"])
+def test_a_fifo_in_place_of_a_tree_or_a_commit(repo: Repository, monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    monkeypatch.setattr(fifos, "PATIENCE", 0.2)
+    _fifo_for(repo, repo.git("rev-parse", what))
+
+    with pytest.raises(EnvironmentFailed, match="not a regular file; git would wait for it for ever"):
+        CommitTree(repo.found, "HEAD")
+
+
+def test_a_git_that_is_only_slow_is_waited_for(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fifos, "PATIENCE", 0.0)
+
+    assert contents(CommitTree(repo.found, "HEAD")) == {"a.py": b"a = 1\n", "pkg/b.py": b"b = 2\n"}
+
+
+def _fifo_for(repo: Repository, oid: str) -> None:
+    place = repo.path / ".git" / "objects" / oid[:2] / oid[2:]
+    place.unlink()
+    os.mkfifo(place)
 
 
 def test_another_index_by_environment(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -516,7 +516,7 @@ def test_what_may_not_be_read_is_a_problem(repo: Repository) -> None:
 
 
 def test_git_does_not_wait_for_a_fifo(repo: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fifos, "_PATIENCE", 0.2)
+    monkeypatch.setattr(fifos, "PATIENCE", 0.2)
     repo.write("new/c.py", b"")
     for name in (".gitignore", "pkg/.gitignore", "new/.gitignore"):
         os.mkfifo(repo.path / name)
