@@ -20,7 +20,7 @@ def with_extents(program: Program, findings: Sequence[Finding]) -> tuple[list[Fi
     if not stopping:
         return told, Broken()
     breaks = [Break(findings[number].path, findings[number].raises) for number in stopping]
-    breakage = spread(program.linked(FAMILY), TestFiles(program.tree), breaks)
+    breakage = spread(program.linked(FAMILY), TestFiles(program), breaks)
     for number, extent in zip(stopping, breakage.extents, strict=True):
         told[number] = _told(findings[number], extent)
     return told, breakage.broken

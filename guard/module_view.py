@@ -122,7 +122,7 @@ def view_of(program: Program, path: str) -> ModuleView:
     facts = modules.facts.get(path)
     imported_by = uses.of_file.get(path, ())
     names = Counter(use.module for use in imported_by if not use.module.startswith("."))
-    breakage = spread(modules, TestFiles(program.tree), [Break(path, "ImportError")])
+    breakage = spread(modules, TestFiles(program), [Break(path, "ImportError")])
     taken = _taken(modules, uses, path)
     wanted = {one.name for one in taken}
     circle, size = _circle(uses, path)
@@ -252,7 +252,7 @@ def _broken_by(modules: Modules, program: Program, path: str) -> Iterator[Broken
     stopping = [one for one in modules.broken if not one.swallowed_line and not one.statement.flags & NOT_SURE_TO_RUN]
     errors = ["ImportError" if one.name else "ModuleNotFoundError" for one in stopping]
     breaks = [Break(one.path, error) for one, error in zip(stopping, errors, strict=True)]
-    blockers = spread(modules, TestFiles(program.tree), breaks).blockers.get(path, 0)
+    blockers = spread(modules, TestFiles(program), breaks).blockers.get(path, 0)
     for number, one in enumerate(stopping):
         if blockers >> number & 1:
             yield BrokenBy(one.path, one.statement.line, f"{one.module}.{one.name}" if one.name else one.module)

@@ -8,7 +8,7 @@ from typing import Final
 
 from guard.families import AnyFamily
 
-_MODULES: Final = ("text", "syntax", "modules", "classes", "middleware", "strings", "suppressions")
+_MODULES: Final = ("text", "syntax", "modules", "classes", "middleware", "strings", "collecting", "suppressions")
 
 
 @cache

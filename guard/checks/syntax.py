@@ -343,5 +343,5 @@ def _link(program: Program) -> SyntaxTruth:
 
 
 FAMILY: Final[Family[SyntaxFacts, SyntaxTruth]] = Family(
-    "syntax", 4, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
+    "syntax", 5, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
 )

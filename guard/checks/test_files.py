@@ -11,10 +11,11 @@ from fnmatch import translate
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from guard.checks.collecting import FAMILY as COLLECTING
 from guard.checks.roots import parent_of
 
 if TYPE_CHECKING:
-    from guard.sources.tree import Tree
+    from guard.program import Program
 
 _DEFAULT: Final = ("test_*.py", "*_test.py")
 _SECTIONS: Final = {"pytest.ini": "pytest", ".pytest.ini": "pytest", "tox.ini": "pytest", "setup.cfg": "tool:pytest"}
@@ -27,8 +28,9 @@ class TestFiles:
 
     __test__ = False  # for pytest this is no test
 
-    def __init__(self, tree: Tree) -> None:
-        self._tree = tree
+    def __init__(self, program: Program) -> None:
+        self._tree = program.tree
+        self._collecting = program.linked(COLLECTING)
         self._patterns: dict[str, re.Pattern[str]] = {}
 
     def __contains__(self, path: str) -> bool:
@@ -36,7 +38,9 @@ class TestFiles:
         pattern = self._patterns.get(folder)
         if pattern is None:
             pattern = self._patterns[folder] = self._pattern_for(folder)
-        return pattern.match(path.rpartition("/")[2]) is not None and _NOT_ENTERED.search(path) is None
+        if pattern.match(path.rpartition("/")[2]) is None or _NOT_ENTERED.search(path) is not None:
+            return False
+        return not self._collecting.ignores(path)
 
     def _pattern_for(self, folder: str) -> re.Pattern[str]:
         while True:

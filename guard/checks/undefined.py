@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import ast
 import re
-from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import msgspec
 
+from guard.checks.undefined_places import Places
 from guard.exceptions import catches
 from guard.model import Span
 from guard.parse import Parsed
 from guard.scopes import asserts_failure, caught_names, constant_truth, dotted
 from guard.syntax_oracle import Diagnostic
+from guard.versions import skipped
 
 RUNS: Final = "runs"
 ANNOTATION: Final = "annotation"
@@ -82,14 +83,7 @@ _PLATFORM: Final = re.compile(
     r"(?:^|\.)(?:version_info|hexversion|PY[23]\d*|IS_PY\w*|is_py[23]\w*|PYTHON_?[23]|PYPY|IS_PYPY)$|^sys\.platform$|^os\.name$"
 )
 _NAME_ERRORS: Final = frozenset({"NameError", "UnboundLocalError", "builtins.NameError"})
-_ENDS: Final = (ast.Return, ast.Raise, ast.Continue, ast.Break)
-_NEVER_RETURN: Final = frozenset({"sys.exit", "os._exit", "exit", "quit", "pytest.skip", "pytest.fail", "pytest.exit"})
 _BLOCKS: Final = (ast.stmt, ast.excepthandler, ast.match_case)
-_MANY: Final = 32
-"""Nodes. Fewer are looked at one after the other."""
-_MOST_STEPS: Final = 300_000
-"""Steps down for one file, a few seconds. No file that was written by hand comes near it."""
-_BODIES: Final = frozenset({"body", "orelse", "finalbody", "handlers", "cases"})
 
 
 def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[Undefined, ...]:
@@ -108,7 +102,9 @@ def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[
     found: list[Undefined] = []
     bound: _Bound = {}
     tests: dict[ast.expr, _Signs] = {}
-    places = _Places()
+    places = Places(parsed.target)
+    marks = _marks(parsed.tree) if b"pytestmark" in parsed.content else ()
+    skips = skipped(marks, parsed.target)
     uses = Counter(match[1] for found in diagnostics for match in _NAME.finditer(found.message))
     written = {name: parsed.content.count(name.encode()) for name in uses}
     for diagnostic in diagnostics:
@@ -118,10 +114,10 @@ def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[
         if asks and _is_asked_for(named[1], parsed.content):
             continue
         elsewhere = written[named[1]] > uses[named[1]]
-        trail = _Trail(named[1], lazy_annotations, tests, places)
+        trail = _Trail(named[1], lazy_annotations, tests, places, skips)
         line = diagnostic.span.line
         if not trail.follow(parsed.tree, line, _byte_column(lines, diagnostic.span)) and parsed.rewritten:
-            trail = _Trail(named[1], lazy_annotations, tests, places)
+            trail = _Trail(named[1], lazy_annotations, tests, places, skips)
             trail.follow(parsed.tree, line, None)
         if not trail.unknowable and not (elsewhere and trail.may_be_bound(line, bound)):
             use = CHECKERS if named[1] in _CHECKER_CALLS else trail.use
@@ -184,7 +180,11 @@ _SCOPES: Final = _NAMED | {ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, 
 class _Trail:
     """The way from the module down to one name."""
 
-    def __init__(self, name: str, lazy_annotations: bool, tests: dict[ast.expr, _Signs], places: _Places) -> None:
+    def __init__(
+        self, name: str, lazy_annotations: bool, tests: dict[ast.expr, _Signs], places: Places, skips: bool
+    ) -> None:
+        self._skips = skips
+        """No test in it runs on the deployed Python."""
         self._name = name
         self._tests = tests
         self._places = places
@@ -256,7 +256,9 @@ class _Trail:
             self._scope, self._in_loop = node, False
             self._in_function = not isinstance(node, ast.ClassDef)
             self.lazy = self.lazy or self._in_function
-            self.unknowable = self.unknowable or (self._in_function and node.name in _PYTHON_2_METHODS)
+            self._skips = self._skips or skipped(node.decorator_list, self._places.target)
+            if self._in_function and (self._skips or node.name in _PYTHON_2_METHODS):
+                self.unknowable = True
         elif isinstance(node, ast.Lambda) and field == "body":
             self.lazy = True
             self._scope, self._in_loop = node, False
@@ -358,10 +360,10 @@ def _first_bound(scope: ast.AST) -> dict[str, int]:
     return first
 
 
-def _ends(statement: ast.stmt) -> bool:
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return dotted(statement.value.func) in _NEVER_RETURN
-    return isinstance(statement, _ENDS)
+def _marks(tree: ast.Module) -> list[ast.expr]:
+    """What the module gives `pytestmark`."""
+    assigned = [statement for statement in tree.body if isinstance(statement, ast.Assign)]
+    return [one.value for one in assigned if any(dotted(target) == "pytestmark" for target in one.targets)]
 
 
 def _asks(test: ast.expr) -> bool:
@@ -419,74 +421,3 @@ def _opens(call: ast.Call, parent: ast.AST) -> bool:
 
 def _each(node: ast.expr) -> Sequence[ast.expr]:
     return node.elts if isinstance(node, ast.Tuple) else [node]
-
-
-class _Places:
-    """Finds what stands at a place. A block of many thousand statements is searched by halves, each time."""
-
-    def __init__(self) -> None:
-        self._ends: dict[int, list[tuple[int, int]]] = {}
-        self._last: dict[int, int] = {}
-        self._left = _MOST_STEPS
-
-    def count(self, steps: int) -> None:
-        """Raise RecursionError when there have been too many steps in one file."""
-        self._left -= steps
-        if self._left < 0:
-            raise RecursionError("too many undefined names in code that is nested too deeply")
-
-    def child_at(self, node: ast.AST, line: int, column: int | None) -> tuple[str, ast.AST, bool] | None:
-        """The child that holds a place, the field that it stands in, and whether its block has ended before it."""
-        self.count(1)
-        for field, value in ast.iter_fields(node):
-            if isinstance(value, list):
-                first = self._first(value, line, column) if len(value) > _MANY else 0
-                for index, child in enumerate(value[first : first + 1] if first else value, first):
-                    if isinstance(child, ast.AST) and _holds(child, line, column):
-                        return field, child, field in _BODIES and self._has_ended(value, index)
-            elif isinstance(value, ast.AST) and _holds(value, line, column):
-                return field, value, False
-        return None
-
-    def _has_ended(self, block: list[ast.stmt], index: int) -> bool:
-        first = self._last.get(id(block))
-        if first is None:
-            first = next((number for number, statement in enumerate(block) if _ends(statement)), len(block))
-            self._last[id(block)] = first
-        return first < index
-
-    def _first(self, nodes: list[ast.AST | None], line: int, column: int | None) -> int:
-        """The first of many nodes that does not end before a place; 0, too, where they are not in order."""
-        ends = self._ends.get(id(nodes))
-        if ends is None:
-            ends = [_end(node) for node in nodes]
-            self._ends[id(nodes)] = ends = ends if ends == sorted(ends) else []
-        return bisect_left(ends, (line, 0)) if column is None else bisect_right(ends, (line, column))
-
-
-def _end(node: ast.AST | None) -> tuple[int, int]:
-    """Where a node ends; one that has no place of its own, with its last child."""
-    if node is None:
-        return 0, 0
-    if (line := getattr(node, "end_lineno", None)) is not None:
-        return line, node.end_col_offset  # type: ignore[attr-defined]
-    return max(map(_end, ast.iter_child_nodes(node)), default=(0, 0))
-
-
-def _holds(node: ast.AST, line: int, column: int | None) -> bool:
-    end_line: int | None = getattr(node, "end_lineno", None)
-    if end_line is None:
-        return any(_holds(child, line, column) for child in ast.iter_child_nodes(node))
-    if end_line < line:
-        return False
-    first: int = node.lineno  # type: ignore[attr-defined]
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    if decorators:
-        first = min(first, decorators[0].lineno)
-    if line < first:
-        return False
-    if column is None:
-        return True
-    if line == node.lineno and column < node.col_offset and not decorators:  # type: ignore[attr-defined]
-        return False
-    return not (line == end_line and column >= node.end_col_offset)  # type: ignore[attr-defined]

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+from guard.checks.collecting import FAMILY as COLLECTING
 from guard.checks.syntax import FAMILY, Fault, LateImport
 from guard.checks.text import unreadable_paths
 from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
@@ -267,7 +268,8 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
-    standard library has, and the deployed one has not, is no syntax.
+    standard library has, and the deployed one has not, is no syntax. Nothing is said of tests that a `conftest.py`
+    leaves out under a condition (`collect_ignore`).
     """
     told = unreadable_paths(program)
     target = program.target
@@ -275,6 +277,8 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     for path, facts in program.linked(FAMILY).files.items():
         fault = facts.newer
         if fault is None or fault.added_in is None or path in told or _TEMPLATE_PATH.search(path):
+            continue
+        if program.linked(COLLECTING).depends(path):
             continue
         needed = "%d.%d" % fault.added_in
         said = fault.message[:1].lower() + fault.message[1:]
@@ -349,11 +353,12 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     `except NameError`, read in a branch that the platform or the version of Python decides, or put into builtins by
     any file of the tree; nor of `__names__` with two underscores at both ends, which hosts such as Salt give. Other
     names that a host hands to a script it executes are known for gettext, IPython, Snakemake and Databricks notebooks
-    only. Whether the line is ever reached is not known.
+    only. Whether the line is ever reached is not known, except in tests that are skipped on the deployed Python
+    (`skipif(sys.version_info < (3, 14))`, `collect_ignore` under a condition): there nothing is said.
     """
     truth = program.linked(FAMILY)
     for path, facts in truth.files.items():
-        if not facts.undefined or _TEMPLATE_PATH.search(path):
+        if not facts.undefined or _TEMPLATE_PATH.search(path) or program.linked(COLLECTING).depends(path):
             continue
         for found in facts.undefined:
             if found.name in truth.builtins or _is_configuration(path, found):

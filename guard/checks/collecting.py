@@ -1,0 +1,136 @@
+"""What the `conftest.py` files of a tree keep pytest from collecting."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.checks.roots import parent_of
+from guard.families import Family
+from guard.listeners import Listeners
+from guard.parse import Parsed
+from guard.scopes import Scope, constant_truth, dotted
+from guard.versions import version_truth
+
+if TYPE_CHECKING:
+    from guard.program import Program
+
+_NAMES: Final = frozenset({"collect_ignore", "collect_ignore_glob"})
+
+
+class Ignored(msgspec.Struct, frozen=True, array_like=True):
+    """One entry of `collect_ignore` or `collect_ignore_glob`."""
+
+    name: str
+    """A path or a pattern of paths, from the folder of the `conftest.py`."""
+    is_pattern: bool
+    depends: bool
+    """It is there under a condition that holds, or may hold, on the deployed Python."""
+
+
+class CollectingFacts(msgspec.Struct, frozen=True, array_like=True):
+    """The entries of one file."""
+
+    ignored: tuple[Ignored, ...]
+
+
+class Collecting:
+    """What pytest does not collect in one tree."""
+
+    def __init__(self, program: Program) -> None:
+        self._by_folder: Mapping[str, tuple[Ignored, ...]] = {
+            parent_of(path): facts.ignored
+            for path, facts in program.facts(FAMILY).items()
+            if posixpath.basename(path) == "conftest.py"
+        }
+
+    def ignores(self, path: str) -> bool:
+        """Whether pytest does not collect a file, or perhaps not."""
+        return any(True for _ in self._entries(path))
+
+    def depends(self, path: str) -> bool:
+        """Whether some condition decides that a file is left out, as one does that asks for the version of Python."""
+        return any(entry.depends for entry in self._entries(path))
+
+    def _entries(self, path: str) -> Iterator[Ignored]:
+        """The entries that leave out a file, or a folder that it is in."""
+        folder = path
+        while folder and self._by_folder:
+            folder = parent_of(folder)
+            for entry in self._by_folder.get(folder, ()):
+                below = path[len(folder) + 1 :] if folder else path
+                if entry.is_pattern:
+                    # pytest holds the pattern against the whole path, and `*` there is any number of folders.
+                    if any(fnmatchcase(part, entry.name) for part in _with_folders(below)):
+                        yield entry
+                elif below == entry.name or below.startswith(f"{entry.name}/"):
+                    yield entry
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = parent_of(path)
+
+
+class _Collector:
+    """Looks at one file when the walk is over; few have any such list."""
+
+    def __init__(self, parsed: Parsed) -> None:
+        self._target = parsed.target
+        self._concerned = b"collect_ignore" in parsed.content
+
+    def listen(self, to: Listeners) -> None:
+        """It asks for nothing."""
+
+    def finish(self, module: Scope) -> CollectingFacts | None:
+        """The entries; None where there are none."""
+        if not self._concerned or not isinstance(module.node, ast.Module):
+            return None
+        found = tuple(self._entries(module.node.body, depends=False))
+        return CollectingFacts(found) if found else None
+
+    def _entries(self, body: list[ast.stmt], *, depends: bool) -> Iterator[Ignored]:
+        for statement in body:
+            if isinstance(statement, ast.If):
+                truth = constant_truth(statement.test)
+                decided = version_truth(statement.test, self._target) if truth is None else truth
+                if decided is not False:
+                    yield from self._entries(statement.body, depends=depends or truth is None)
+                if decided is not True:
+                    yield from self._entries(statement.orelse, depends=depends or truth is None)
+            elif isinstance(statement, ast.Try):
+                for block in (statement.body, *(handler.body for handler in statement.handlers), statement.orelse):
+                    yield from self._entries(block, depends=True)
+            else:
+                yield from _added(statement, depends)
+
+
+def _added(statement: ast.stmt, depends: bool) -> Iterator[Ignored]:
+    """The entries that a plain statement makes: an assignment, `+=`, `.append(…)`, `.extend(…)`."""
+    target: ast.expr | None = None
+    value: ast.expr | None = None
+    if isinstance(statement, ast.Assign):
+        target, value = statement.targets[0], statement.value
+    elif isinstance(statement, (ast.AugAssign, ast.AnnAssign)):
+        target, value = statement.target, statement.value
+    elif isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        call = statement.value
+        if isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "extend") and call.args:
+            target, value = call.func.value, call.args[0]
+    name = dotted(target)
+    if name in _NAMES and value is not None:
+        for node in value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]:
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield Ignored(posixpath.normpath(node.value), name.endswith("_glob"), depends)
+
+
+FAMILY: Final[Family[CollectingFacts, Collecting]] = Family(
+    "collecting", 1, CollectingFacts, Collecting, see_python=_Collector, letters=("IMP", "SYN", "TXT")
+)
+"""The files that pytest leaves out."""
