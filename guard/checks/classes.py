@@ -217,5 +217,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 4, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF", "IMP")
+    "classes", 3, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

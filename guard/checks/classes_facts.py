@@ -116,8 +116,6 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     signatures: tuple[tuple[str, Signature | None], ...] = ()
     """Of `__init__`, `__new__` and `__post_init__` where the body binds them; None where the call is not bound by
     what is written: decorated, conditional, assigned."""
-    shared: tuple[str, ...] = ()
-    """Those of `assigned` that methods assign, perhaps among others, on the class. Sorted."""
 
 
 class ClassFacts(msgspec.Struct, frozen=True, array_like=True):

@@ -57,8 +57,6 @@ class _Finish:
         self.local = {qualified(node, context.scope): node for node, context in seen.classes}
         self.assigned = seen.assigned
         """By class statement: what methods assign on `self`, or on the class."""
-        self.shared: dict[ast.AST, set[str]] = {}
-        """By class statement: what methods assign on the class."""
         self.typed: dict[ast.AST, dict[str, list[Known | None]]] = {}
         self.dynamic: set[ast.AST] = set()
         self.loose: set[str] = set()
@@ -132,7 +130,6 @@ class _Finish:
             tuple(sorted(self.assigned.get(node, set()) - body.names - body.annotated.keys())),
             self._typed_of(node),
             tuple(body.signatures.items()),
-            tuple(sorted(self.shared.get(node, ()))),
         )
         return ClassFacts(qualified(node, scope), node.lineno, tuple(index(base) for base in node.bases), pack(facts))
 
@@ -269,15 +266,11 @@ class _Finish:
     ) -> None:
         last = attributes[-1]
         if isinstance(receiver, (OwnInstance, OwnClass)):
-            if isinstance(receiver, OwnInstance) and attributes[0] == "__class__" and len(attributes) == 2:
-                receiver, attributes = OwnClass(receiver.scope), attributes[1:]
             if len(attributes) > 1:
                 self._write(self._as_known(receiver).ref, attributes, False)
                 return
             owner = receiver.scope.node
             self.assigned.setdefault(owner, set()).add(last)
-            if isinstance(receiver, OwnClass):
-                self.shared.setdefault(owner, set()).add(last)
             if not plain:  # unpacked, or bound by a loop or a `with`: of no known class
                 self.typed.setdefault(owner, {}).setdefault(last, []).append(None)
             return
@@ -356,8 +349,6 @@ class _Finish:
             self._open(receiver, attributes)
         elif isinstance(receiver, (OwnInstance, OwnClass)) and not attributes:
             self.assigned.setdefault(receiver.scope.node, set()).update(names)
-            if isinstance(receiver, OwnClass):
-                self.shared.setdefault(receiver.scope.node, set()).update(names)
         elif receiver is not None:
             self._write(self._as_known(receiver).ref, [*attributes, *names], False)
         else:

@@ -160,10 +160,6 @@ class ClassTable:
             found = self._resolved[key] = self._follow(path, self.facts[path].refs[ref])
             return found
 
-    def named(self, path: str, name: str) -> Class | None:
-        """The class statement of a file with that qualified name, where there is only one."""
-        return self._by_name.get((path, name))
-
     def _follow(self, path: str, ref: Ref) -> Class | External | None:
         if ref.module == "builtins":
             return External("builtins", ref.name)

@@ -51,7 +51,7 @@ class Strings:
     def __init__(self, program: Program) -> None:
         self._facts = program.facts(FAMILY)
         self._modules = program.linked(modules.FAMILY)
-        self.resolver = Resolver(program, self._modules)
+        self.resolver = Resolver(program, self._modules, self._facts)
         self._lost: dict[tuple[str, str, int], Lost | None] = {}
 
     @cached_property

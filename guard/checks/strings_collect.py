@@ -8,18 +8,19 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Final
 
+from guard.checks.packing import pack
 from guard.checks.references import Ref
 from guard.checks.strings_apis import CALLED, MODULES, api_of, provided_by
+from guard.checks.strings_classes import classes_in
 from guard.checks.strings_excuses import (
     ASSERTIONS,
     MAY_FAIL,
     calls_inside,
     entered_under_assertion,
-    holds_assertion,
     is_skipped,
     swallowed_by,
 )
-from guard.checks.strings_facts import LAZY, StringsFacts, StringUse
+from guard.checks.strings_facts import LAZY, NO_CLASSES, SURE_TO_RUN, StringsFacts, StringUse
 from guard.checks.strings_reading import Found
 from guard.checks.strings_settings import settings_of
 from guard.listeners import Listeners
@@ -27,8 +28,6 @@ from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
-_TESTING: Final = (b"mock", b"monkeypatch")
-"""Words of files in which it matters what is assigned to attributes, and what `with` statements assert."""
 
 
 class StringCollector:
@@ -36,11 +35,12 @@ class StringCollector:
 
     def __init__(self, parsed: Parsed) -> None:
         self._is_stub = parsed.kind == "stub"
-        self._tests = any(word in parsed.content for word in _TESTING)
-        self._replaces_modules = self._tests and b"sys.modules" in parsed.content
         self._listeners = Listeners()
         self._calls: list[tuple[ast.Call, Context]] = []
         self._asserted: set[ast.AST] = set()
+        """Calls that are meant to fail."""
+        self._asserting: set[Scope | None] = set()
+        """Functions that assert somewhere that something raises."""
         self._withs: list[ast.With | ast.AsyncWith] = []
         self._sets: set[str] = set()
         self._rebound: set[str] = set()
@@ -55,13 +55,12 @@ class StringCollector:
         to.on(ast.Global, self.rebinding)
         to.on(ast.Nonlocal, self.rebinding)
         to.on_calls(CALLED, self.call)
-        if self._tests:
-            to.on_calls(ASSERTIONS, self.assertion)
-            if self._replaces_modules:
-                to.on_calls(("dict", "setitem"), self.replacement)
-            to.on(ast.With, self.with_statement)
-            to.on(ast.AsyncWith, self.with_statement)
-            to.on_chains(self.chain, frozenset(), frozenset())
+        to.on_calls(ASSERTIONS, self.assertion)
+        to.on_calls(("dict", "setitem"), self.replacement)
+        to.on_calls(("setattr",), self.set_by_name)
+        to.on(ast.With, self.with_statement)
+        to.on(ast.AsyncWith, self.with_statement)
+        to.on_chains(self.chain, frozenset(), frozenset())
 
     def import_from(self, node: ast.ImportFrom, _context: Context) -> None:
         """An import that gives a function that resolves strings another name."""
@@ -82,9 +81,17 @@ class StringCollector:
         if node.func.__class__ is ast.Attribute:
             self._replacing.append((node, context.scope))
 
-    def assertion(self, node: ast.Call, _name: str, _context: Context) -> None:
+    def assertion(self, node: ast.Call, _name: str, context: Context) -> None:
         """A call that asserts a failure: what is called in its arguments is meant to fail."""
         self._asserted |= calls_inside(node)
+        self._asserting.add(context.scope.function)
+
+    def set_by_name(self, node: ast.Call, _name: str, _context: Context) -> None:
+        """`setattr(x, "name", …)`, the builtin."""
+        if node.func.__class__ is ast.Name and len(node.args) > 1:
+            name = node.args[1]
+            if isinstance(name, ast.Constant) and isinstance(name.value, str):
+                self._sets.add(name.value)
 
     def with_statement(self, node: ast.With | ast.AsyncWith, _context: Context) -> None:
         """A `with` that may assert a failure of its own later items."""
@@ -102,35 +109,37 @@ class StringCollector:
             return None
         provides = {name: None for node, scope in self._replacing for name in provided_by(node, scope, self._rebound)}
         asserted = self._asserted.union(*map(entered_under_assertion, self._withs))
-        uses, refs = _Uses(module, self._rebound).read(self._calls, asserted)
-        if not uses and not provides:
+        uses, refs = _Uses(module, self._rebound, asserted, self._asserting).read(self._calls)
+        classes = classes_in(module)
+        if not uses and not provides and not classes:
             return None
         parts = {part for use in uses for part in use.text.split(".")}
-        return StringsFacts(uses, refs, tuple(provides), tuple(sorted(self._sets & parts)))
+        sets = tuple(sorted(self._sets & parts))
+        return StringsFacts(uses, refs, tuple(provides), sets, pack(classes) if classes else NO_CLASSES)
 
 
 class _Uses:
     """Puts together what one file names by strings."""
 
-    def __init__(self, module: Scope, rebound: set[str]) -> None:
+    def __init__(self, module: Scope, rebound: set[str], asserted: set[ast.AST], asserting: set[Scope | None]) -> None:
         self._module = module
         self._rebound = rebound
+        self._asserted = asserted
+        self._asserting = asserting
         self._refs: dict[Ref, int] = {}
         self._uses: list[StringUse] = []
 
-    def read(
-        self, calls: list[tuple[ast.Call, Context]], asserted: set[ast.AST]
-    ) -> tuple[tuple[StringUse, ...], tuple[Ref, ...]]:
+    def read(self, calls: list[tuple[ast.Call, Context]]) -> tuple[tuple[StringUse, ...], tuple[Ref, ...]]:
         """The uses, and what their indices refer to."""
         for found in settings_of(self._module, self._rebound):
             if found.context is not None:
                 self._add(found, found.context, "", None)
         for node, context in calls:
-            read = None if node in asserted else api_of(node, context.scope, self._rebound)
+            read = None if node in self._asserted else api_of(node, context.scope, self._rebound)
             if read is None:
                 continue
             owner = self._decorated.get(node)
-            if is_skipped(context.scope, owner) or _is_asserted_later(node, context, owner):
+            if is_skipped(context.scope, owner) or self._is_asserted_later(node, context, owner):
                 continue
             call, reader = read
             for found in reader(call):
@@ -151,7 +160,11 @@ class _Uses:
         if line == MAY_FAIL or not _PATH.fullmatch(found.text):
             return
         node = found.node
-        lazy = context.scope.function is not None or context.main or owner is not None
+        flags = found.flags
+        if context.scope.function is not None or context.main or owner is not None:
+            flags |= LAZY
+        elif context.scope.kind == "module" and not context.branch:
+            flags |= SURE_TO_RUN
         self._uses.append(
             StringUse(
                 found.api,
@@ -162,29 +175,26 @@ class _Uses:
                 node.end_lineno or node.lineno,
                 (node.end_col_offset or node.col_offset) + 1,
                 symbol,
-                found.flags | (LAZY if lazy else 0),
+                flags,
                 self._index(found.base),
                 self._index(found.callee),
                 line,
             )
         )
 
+    def _is_asserted_later(self, node: ast.Call, context: Context, owner: Scope | None) -> bool:
+        """Whether a patch is made in a function that asserts a failure, to be started elsewhere in it."""
+        function = context.scope.function
+        if function is None or function not in self._asserting:
+            return False
+        return owner is not None or any(
+            binding.value is node and binding.kind is BindingKind.ASSIGN
+            for bindings in context.scope.bindings.values()
+            for binding in bindings
+        )
+
     def _index(self, ref: Ref | None) -> int:
         return -1 if ref is None else self._refs.setdefault(ref, len(self._refs))
-
-
-def _is_asserted_later(node: ast.Call, context: Context, owner: Scope | None) -> bool:
-    """Whether a patch is made in a function that asserts a failure, to be started elsewhere in it."""
-    function = context.scope.function
-    if function is None:
-        return False
-    if owner is None and not any(
-        binding.value is node and binding.kind is BindingKind.ASSIGN
-        for bindings in context.scope.bindings.values()
-        for binding in bindings
-    ):
-        return False
-    return holds_assertion(function.node)
 
 
 def _scopes(scope: Scope) -> Iterator[Scope]:

@@ -6,7 +6,9 @@ and an attribute only where every file that could be the module lacks it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -76,10 +78,17 @@ class _Finder:
         tail = module.replace(".", "/")
         return [
             self._modules.target_of(path)
-            for end in (f"{tail}.py", f"{tail}/__init__.py")
-            for path in self._modules.facts
-            if path == end or path.endswith("/" + end)
+            for path in self._by_name.get(module.rpartition(".")[2], ())
+            if f"/{path}".endswith((f"/{tail}.py", f"/{tail}/__init__.py"))
         ]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[str]]:
+        """The modules of the tree by the last part of their names."""
+        found: dict[str, list[str]] = {}
+        for path in self._modules.facts:
+            found.setdefault(posixpath.basename(path.removesuffix(".py").removesuffix("/__init__")), []).append(path)
+        return found
 
     def _may_be_elsewhere(self, module: str) -> bool:
         """Whether some file could be the module in an image that names the folders above it otherwise."""

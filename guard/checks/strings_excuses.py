@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Final
 
-from guard.scopes import Context, Guard, Scope, asserts_failure, constant_truth, dotted, guard_of_with
+from guard.scopes import Context, Guard, Scope, constant_truth, dotted, guard_of_with
 
 _RAISED: Final = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 """What resolving a string raises, and what catches it. Which of the first three it is differs from one Python to the
@@ -159,11 +159,3 @@ def entered_under_assertion(node: ast.With | ast.AsyncWith) -> set[ast.AST]:
         guard = guard_of_with(item.context_expr, node)
         asserted = asserted or (guard is not None and _swallows(guard) == MAY_FAIL)
     return found
-
-
-def holds_assertion(function: ast.AST) -> bool:
-    """Whether a function asserts somewhere that something raises."""
-    return any(
-        isinstance(node, ast.Call) and asserts_failure(dotted(node.func).rpartition(".")[2])
-        for node in ast.walk(function)
-    )

@@ -27,6 +27,8 @@ LAST_ONLY: Final = 2
 """Only the last part is judged here; what is before it stands in a string of its own, or is no string."""
 LAZY: Final = 4
 """In a function: resolved when called."""
+SURE_TO_RUN: Final = 8
+"""Resolved whenever the module is imported."""
 
 SELF: Final = Ref(0, "", "")
 """Stands for the file's own module: `__name__`."""
@@ -54,6 +56,10 @@ class StringUse(msgspec.Struct, frozen=True, array_like=True):
     """The line of the handler that swallows the failure; 0 where nothing does."""
 
 
+NO_CLASSES: Final = msgspec.Raw(b"\x80")
+"""An empty dictionary, packed."""
+
+
 class StringsFacts(msgspec.Struct, frozen=True, array_like=True):
     """The strings of one file, and what the file does that makes them right."""
 
@@ -62,4 +68,6 @@ class StringsFacts(msgspec.Struct, frozen=True, array_like=True):
     provides: tuple[str, ...] = ()
     """Dotted modules that its tests put into `sys.modules`; `*` for names that cannot be told."""
     sets: tuple[str, ...] = ()
-    """Attributes that it sets on something by an assignment, of those that `uses` name. Sorted."""
+    """Attributes that it sets on something, of those that `uses` name. Sorted."""
+    classes: msgspec.Raw = NO_CLASSES
+    """What its classes bind, by qualified name, packed: see `strings_classes`."""

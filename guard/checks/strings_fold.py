@@ -11,10 +11,10 @@ import msgspec
 
 from guard.checks.references import Ref, only_binding, reference_of_name
 from guard.checks.strings_facts import SELF
-from guard.scopes import Binding, BindingKind, Scope, dotted
+from guard.scopes import BindingKind, Scope, dotted
 
-_DEPTH: Final = 20
-"""Names and operators followed for one string. Nobody writes more, and a circle of names has no end."""
+_MOST: Final = 100
+"""Expressions looked at for one string. Nobody writes more, and names that stand for names can have no end."""
 _LIMIT: Final = 1000
 """Characters. No dotted path is longer."""
 _PACKAGE: Final = Ref(1, "", "")
@@ -27,34 +27,12 @@ class Folded(msgspec.Struct, frozen=True):
     base: Ref | None = None
 
 
-def fold(node: ast.expr, scope: Scope, rebound: Set[str], depth: int = 0) -> Folded | None:
+def fold(node: ast.expr, scope: Scope, rebound: Set[str]) -> Folded | None:
     """What the string expression `node` gives when it is read in `scope`; None where that is not certain.
 
     Names in `rebound` are bound by functions other than their own. Only right once the walk is over.
     """
-    if depth > _DEPTH:
-        return None
-    if isinstance(node, ast.Constant):
-        return Folded(node.value) if isinstance(node.value, str) else None
-    if isinstance(node, ast.Name):
-        if node.id in ("__name__", "__package__"):
-            return Folded("", SELF if node.id == "__name__" else _PACKAGE)
-        value = constant_of(node.id, scope, rebound)
-        return None if value is None else fold(value[0], value[1], rebound, depth + 1)
-    if isinstance(node, ast.Attribute):
-        if node.attr != "__name__":
-            return None
-        text = dotted(node.value)
-        found = reference_of_name(text, scope) if text else None
-        return None if found is None or found.is_local else Folded("", found)
-    if isinstance(node, ast.JoinedStr):
-        return _joined([_part(value, scope, rebound, depth) for value in node.values])
-    if isinstance(node, ast.BinOp):
-        if isinstance(node.op, ast.Add):
-            return _joined([fold(side, scope, rebound, depth + 1) for side in (node.left, node.right)])
-        if isinstance(node.op, ast.Mod):
-            return _formatted(node, scope, rebound, depth)
-    return None
+    return _Folder(rebound).fold(node, scope)
 
 
 def constant_of(name: str, scope: Scope, rebound: Set[str]) -> tuple[ast.expr, Scope] | None:
@@ -63,21 +41,69 @@ def constant_of(name: str, scope: Scope, rebound: Set[str]) -> tuple[ast.expr, S
     if found is None or name in rebound:
         return None
     where, binding = found
-    if not _is_constant(binding):
+    if binding.kind not in (BindingKind.ASSIGN, BindingKind.ANNOTATED) or binding.context.branch:
         return None
     return None if binding.value is None else (binding.value, where)
 
 
-def _is_constant(binding: Binding) -> bool:
-    return binding.kind in (BindingKind.ASSIGN, BindingKind.ANNOTATED) and not binding.context.branch
+class _Folder:
+    """Folds one string."""
 
+    def __init__(self, rebound: Set[str]) -> None:
+        self._rebound = rebound
+        self._left = _MOST
 
-def _part(node: ast.expr, scope: Scope, rebound: Set[str], depth: int) -> Folded | None:
-    if isinstance(node, ast.FormattedValue):
-        if node.format_spec is not None or node.conversion not in (-1, ord("s")):
+    def fold(self, node: ast.expr, scope: Scope) -> Folded | None:
+        self._left -= 1
+        if self._left < 0:
             return None
-        node = node.value
-    return fold(node, scope, rebound, depth + 1)
+        if isinstance(node, ast.Constant):
+            return Folded(node.value) if isinstance(node.value, str) else None
+        if isinstance(node, ast.Name):
+            return self._name(node.id, scope)
+        if isinstance(node, ast.Attribute):
+            return _name_of(node, scope)
+        if isinstance(node, ast.JoinedStr):
+            return _joined(self._part(value, scope) for value in node.values)
+        if isinstance(node, ast.BinOp):
+            if isinstance(node.op, ast.Add):
+                return _joined(self.fold(side, scope) for side in (node.left, node.right))
+            if isinstance(node.op, ast.Mod):
+                return self._formatted(node, scope)
+        return None
+
+    def _name(self, name: str, scope: Scope) -> Folded | None:
+        if name in ("__name__", "__package__"):
+            return Folded("", SELF if name == "__name__" else _PACKAGE)
+        value = constant_of(name, scope, self._rebound)
+        return None if value is None else self.fold(*value)
+
+    def _part(self, node: ast.expr, scope: Scope) -> Folded | None:
+        if isinstance(node, ast.FormattedValue):
+            if node.format_spec is not None or node.conversion not in (-1, ord("s")):
+                return None
+            node = node.value
+        return self.fold(node, scope)
+
+    def _formatted(self, node: ast.BinOp, scope: Scope) -> Folded | None:
+        """`"%s.name" % module`."""
+        if not isinstance(node.left, ast.Constant) or not isinstance(node.left.value, str):
+            return None
+        values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
+        texts = node.left.value.split("%s")
+        if any("%" in text for text in texts) or len(texts) != len(values) + 1:
+            return None
+        parts: list[Folded | None] = [Folded(texts[0])]
+        for value, text in zip(values, texts[1:], strict=True):
+            parts += (self.fold(value, scope), Folded(text))
+        return _joined(parts)
+
+
+def _name_of(node: ast.Attribute, scope: Scope) -> Folded | None:
+    """`module.__name__`."""
+    text = dotted(node.value) if node.attr == "__name__" else ""
+    found = reference_of_name(text, scope) if text else None
+    return None if found is None or found.is_local else Folded("", found)
 
 
 def _joined(parts: Iterable[Folded | None]) -> Folded | None:
@@ -93,17 +119,3 @@ def _joined(parts: Iterable[Folded | None]) -> Folded | None:
             base = part.base
         text += part.text
     return Folded(text, base)
-
-
-def _formatted(node: ast.BinOp, scope: Scope, rebound: Set[str], depth: int) -> Folded | None:
-    """`"%s.name" % module`."""
-    if not isinstance(node.left, ast.Constant) or not isinstance(node.left.value, str):
-        return None
-    values = node.right.elts if isinstance(node.right, ast.Tuple) else [node.right]
-    texts = node.left.value.split("%s")
-    if any("%" in text for text in texts) or len(texts) != len(values) + 1:
-        return None
-    parts: list[Folded | None] = [Folded(texts[0])]
-    for value, text in zip(values, texts[1:], strict=True):
-        parts += (fold(value, scope, rebound, depth + 1), Folded(text))
-    return _joined(parts)

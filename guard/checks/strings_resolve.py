@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import builtins
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from guard.checks import classes
 from guard.checks.broken_imports import has_made_up_submodules, is_provided, namespace_is_ours
-from guard.checks.classes_table import Class, ClassTable
 from guard.checks.layout import Resolution, Target
 from guard.checks.module_facts import LAZY, REBOUND, SOLID, TYPING, UNBOUND, ModuleFacts
 from guard.checks.modules import Definition, Modules
 from guard.checks.references import Ref
 from guard.checks.roots import parent_of
-from guard.checks.strings_facts import PATCH
+from guard.checks.strings_classes import Class, ClassLookup
+from guard.checks.strings_facts import PATCH, StringsFacts
 
 if TYPE_CHECKING:
     from guard.program import Program
 
 _BUILTINS: Final = frozenset(name for name in dir(builtins) if not name.startswith("_"))
 """What `mock.patch` may replace in any module, although the module does not bind it."""
-_OF_TYPE: Final = frozenset({"mro", *dir(type)})
-"""Attributes that every class has through `type`."""
 _FARTHEST: Final = 20
 """Names followed to where they are defined. A longer chain is a circle."""
 
@@ -63,10 +59,9 @@ _Thing = _Modules | Class | None
 class Resolver:
     """Follows dotted paths."""
 
-    def __init__(self, program: Program, modules: Modules) -> None:
-        self._program = program
+    def __init__(self, program: Program, modules: Modules, facts: Mapping[str, StringsFacts]) -> None:
         self._modules = modules
-        self._contents: dict[str, str] = {}
+        self.classes = ClassLookup(program, modules, facts)
 
     @cached_property
     def _replaced(self) -> frozenset[str]:
@@ -87,8 +82,8 @@ class Resolver:
         index = 0
         thing: _Thing = None
         for end in range(1, len(parts) + 1):
-            resolution = self._modules.resolve(path, 0, ".".join(parts[:end]))
-            if not resolution.targets:
+            resolution = self._modules.layout.find(path, ".".join(parts[:end]))
+            if resolution is None or not resolution.targets:
                 break
             if found is not None and not self._is_that_module(found, parts[end - 1], resolution):
                 return None  # by another Python's, or another library's, way of resolving it is another thing
@@ -187,11 +182,9 @@ class Resolver:
                     if any(has_made_up_submodules(self._modules, target) for target in thing.targets):
                         return None
                     return Lost(".".join(parts[:index]), name, index, thing.targets)
-            elif thing is not None:
-                lacking = self._lacking(thing, name)
-                if lacking is not None:
-                    holder = ".".join(parts[:index])
-                    return Lost(holder, name, index, (), thing, on_instances=lacking)
+            elif thing is not None and self.classes.lacks(thing, name):
+                on_instances = self.classes.is_on_instances(thing, name)
+                return Lost(".".join(parts[:index]), name, index, (), thing, on_instances=on_instances)
             thing = self._member(thing, name)
             if thing is None:
                 return None
@@ -207,7 +200,7 @@ class Resolver:
             return _Modules(tuple(dict.fromkeys(targets))) if all(isinstance(m, _Modules) for m in members) else None
         if thing is None:
             return None
-        return self._table.named(thing.path, f"{thing.qualname}.{name}")
+        return self.classes.named(thing.path, f"{thing.qualname}.{name}")
 
     def _member_of_module(self, target: Target, name: str, depth: int) -> _Thing:
         if depth > _FARTHEST:
@@ -242,43 +235,7 @@ class Resolver:
     def _class_at(self, path: str, name: str) -> Class | None:
         """The class that a name of a file certainly is."""
         found = self._modules.follow(path, Ref(0, "", name))
-        return self._table.named(found.path, found.name) if isinstance(found, Definition) else None
-
-    # Classes
-
-    @property
-    def _table(self) -> ClassTable:
-        return self._program.linked(classes.FAMILY).table
-
-    def _lacking(self, cls: Class, name: str) -> bool | None:
-        """None where the class may have the attribute; else whether its instances have it."""
-        table = self._table
-        if name in _OF_TYPE or (name.startswith("__") and name.endswith("__")) or not table.has_known_attributes(cls):
-            return None
-        on_instances = False
-        for owner in table.lineage(cls).classes:
-            facts = owner.facts
-            if name in facts.names or name in facts.shared or name in table.given(owner):
-                return None
-            if any(applied.has("slots") or applied.opaque for applied in facts.decorators):
-                return None
-            on_instances = on_instances or name in facts.assigned or any(field.name == name for field in facts.fields)
-            if self._is_mentioned(owner.path, name):
-                return None
-        if any(name in child.facts.shared for child in table.descendants(cls)):
-            return None
-        return on_instances
-
-    def _is_mentioned(self, path: str, name: str) -> bool:
-        """Whether the file says the name in a string, or sets it on something else than `self`: it may well be set on
-        the class in a way that is not followed."""
-        if path not in self._contents:
-            self._contents[path] = "".join(
-                content.decode("utf-8", "replace") for _, content in self._program.tree.read_many([path], 1 << 22)
-            )
-        text = self._contents[path]
-        word = re.escape(name)
-        return re.search(rf"""["']{word}["']|(?<!\bself)\.{word}\s*(=[^=]|:)""", text) is not None
+        return self.classes.named(found.path, found.name) if isinstance(found, Definition) else None
 
     # What to tell of a name
 

@@ -324,3 +324,5 @@ _STARTERS: Final[Mapping[str, _Starter]] = {
     "streamlit": _streamlit,
     "uwsgi": _uwsgi,
 }
+PROGRAMS: Final = frozenset(_STARTERS)
+"""Programs that are given a module of ours to start."""

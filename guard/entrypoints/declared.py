@@ -16,8 +16,9 @@ from guard.entrypoints.commands import Start
 
 SCRIPTS: Final = frozenset({"console_scripts", "gui_scripts"})
 """The groups whose entry points are programs."""
-_ENTRY: Final = re.compile(r"^\s*[^=#;]+?\s*=\s*([A-Za-z_][\w.]*)\s*(?::\s*([A-Za-z_][\w.]*))?\s*(?:\[[^\]]*\])?\s*$")
-_REFERENCE: Final = re.compile(r"\s*([A-Za-z_][\w.]*)\s*(?::\s*([A-Za-z_][\w.]*))?\s*(?:\[[^\]]*\])?\s*")
+_REFERENCE: Final = re.compile(r"([A-Za-z_][\w.]*)\s*(?::\s*([A-Za-z_][\w.]*))?\s*(?:\[[^\]]*\])?")
+_LIMIT: Final = 500
+"""Characters of a reference. Nobody writes more."""
 
 
 class Declared(msgspec.Struct, frozen=True):
@@ -43,10 +44,10 @@ def in_pyproject(text: str) -> Iterator[Declared]:
         tables += [(group, table) for group, table in groups.items() if isinstance(table, dict)]
     for group, table in tables:
         for value in table.values():
-            reference = value.get("reference", value.get("callable")) if isinstance(value, dict) else value
-            match = _REFERENCE.fullmatch(reference) if isinstance(reference, str) else None
-            if match:
-                yield _declared(text, group, match)
+            reference: Any = value.get("reference", value.get("callable")) if isinstance(value, dict) else value
+            start = _start(reference) if isinstance(reference, str) else None
+            if start is not None:
+                yield Declared(_line_of(text, reference), group, start)
 
 
 def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
@@ -58,10 +59,20 @@ def _table(document: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
     return document
 
 
-def _declared(text: str, group: str, match: re.Match[str]) -> Declared:
-    written = match[0].strip()
-    line = next((number for number, row in enumerate(text.splitlines(), 1) if written in row), 1)
-    return Declared(line, group, Start(match[1], attribute=match[2] or ""))
+def _start(reference: str) -> Start | None:
+    """`module:attribute [extra]`, the latter two or not."""
+    match = _REFERENCE.fullmatch(reference.strip()) if len(reference) < _LIMIT else None
+    return Start(match[1], attribute=match[2] or "") if match else None
+
+
+def _start_in_row(row: str) -> Start | None:
+    """`name = module:attribute`."""
+    name, equals, reference = row.partition("=")
+    return _start(reference) if equals and name.strip() and name.strip()[0] not in "#;" else None
+
+
+def _line_of(text: str, written: str) -> int:
+    return next((number for number, row in enumerate(text.splitlines(), 1) if written in row), 1)
 
 
 def in_setup_cfg(text: str) -> Iterator[Declared]:
@@ -74,10 +85,9 @@ def in_setup_cfg(text: str) -> Iterator[Declared]:
         return
     for group, rows in groups:
         for row in (rows or "").splitlines():
-            match = _ENTRY.match(row)
-            if match:
-                line = next((number for number, text_row in enumerate(text.splitlines(), 1) if row in text_row), 1)
-                yield Declared(line, group, Start(match[1], attribute=match[2] or ""))
+            start = _start_in_row(row)
+            if start is not None:
+                yield Declared(_line_of(text, row), group, start)
 
 
 def in_setup_py(text: str) -> Iterator[Declared]:
@@ -102,9 +112,9 @@ def _literal_rows(group: str, node: ast.expr) -> Iterator[Declared]:
     for element in elements:
         if isinstance(element, ast.Constant) and isinstance(element.value, str):
             for row in element.value.splitlines():
-                match = _ENTRY.match(row)
-                if match:
-                    yield Declared(element.lineno, group, Start(match[1], attribute=match[2] or ""))
+                start = _start_in_row(row)
+                if start is not None:
+                    yield Declared(element.lineno, group, start)
 
 
 DECLARES: Final[Mapping[str, Callable[[str], Iterator[Declared]]]] = {

@@ -11,7 +11,16 @@ from typing import Final
 
 import msgspec
 
-from guard.entrypoints.commands import Start, Variables, assignments, is_shell, split, starts_in, starts_of
+from guard.entrypoints.commands import (
+    PROGRAMS,
+    Start,
+    Variables,
+    assignments,
+    is_shell,
+    split,
+    starts_in,
+    starts_of,
+)
 from guard.entrypoints.declared import DECLARES, SCRIPTS, Declared
 
 
@@ -39,6 +48,8 @@ _SERVES: Final = re.compile(
 _UNIT: Final = re.compile(r"(^|/)(supervisord?[^/]*\.(conf|ini)|[^/]+\.supervisor(\.conf)?|[^/]+\.service)$")
 _UNIT_LINE: Final = re.compile(r"^(?:command|ExecStart)\s*=\s*[-@:+!]*(.*)")
 _INSTRUCTION: Final = re.compile(r"\s*(FROM|CMD|ENTRYPOINT|ENV|ARG)\s+(.*)", re.IGNORECASE | re.DOTALL)
+_MODULE_STARTER: Final = re.compile(rf"\b({'|'.join(sorted(PROGRAMS))})\b|\s-[A-Za-z]*m\s")
+_SETS_VARIABLE: Final = re.compile(r"\s*(export\s+|declare\s+|local\s+)?[A-Za-z_]\w*=")
 _BUILD_STEP: Final = re.compile(
     r"\s*(RUN|HEALTHCHECK(?:\s+--\S+)*\s+CMD)\s+(?:--\S+\s+)*(.*)", re.IGNORECASE | re.DOTALL
 )
@@ -60,11 +71,24 @@ def reader_of(path: str) -> Reader | None:
 def other_reader_of(path: str) -> Reader | None:
     """How the file at `path` is read for what starts no deployed process; None where there is no such thing in it."""
     if is_shell(path):
-        return partial(in_shell_script, variables={})
+        return in_unstarted_script
     if _DOCKERFILE.search(path) is not None and not path.endswith(_NO_DOCKERFILE):
         return in_build
     declares = DECLARES.get(posixpath.basename(path))
     return None if declares is None else partial(plugins_in, declares)
+
+
+def in_unstarted_script(text: str) -> Iterator[Named]:
+    """The modules that a shell script starts which nobody is known to start. There are many, and few start any."""
+    if _MODULE_STARTER.search(text) is None:
+        return
+    known: dict[str, str] = {}
+    for number, line in logical_lines(text):
+        if _MODULE_STARTER.search(line):
+            yield Named(number, tuple(starts_in(line, known)))
+        elif _SETS_VARIABLE.match(line) and len(known) < _VARIABLES:
+            for words in split(line):
+                known.update(assignments(words))
 
 
 def in_build(text: str) -> Iterator[Named]:

@@ -7,13 +7,12 @@ from typing import Final
 
 import msgspec
 
-from guard.checks.classes_table import Class
 from guard.checks.definitions import definitions_of, nearest
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
 from guard.checks.strings import FAMILY, BrokenString
 from guard.checks.strings_commands import BrokenEntryPoint, broken_entry_points
-from guard.checks.strings_facts import LAZY
+from guard.checks.strings_facts import LAZY, SURE_TO_RUN
 from guard.checks.strings_resolve import Lost, Resolver
 from guard.entrypoints import named_elsewhere
 from guard.impact import reach_of
@@ -108,8 +107,9 @@ def broken_string_target(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Strings that are put together from anything but literals and names that are assigned one. Attributes of what is
-    neither a module nor a class whose bases are all known. Modules that may bind any name. Of commands, the folder
-    that they are run in: a module is reported as missing only where no file of the tree could be it.
+    neither a module nor a class whose bases are all known. Modules that may bind any name. What may be meant to fail:
+    under `pytest.raises` and its like, in tests that are skipped, and processes that tests start. Of commands, the
+    folder that they are run in: a module is reported as missing only where no file of the tree could be it.
     """
     modules = program.linked(MODULES)
     strings = program.linked(FAMILY)
@@ -119,6 +119,9 @@ def broken_string_target(program: Program) -> Iterator[Violation]:
     losses = [*(broken.lost for broken in strings.broken), *(broken.lost for broken in (*entries, *others))]
     teller = _Teller(modules, strings.resolver, losses)
     for broken in strings.broken:
+        # That a process does not start may be what a test is about; nothing tells where it finds that out.
+        if broken.use.api.partition(".")[0] in _STARTERS and reach.kind(broken.path) is Impact.TESTS:
+            continue
         yield _mendable(_of_python(broken, teller), string_mending(program, broken))
     for entry in entries:
         kind = reach.kind(entry.entry.path)
@@ -136,6 +139,10 @@ def _mendable(violation: Violation, mending: Mending | None) -> Violation:
     return msgspec.structs.replace(violation, fix=mending.fix, data={**violation.data, **mending.data})
 
 
+_STARTERS: Final = frozenset({"uvicorn", "granian", "subprocess", "celery"})
+"""What starts a process, or has one load what it is given."""
+
+
 class _Teller:
     """What there is to say of what is not there."""
 
@@ -150,7 +157,9 @@ class _Teller:
         if lost.cls is not None:
             if lost.on_instances:
                 return f"class {lost.holder} has no {lost.name}: only its instances have it"
-            return f"class {lost.holder} has no {lost.name}{_meant(lost.name, _attributes(lost.cls))}"
+            return (
+                f"class {lost.holder} has no {lost.name}{_meant(lost.name, self._resolver.classes.names_of(lost.cls))}"
+            )
         if lost.name == "__main__":
             return f"package {lost.holder} has no __main__ module, so it cannot be executed"
         if lost.as_module:
@@ -170,7 +179,9 @@ class _Teller:
     def related(self, lost: Lost) -> tuple[Related, ...]:
         """Where the holder is, and where a function has the name for itself."""
         if lost.cls is not None:
-            return (Related(lost.cls.path, lost.cls.line, f"the class that has no {lost.name}"),)
+            return (
+                Related(lost.cls.path, self._resolver.classes.line_of(lost.cls), f"the class that has no {lost.name}"),
+            )
         for path, line, function in self._resolver.local_to(lost.targets, lost.name):
             return (Related(path, line, f"imported inside {function}(), so it is no attribute of the module"),)
         if lost.as_module:
@@ -204,10 +215,6 @@ def _meant(name: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {best[0]}?" if best else ""
 
 
-def _attributes(cls: Class) -> Iterable[str]:
-    return cls.facts.names
-
-
 def _data(shown: str, lost: Lost) -> dict[str, object]:
     return {"module": lost.holder, "name": lost.name, "target": shown}
 
@@ -230,6 +237,7 @@ _RAISES_IN_SETTINGS: Final = "Django raises ModuleNotFoundError or ImportError w
 
 def _of_python(broken: BrokenString, teller: _Teller) -> Violation:
     use, lost = broken.use, broken.lost
+    imports = use.api in ("importlib.import_module", "__import__")
     message = f"{use.api} names {broken.shown}, and {teller.reason(lost)}"
     related = teller.related(lost)
     if use.swallowed_line:
@@ -246,6 +254,7 @@ def _of_python(broken: BrokenString, teller: _Teller) -> Violation:
         related=related,
         severity=Severity.WARNING if use.swallowed_line else None,
         lazy=bool(use.flags & LAZY),
+        raises="ModuleNotFoundError" if imports and use.flags & SURE_TO_RUN and not use.swallowed_line else "",
         data=_data(broken.shown, lost),
     )
 

@@ -15,7 +15,7 @@ from guard.model import Broken, Finding, Report
 from guard.sources.directory import DirectoryTree
 from tests.engine.support import inside
 
-CODES = frozenset({"IMP001", "IMP002", "IMP012", "SYN001", "SYN003", "SYN004", "TXT003"})
+CODES = frozenset({"IMP001", "IMP002", "IMP006", "IMP012", "SYN001", "SYN003", "SYN004", "TXT003"})
 GONE = "from app import gone\n"
 
 
@@ -140,6 +140,21 @@ def test_whatever_keeps_a_file_from_compiling(tmp_path: Path) -> None:
         "app/latin.py": (1, 1, 1),
         "app/name.py": (1, 1, 1),
     }
+
+
+def test_a_module_that_is_imported_by_a_string(tmp_path: Path) -> None:
+    files: dict[str, str | bytes] = {
+        "app/__init__.py": "",
+        "app/plugins.py": "import importlib\nimportlib.import_module('app.gone')\n",
+        "app/later.py": "import importlib\ndef f():\n    importlib.import_module('app.gone')\n",
+        "app/perhaps.py": "import importlib\nif __file__:\n    importlib.import_module('app.gone')\n",
+        "app/main.py": "import app.plugins\n",
+        "app/other.py": "import app.later, app.perhaps\n",
+        "tests/test_a.py": "from unittest.mock import patch\nwith patch('app.main.gone'):\n    pass\n",
+    }
+    report = checked(tmp_path, files)
+    assert len(report.findings) == 4
+    assert reaching(report) == {"app/plugins.py": (2, 0, 0)}
 
 
 def test_what_is_not_certain_goes_nowhere(tmp_path: Path) -> None:
