@@ -247,6 +247,10 @@ class Packages:
     # The second look
 
     def _misses_certainly(self, module: str, name: str) -> tuple[str, ...] | None:
+        found = self._misses_in_whole(module, name)
+        return None if found is None or self._is_bound_by_compiled_code(module, name) else found
+
+    def _misses_in_whole(self, module: str, name: str) -> tuple[str, ...] | None:
         top = module.partition(".")[0]
         if top not in self._whole:
             self._whole[top] = self._link(top)
@@ -265,6 +269,15 @@ class Packages:
         facts = modules.facts.get(target.path)
         return tuple(sorted(facts.names)) if facts is not None else ()
 
+    def _is_bound_by_compiled_code(self, module: str, name: str) -> bool:
+        """Whether a compiled module of the package names both: it may set the name on the module, as psycopg2's does."""
+        for path in modules_below(self.site, module.partition(".")[0], _LARGEST):
+            if path.endswith((".so", ".pyd")):
+                content = self.site.read(path)
+                if content is None or (module.encode() in content and name.encode() in content):
+                    return True
+        return False
+
     def _modules_in(self, folder: str) -> Iterator[str]:
         for entry in self.site.entries(folder):
             stem = entry.removesuffix(".py")
@@ -278,7 +291,8 @@ class Packages:
         return any(".".join(parts[:end]) in modules.provided for end in range(1, len(parts) + 1))
 
     def _link(self, top: str) -> Modules | None:
-        """The module table of a whole package; None for one that is too large, or holds what cannot be read."""
+        """The module table of a whole package; None for one that is too large, holds what cannot be read, or brings a
+        finder that makes its modules."""
         alone = [name for name in self.site.entries() if name in (f"{top}.py", f"{top}.pyi")]
         paths = [*alone, *modules_below(self.site, top, _LARGEST)]
         if len(paths) >= _LARGEST or any(path.endswith(".pyc") for path in paths):
@@ -286,6 +300,8 @@ class Packages:
         files: dict[str, FileFacts] = {}
         for path in paths:
             kind = "stub" if path.endswith(".pyi") else "python" if path.endswith(".py") else "text"
+            if kind != "text" and b"sys.meta_path" in (self.site.read(path) or b""):
+                return None
             raw = self._raw_facts(path) if kind != "text" else None
             parts = {FAMILY.name: msgspec.Raw(raw)} if raw is not None else {}
             files[path] = FileFacts(kind, raw is not None or kind == "text", parts)

@@ -53,7 +53,6 @@ class SitePackages:
         self.looks: dict[str, str] = {}
         """What was looked at, with a digest of what was seen: `l:` and a folder, `r:` and a file."""
         self._listed: dict[str, Mapping[str, str]] = {}
-        self._read: dict[str, bytes | None] = {}
         self._distributions: tuple[Distribution, ...] | None = None
         self._files: dict[str, frozenset[str]] = {}
 
@@ -68,14 +67,13 @@ class SitePackages:
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a file; None where it cannot be read."""
-        if path not in self._read:
-            try:
-                content = read_regular(os.path.join(os.fsencode(self.folder), encode_path(path)), path, _LIMIT)
-            except Unreadable:
-                content = None
-            self._read[path] = content
-            self.looks[f"r:{path}"] = _digest(content) if content is not None else ""
-        return self._read[path]
+        content: bytes | None
+        try:
+            content = read_regular(os.path.join(os.fsencode(self.folder), encode_path(path)), path, _LIMIT)
+        except Unreadable:
+            content = None
+        self.looks[f"r:{path}"] = _digest(content) if content is not None else ""
+        return content
 
     def sees_the_same(self, looks: Mapping[str, str]) -> bool:
         """Whether looking again shows what it showed before."""
