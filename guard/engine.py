@@ -272,10 +272,11 @@ def _judge(
     outcome = apply(findings, program.linked(SUPPRESSIONS), RuleNames(rules), codes, whole)
     hygiene = [(rules[UNUSED], violation) for violation in outcome.unused]
     ignored = ignored_in(program.config, rules)
+    excluded = matcher(program.config.exclude)
     findings = [
         finding
         for finding in (*outcome.kept, *_findings(program, hygiene))
-        if finding.code not in ignored(finding.path)
+        if finding.code not in ignored(finding.path) and not excluded(finding.path)
     ]
     findings, broken = with_extents(program, findings)
     problems = [*problems, *_unparsed(program, findings)]

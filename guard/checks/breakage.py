@@ -7,7 +7,7 @@ collect them. Where it is not certain which file an import leads to, or whether 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Final
 
 import msgspec
@@ -65,18 +65,23 @@ def spread(modules: Modules, tests: TestFiles, breaks: Sequence[Break]) -> Break
         by_path[one.path] = by_path.get(one.path, 0) | 1 << number
     users = _users(modules)
     blockers: dict[str, int] = {}
+    errors: dict[str, tuple[str, ...]] = {}
     for error, by_path in own.items():
         for path, bits in _through(by_path, users, error).items():
             blockers[path] = blockers.get(path, 0) | bits
+            errors[path] = (*errors.get(path, ()), error)
+    together = _together(errors, {one.path for one in breaks}, users)
     collecting = _collecting(blockers, modules, tests)
+    blocked = _collecting({path: blockers[path] for path in together}, modules, tests)
     others = {path: bits for path, bits in blockers.items() if path not in tests}
     frees = [0] * len(breaks)
-    for bits in collecting.values():
-        if bits.bit_count() == 1:
+    for path, bits in collecting.items():
+        if bits.bit_count() == 1 and path in blocked:
             frees[bits.bit_length() - 1] += 1
     counts = zip(_per_bit(others.values(), len(breaks)), _per_bit(collecting.values(), len(breaks)), frees, strict=True)
     extents = tuple(Extent(*numbers) for numbers in counts)
-    return Breakage(extents, Broken(tuple(sorted(others)), tuple(sorted(collecting))), blockers)
+    broken = Broken(tuple(sorted(others.keys() & together)), tuple(sorted(blocked)))
+    return Breakage(extents, broken, {path: bits for path, bits in blockers.items() if path in together})
 
 
 # Edges
@@ -242,6 +247,25 @@ def _through(own: Mapping[str, int], users: Mapping[str, list[_User]], error: st
         for path in group:
             blockers[path] = bits
     return blockers
+
+
+def _together(errors: Mapping[str, tuple[str, ...]], own: Set[str], users: Mapping[str, list[_User]]) -> Set[str]:
+    """The files that fail with all breaks at once.
+
+    A file that several exceptions reach raises one of them, and which one is a matter of order: it is in the way of
+    those that import it where no handler stops any of them.
+    """
+    if all(len(kinds) == 1 for kinds in errors.values()):
+        return errors.keys()
+    found = set(own)
+    waiting = list(own)
+    while waiting:
+        used = waiting.pop()
+        for path, guards in users.get(used, ()):
+            if path not in found and all(escapes(guards, error) for error in errors[used]):
+                found.add(path)
+                waiting.append(path)
+    return found
 
 
 def circles(uses: Mapping[str, Sequence[str]]) -> Iterator[list[str]]:

@@ -81,6 +81,12 @@ class Modules:
         }
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
         python = [path for path, file in program.files.items() if file.kind != "text"]
+        # What is excluded is not looked at, and is there to be imported for all that.
+        python += [
+            path
+            for path, file in program.tree.files.items()
+            if path not in program.files and path.endswith((".py", ".pyi")) and not file.is_link
+        ]
         self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
         self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
         """Where a module named in a file leads: path, dots, module."""

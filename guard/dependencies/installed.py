@@ -270,7 +270,7 @@ class Packages:
         return tuple(sorted(facts.names)) if facts is not None else ()
 
     def _is_bound_by_compiled_code(self, module: str, name: str) -> bool:
-        """Whether a compiled module of the package names both: it may set the name on the module, as psycopg2's does."""
+        """Whether a compiled module of the package names both: it may set the name, as that of psycopg2 does."""
         for path in modules_below(self.site, module.partition(".")[0], _LARGEST):
             if path.endswith((".so", ".pyd")):
                 content = self.site.read(path)

@@ -104,8 +104,8 @@ def test_a_rule_that_asks_for_more_than_its_family_gets_it(
     monkeypatch.setattr(guard.engine, "needed_families", lambda codes: frozenset({"suppressions"}))
     (repo / "user.py").write_bytes(b"from a import gone\n")
     seen, judged = spy.run(repo, "--select", "IMP002", code=1)
-    assert judged == 2
-    assert seen.count(b"from a import gone\n") == 2
+    assert judged > 1
+    assert seen.count(b"from a import gone\n") == judged
 
 
 def test_a_renamed_file_is_not_looked_at_again(repo: Path, spy: Spy) -> None:
