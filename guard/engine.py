@@ -55,6 +55,8 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     broken: Broken
     looks: dict[str, str] = {}
     """What was looked at in environments, with digests of what was seen."""
+    beside: tuple[tuple[str, bool], ...] = ()
+    """What the verdict depends on beside the tree's files: `Program.beside`."""
 
 
 _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
@@ -76,7 +78,7 @@ def check(
     environments = Environments(tree, config, target.version, cache, gathering.salt)
     key = _result_key(tree, files, config, codes, gathering, target, environments)
     judged = _remembered(cache, key)
-    if judged is None or not environments.see_the_same(judged.looks):
+    if judged is None or not environments.see_the_same(judged.looks) or not _same_beside(tree, judged):
         entries = known_entries(tree, config)
 
         def analyse(gathering: Gathering = gathering) -> Judged:
@@ -289,8 +291,20 @@ def _judge(
     analysed = sum(path not in bad for path in program.files)
     listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
     return Judged(
-        tuple(findings), tuple(sorted(set(problems))), outcome.suppressed, known.known, listed, analysed, broken
+        tuple(findings),
+        tuple(sorted(set(problems))),
+        outcome.suppressed,
+        known.known,
+        listed,
+        analysed,
+        broken,
+        beside=tuple(sorted(program.beside.items())),
     )
+
+
+def _same_beside(tree: Tree, judged: Judged) -> bool:
+    """Whether the disk beside the tree is as it was."""
+    return all(tree.is_beside(path) is there for path, there in judged.beside)
 
 
 def known_entries(tree: Tree, config: Config) -> tuple[baseline.Placed, ...]:

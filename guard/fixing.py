@@ -10,6 +10,7 @@ import stat
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,9 @@ from guard.fixes import Refused, fixers
 from guard.model import EnvironmentFailed, Finding, GuardError, Report
 from guard.sources.paths import encode_path
 from guard.sources.tree import REGULAR, Reader, SourceFile, Tree, Unreadable, blob_id, too_large
+
+if TYPE_CHECKING:
+    from guard.sources.ignored import Ignored
 
 _ROUNDS = 10
 """A fix may uncover what another one mends; more rounds than this are a circle."""
@@ -35,12 +39,22 @@ class OverlayTree(Tree):
         self.git = base.git
         self.root = base.root
         self.submodules = base.submodules
+        self.untracked = base.untracked
+        self.ignored = base.ignored
         self.problems = base.problems
         files = dict(base.files)
         for path, content in changes.items():
             old = base.files.get(path)
             files[path] = SourceFile(path, old.mode if old else REGULAR, blob_id(content))
         self.files = dict(sorted(files.items()))
+
+    def is_beside(self, path: str) -> bool:
+        """As the tree below says."""
+        return self._base.is_beside(path)
+
+    def ignoring(self, paths: Iterable[str]) -> Mapping[str, Ignored]:
+        """As the tree below says."""
+        return self._base.ignoring(paths)
 
     def reader(self) -> Reader:
         """A reader that knows the replaced contents."""

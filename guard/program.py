@@ -51,8 +51,17 @@ class Program:
         """Where packages are installed that the tree may run with; None where nobody looked for any."""
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._linked: dict[str, Any] = {}
+        self.beside: dict[str, bool] = {}
+        """What was asked of the disk beside the tree, with the answers: the verdict depends on them."""
         self.remembered: dict[str, object] = {}
         """What is derived from the whole program and belongs to no family, by name; for its owner's use only."""
+
+    def is_beside(self, path: str) -> bool:
+        """Whether git ignores a file that is on disk at `path`."""
+        found = self.beside.get(path)
+        if found is None:
+            found = self.beside[path] = self.tree.is_beside(path)
+        return found
 
     def facts(self, family: Family[F, Any]) -> Mapping[str, F]:
         """The family's facts by path; a path is left out where the family remembers nothing of it.

@@ -10,7 +10,8 @@ A case is a `## ` section. A file is a line with its path in backticks and a col
 
 A comment `# <- CODE` expects a finding at its line (several codes by commas). Where no comment can stand, a block with
 the info string `expect` lists `path:line CODE`. A case without expectations must give no finding of its family.
-``fixed `app/main.py`:`` is the file's content after `--fix`. A block `toml guard` is the configuration. The words
+``fixed `app/main.py`:`` is the file's content after `--fix`, and ``untracked `app/main.py`:`` a file that comes into
+the work tree after the commit. A block `toml guard` is the configuration. The words
 "In git." make it a repository with everything committed. Options behind a block's language: `crlf`, `bom`,
 `latin-1`, `no-final-newline`, `escapes` (the content is written with Python's escapes, a byte each).
 """
@@ -25,7 +26,8 @@ from pathlib import Path
 
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _BLOCK = re.compile(
-    r"^(?:(?P<fixed>fixed )?`(?P<path>[^`\n]+)`:\n\n?)?(?P<fence>```+)(?P<info>[^\n`]*)\n(?P<body>.*?)^(?P=fence)[ ]*$",
+    r"^(?:(?P<role>fixed |untracked )?`(?P<path>[^`\n]+)`:\n\n?)?(?P<fence>```+)(?P<info>[^\n`]*)\n"
+    r"(?P<body>.*?)^(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
 _EXPECTED = re.compile(r"<- (?P<codes>[A-Z]{3,4}\d{3}(?:, ?[A-Z]{3,4}\d{3})*)")
@@ -41,13 +43,11 @@ class Case:
     fixed: Mapping[str, bytes]
     config: str
     in_git: bool
+    untracked: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write the files below `folder`, and make it a git repository where the case asks for one."""
-        for path, content in self.files.items():
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+        _write(folder, self.files)
         if self.config:
             (folder / "guard.toml").write_text(self.config)
         if self.in_git:
@@ -55,6 +55,14 @@ class Case:
                 subprocess.run(
                     ["git", "-c", "core.autocrlf=false", "-c", "core.safecrlf=false", *command], cwd=folder, check=True
                 )
+        _write(folder, self.untracked)
+
+
+def _write(folder: Path, files: Mapping[str, bytes]) -> None:
+    for path, content in files.items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
 
 
 def cases_in(text: str) -> Iterator[Case]:
@@ -68,6 +76,7 @@ def case_of(name: str, body: str) -> Case:
     """One section as a case."""
     files: dict[str, bytes] = {}
     fixed: dict[str, bytes] = {}
+    untracked: dict[str, bytes] = {}
     expected: set[tuple[str, int, str]] = set()
     config = ""
     prose = []
@@ -86,14 +95,16 @@ def case_of(name: str, body: str) -> Case:
             config = text
         elif path is None:
             raise ValueError(f"{name}: a block that is neither a file nor an expectation: {text[:60]!r}")
-        elif block["fixed"]:
+        elif block["role"] == "untracked ":
+            untracked[path] = _content(text, options)
+        elif block["role"]:
             fixed[path] = _content(text, options)
         else:
             files[path] = _content(text, options)
             for number, line in enumerate(text.split("\n"), 1):
                 for found in _EXPECTED.finditer(line):
                     expected.update((path, number, code.strip()) for code in found["codes"].split(","))
-    return Case(name, files, frozenset(expected), fixed, config, "In git." in "".join(prose))
+    return Case(name, files, frozenset(expected), fixed, config, "In git." in "".join(prose), untracked)
 
 
 def _content(text: str, options: list[str]) -> bytes:

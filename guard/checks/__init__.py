@@ -8,7 +8,17 @@ from typing import Final
 
 from guard.families import AnyFamily
 
-_MODULES: Final = ("text", "syntax", "modules", "classes", "middleware", "strings", "collecting", "suppressions")
+_MODULES: Final = (
+    "text",
+    "syntax",
+    "modules",
+    "attributes",
+    "classes",
+    "middleware",
+    "strings",
+    "collecting",
+    "suppressions",
+)
 
 
 @cache

@@ -83,7 +83,7 @@ def _missing_module(
     if has_made_up_submodules(modules, missing.parent):
         return
     facts = modules.facts[path]
-    guard = _guard(facts, statement, missing_module=True)
+    guard = handler_of(facts, statement, missing_module=True)
     if guard is None or (guard[0] and _is_left_to_the_user(statement)):
         return
     if not is_provided(modules, module, facts):
@@ -97,7 +97,7 @@ def _missing_names(
     facts, module = modules.facts[path], statement.module
     if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
         return
-    guard = _guard(facts, statement, missing_module=False)
+    guard = handler_of(facts, statement, missing_module=False)
     if guard is None or is_provided(modules, module, facts):
         return
     for alias in unbound:
@@ -155,7 +155,7 @@ def swallowed_by(guard: GuardFact) -> bool:
     return not names or bool(names & _IMPORT_ERRORS) or not names <= _NOT_IMPORT_ERRORS
 
 
-def _guard(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:
+def handler_of(facts: ModuleFacts, statement: Import, *, missing_module: bool) -> tuple[int, bool] | None:
     """The line of the handler that swallows the failure and whether it retries; line 0 for none.
 
     None where a handler may swallow it: it names an exception that cannot be told.

@@ -67,9 +67,8 @@ _EXTENSION_WORDS: Final = re.compile(
     rb"scikit-build|hatch-cython|mypyc"
 )
 _MENTIONS: Final = re.compile(rb"([\w-]+)\.pyi?\b")
-_MENTIONING: Final = (
-    PROJECT_FILES | _BUILD_FILES | {".gitignore", "MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
-)
+_BUILDING: Final = PROJECT_FILES | _BUILD_FILES | {"MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
+_MENTIONING: Final = _BUILDING | {".gitignore"}
 
 
 class _Origin:
@@ -187,8 +186,16 @@ class Layout:
     @cached_property
     def _generated(self) -> frozenset[str]:
         """Module names that a build file or an ignore file names: made later, so not missing."""
+        return self._mentioned(_MENTIONING)
+
+    @cached_property
+    def built(self) -> frozenset[str]:
+        """Module names that a build file names."""
+        return self._mentioned(_BUILDING)
+
+    def _mentioned(self, by: frozenset[str]) -> frozenset[str]:
         names: set[str] = set()
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in _MENTIONING]
+        wanted = [path for path in self._tree.files if posixpath.basename(path) in by]
         for _, content in self._tree.read_many(wanted, 1 << 20):
             names.update(name.decode("ascii", "replace") for name in _MENTIONS.findall(content))
         return frozenset(names)
@@ -243,6 +250,10 @@ class Layout:
                 return True
             folder = root
         return False
+
+    def is_required(self, top: str) -> bool:
+        """Whether the tree's projects ask for a distribution of this name."""
+        return normal(top) in self._distributions[0]
 
     def _shared_namespace(self, name: str) -> bool:
         """Whether other distributions put modules below this top-level folder, as `google` and `azure` have it."""

@@ -12,7 +12,10 @@ from typing import Final
 import msgspec
 
 from guard.checks import module_writes
+from guard.checks.certain_names import left_unbound
+from guard.checks.module_exports import Place, literal_exports
 from guard.checks.module_facts import (
+    ANY_TIME,
     ASSERTED,
     BRANCHED,
     CLASS,
@@ -21,6 +24,7 @@ from guard.checks.module_facts import (
     FUNCTION,
     LAZY,
     MAIN,
+    MAYBE,
     PLATFORM,
     REBOUND,
     SOLID,
@@ -28,7 +32,6 @@ from guard.checks.module_facts import (
     TYPING_ONLY,
     UNBOUND,
     Alias,
-    Exported,
     Import,
     ModuleFacts,
     Name,
@@ -48,10 +51,7 @@ _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
 _READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
 
 
-_Place = tuple[int, int]
-
-
-def _place(node: ast.expr | ast.stmt) -> _Place:
+def _place(node: ast.expr | ast.stmt) -> Place:
     return node.lineno, node.col_offset
 
 
@@ -63,12 +63,12 @@ class ModuleCollector:
         self._stub = parsed.kind == "stub"
         self._imports: list[tuple[ast.Import | ast.ImportFrom, Context]] = []
         self._globals: list[tuple[Scope, list[str]]] = []
-        self._exports: list[tuple[_Place, ast.expr | None, str, bool]] = []
+        self._exports: list[tuple[Place, ast.expr | None, str, bool]] = []
         self._open = ""
         self._namespaces: set[ast.expr] = set()
         self._extends_path = False
         self._main = False
-        self._sys_path: list[tuple[_Place, ast.expr]] = []
+        self._sys_path: list[tuple[Place, ast.expr]] = []
         self._provides: list[str] = []
         self._provides_later: list[str] = []
         self._injects = False
@@ -215,15 +215,18 @@ class ModuleCollector:
             for name in declared:
                 if name in scope.bindings:
                     known = names.get(name)
-                    flags = SOLID | REBOUND
+                    flags = SOLID | REBOUND | ANY_TIME
                     line = _line(scope.bindings[name][0])
                     if known is None or known.flags & UNBOUND:
-                        names[name] = Name(flags, known.line if known else line, known.origins if known else ())
+                        names[name] = Name(flags | MAYBE, known.line if known else line, known.origins if known else ())
                     else:
                         names[name] = Name(known.flags & ~TYPING_ONLY | flags, known.line, known.origins)
         for name, line in writes.names:
             if name not in names or names[name].flags & UNBOUND:
                 names[name] = Name(SOLID | REBOUND, line)
+        possible = {name for name, bound in names.items() if bound.flags & MAYBE}
+        for name in possible - left_unbound(module.node, possible) if possible else ():
+            names[name] = msgspec.structs.replace(names[name], flags=names[name].flags & ~MAYBE)
         if "__getattr__" in names:
             self._open = "__getattr__"
         guards = Guards()
@@ -232,7 +235,7 @@ class ModuleCollector:
         # Calls are met when their block ends, assignments before; what counts is the order in the file.
         self._exports.sort(key=lambda export: export[0])
         self._sys_path.sort(key=lambda entry: entry[0])
-        exports, exports_open = _exports(self._exports)
+        exports, exports_open = literal_exports(self._exports)
         return ModuleFacts(
             bound=pack(names),
             defined=pack(tuple(name for name, bound in names.items() if bound.flags & (CLASS | FUNCTION))),
@@ -288,7 +291,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
             # Behind a handler its name is gone, as after `del`; but only where that code certainly ran.
             if not context.branch:
                 bound = False
-                flags &= ~(SOLID | CLASS | FUNCTION)
+                flags = flags & ~(SOLID | CLASS | FUNCTION) | (ANY_TIME if live else 0)
                 origins.clear()
                 live.clear()
             continue
@@ -313,8 +316,11 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
             if binding.kind is BindingKind.IMPORT:
                 origins.extend(_origins(name, binding))
     run_time = [binding for binding in live if not binding.context.type_checking] or live
-    if len(run_time) > 1 or any(binding.context.branch for binding in run_time):
+    branched = [binding for binding in run_time if binding.context.branch]
+    if len(run_time) > 1 or branched:
         flags |= REBOUND
+    if branched == live and not any(binding.context.platform for binding in live):
+        flags |= MAYBE
     return Name(flags, _line(run_time[0] if run_time else first), tuple(origins))
 
 
@@ -384,53 +390,3 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: Guards,
         flags=flags,
         guards=tuple(guards.number(guard) for guard in context.guards if guard.kind in ("try", "suppress")),
     )
-
-
-def _exports(
-    statements: list[tuple[_Place, ast.expr | None, str, bool]],
-) -> tuple[tuple[Exported, ...] | None, bool]:
-    """The literal names of `__all__`, and whether there may be more."""
-    if not statements:
-        return None, False
-    names: dict[str, Exported] = {}
-    computed = False
-    for _, value, how, certain in statements:
-        if how == "remove":
-            if isinstance(value, ast.Constant) and isinstance(value.value, str):
-                names.pop(value.value, None)
-            else:
-                computed = True
-            continue
-        if how == "=":
-            names.clear()
-        literals, all_literal = _strings([value] if how in ("append", "insert") else value)
-        computed = computed or not all_literal
-        for literal in literals:
-            names[literal.name] = literal if certain else msgspec.structs.replace(literal, certain=False)
-    return tuple(names.values()), computed
-
-
-def _strings(value: ast.expr | list[ast.expr | None] | None) -> tuple[list[Exported], bool]:
-    """The string literals of a list expression, also of concatenations; False where there is something else."""
-    if isinstance(value, (ast.List, ast.Tuple, ast.Set)):
-        items: list[ast.expr | None] = list(value.elts)
-    elif isinstance(value, list):
-        items = value
-    elif isinstance(value, ast.BinOp) and isinstance(value.op, ast.Add):
-        left, left_literal = _strings(value.left)
-        right, right_literal = _strings(value.right)
-        return left + right, left_literal and right_literal
-    elif isinstance(value, ast.Call) and dotted(value.func) in ("list", "tuple", "sorted") and len(value.args) == 1:
-        return _strings(value.args[0])
-    else:
-        return [], False
-    found = []
-    complete = True
-    for item in items:
-        if isinstance(item, ast.Constant) and isinstance(item.value, str):
-            found.append(
-                Exported(item.value, item.lineno, item.col_offset + 1, (item.end_col_offset or item.col_offset) + 1)
-            )
-        else:
-            complete = False
-    return found, complete

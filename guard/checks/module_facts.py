@@ -21,6 +21,10 @@ REBOUND: Final = 8
 """Bound more than once, or in a branch: what it stands for is not certain."""
 CLASS: Final = 16
 FUNCTION: Final = 32
+MAYBE: Final = 64
+"""There is a way through the module that leaves it unbound."""
+ANY_TIME: Final = 128
+"""May be bound before its line too: by a function that is called, or by what was deleted since."""
 
 # Flags of an `Import`
 LAZY: Final = 1

@@ -22,6 +22,7 @@ from guard.checks.module_facts import (
     TYPING,
     TYPING_ONLY,
     UNBOUND,
+    Import,
     ModuleFacts,
     Origin,
 )
@@ -142,7 +143,7 @@ class Modules:
             facts = self.facts.get(file)
             if facts is None or facts.open or facts.extends_path:
                 return _Presence.YES  # with a path that is extended, a submodule may come from elsewhere
-            if (file, name) in self._planted or self._is_injected(file, facts):
+            if self.is_set_from_outside(file, name):
                 return _Presence.YES
             presence = max(presence, self._bound_by(file, facts, name, visiting))
         if presence < _Presence.YES and name in IMPLICIT:
@@ -152,6 +153,10 @@ class Modules:
             if not isinstance(below, Missing):
                 return _Presence.YES
         return presence
+
+    def is_set_from_outside(self, path: str, name: str) -> bool:
+        """Whether another module may set a name in the module at `path` while it is imported."""
+        return (path, name) in self._planted or self._is_injected(path, self.facts[path])
 
     def _files_of(self, path: str) -> Iterator[str]:
         """A module's file, and the stub beside it: what either binds may be there."""
@@ -391,14 +396,18 @@ class Modules:
             if statement.flags & passed_over:
                 continue
             for module in statement.modules:
-                for target in self.resolve(path, statement.level, module).targets:
-                    yield from self._executed(target)
-                    folder = self.layout.folder_of(target)
-                    if statement.level >= 0 and folder is not None:
-                        for alias in statement.aliases:
-                            below = self.layout.step(folder, alias.name)
-                            if below is not None and below.kind in ("module", "package"):
-                                yield below.path
+                yield from self.executed_by(path, statement, module)
+
+    def executed_by(self, path: str, statement: Import, module: str) -> Iterator[str]:
+        """The files that are executed when a statement of the file `path` imports `module`."""
+        for target in self.resolve(path, statement.level, module).targets:
+            yield from self._executed(target)
+            folder = self.layout.folder_of(target)
+            if statement.level >= 0 and folder is not None:
+                for alias in statement.aliases:
+                    below = self.layout.step(folder, alias.name)
+                    if below is not None and below.kind in ("module", "package"):
+                        yield below.path
 
     def _executed(self, target: Target) -> Iterator[str]:
         """The module itself, and the `__init__.py` of every package above it."""

@@ -58,6 +58,15 @@ def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
     return where, live[0]
 
 
+def only_import(scope: Scope, name: str) -> tuple[int, str, str] | None:
+    """Level, module and name (empty for a module itself) of the one import that binds `name`, read in `scope`, at run
+    time; None where something else may."""
+    found = only_binding(scope, name)
+    if found is None or found[1].kind is not BindingKind.IMPORT or found[1].context.type_checking:
+        return None
+    return import_origin(found[1], name)
+
+
 def import_origin(binding: Binding, name: str) -> tuple[int, str, str] | None:
     """Level, module and name that an import binds `name` to."""
     node = binding.node

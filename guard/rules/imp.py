@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from guard.checks.breakage import NOT_SURE_TO_RUN, escapes
 from guard.checks.broken_imports import BrokenImport
+from guard.checks.elsewhere import is_elsewhere
 from guard.checks.module_facts import LAZY, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
@@ -92,7 +93,11 @@ def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violatio
 
 def _loud(program: Program) -> Iterator[BrokenImport]:
     """The broken imports whose failure nothing swallows."""
-    return (broken for broken in program.linked(FAMILY).broken if not broken.swallowed_line)
+    return (
+        broken
+        for broken in program.linked(FAMILY).broken
+        if not broken.swallowed_line and not is_elsewhere(program, broken)
+    )
 
 
 @rule("IMP001", "missing-module", Severity.ERROR, fixable="safe")
@@ -287,7 +292,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
     hints = hints_of(program)
     reach = reach_of(program)
     for broken in program.linked(FAMILY).broken:
-        if not broken.swallowed_line or broken.statement.flags & TYPING:
+        if not broken.swallowed_line or broken.statement.flags & TYPING or is_elsewhere(program, broken):
             continue
         at_start = broken.path in reach.startup and not broken.retried
         mending = mending_of(program, broken)

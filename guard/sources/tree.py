@@ -13,6 +13,7 @@ from guard.model import Problem
 
 if TYPE_CHECKING:
     from guard.sources.git import Git
+    from guard.sources.ignored import Ignored
 
 REGULAR = 0o100644
 EXECUTABLE = 0o100755
@@ -87,9 +88,22 @@ class Tree(abc.ABC):
     context: str = ""
     """What beside the files a verdict may depend on: a digest of where the index differs from the work tree."""
 
+    untracked: frozenset[str] = frozenset()
+    """Those of `files` that git neither tracks nor ignores: nobody else has them."""
+    ignored: tuple[str, ...] = ()
+    """What is on disk beside `files` and may hold modules, by its topmost paths: git ignores it. Folders end in `/`."""
+
     @abc.abstractmethod
     def reader(self) -> Reader:
         """A reader for this process."""
+
+    def is_beside(self, path: str) -> bool:
+        """Whether a regular file that is none of `files` is on disk at `path`, which is in `ignored` or below."""
+        return False
+
+    def ignoring(self, paths: Iterable[str]) -> Mapping[str, Ignored]:
+        """By path, why git ignores a file; paths that it does not ignore are left out."""
+        return {}
 
     def read(self, path: str) -> bytes | None:
         """The bytes of one path; None where the tree has no such file. For the few files that configure a run.
@@ -113,6 +127,24 @@ class Tree(abc.ABC):
                     yield path, reader.read(file, limit)
                 except Unreadable:
                     continue
+
+
+class PartOfTree(Tree):
+    """Some files of another tree, as if there were no more."""
+
+    def __init__(self, base: Tree, files: Mapping[str, SourceFile]) -> None:
+        self._base = base
+        self.kind = base.kind  # type: ignore[misc]  # it stands for the other tree
+        self.label = base.label
+        self.files = files
+        self.submodules = base.submodules
+        self.problems = base.problems
+        self.git = base.git
+        self.root = base.root
+
+    def reader(self) -> Reader:
+        """The other tree's reader."""
+        return self._base.reader()
 
 
 def blob_id(content: bytes, algorithm: str = "sha1") -> str:

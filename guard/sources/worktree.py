@@ -21,7 +21,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
 from guard.model import CannotCheck, Problem
@@ -37,6 +37,7 @@ from guard.sources.disk import (
 from guard.sources.entries import LIST_INDEX, IndexEntry, index_second, parse_entries
 from guard.sources.fifos import wait_past_fifos
 from guard.sources.git import Git, Job
+from guard.sources.ignored import LIST_IGNORED, Ignored, find_patterns, importable, is_regular
 from guard.sources.paths import decode_path, encode_path, is_inside, leaves_tree
 from guard.sources.tree import SUBMODULE, SYMLINK, Reader, SourceFile, Tree, Unreadable, blob_id
 
@@ -67,9 +68,20 @@ class WorkTree(Tree):
         listing = _Listing(git, git.work_tree)
         self._staged_only = frozenset(listing.staged_only)
         self.files = {path: listing.files[path] for path in sorted(listing.files)}
-        self.context = listing.staged_apart()
+        self.untracked = listing.untracked()
+        self.ignored = listing.ignored
+        self.context = listing.context()
         self.submodules = tuple(sorted(listing.submodules))
         self.problems = tuple(sorted({*listing.problems, *map(submodule_problem, listing.submodules)}))
+
+    def is_beside(self, path: str) -> bool:
+        """Whether git ignores a regular file that is on disk at `path`."""
+        return path not in self.files and is_regular(self._root, path)
+
+    def ignoring(self, paths: Iterable[str]) -> Mapping[str, Ignored]:
+        """The pattern by which git ignores each of the files."""
+        inside = tuple(folder + "/" for folder in self.submodules)
+        return find_patterns(self._git, [path for path in paths if not path.startswith(inside)])
 
     def reader(self) -> Reader:
         """A reader of the folder; of the index too, in a sparse checkout."""
@@ -100,6 +112,7 @@ class _Listing:
         self.submodules: set[str] = set()
         self.problems: set[Problem] = set()
         self.staged_only: set[str] = set()
+        self.ignored: tuple[str, ...] = ()
         self._git = git
         self._root = os.path.join(os.fsencode(root), b"")
         self._folders: dict[str, bool] = {"": True}
@@ -123,6 +136,7 @@ class _Listing:
         )
         unchanged = self._look_at_tracked(entries.values(), second)
         self._look_at_others(others)
+        ignored = self._git.start(*LIST_IGNORED)
         converted = self._converted(unchanged, filters)
         blob_sizes = _sizes([entry.path for entry in plain], sizes)
         for path, size in unchanged.items():
@@ -134,15 +148,23 @@ class _Listing:
         self._hash(entries)
         self._report_closed_folders()
         self._entries = entries
+        wait_past_fifos(ignored, self._root)
+        self.ignored = tuple(sorted(importable(ignored.wait()[1])))
 
-    def staged_apart(self) -> str:
-        """A digest of the index where it has other content than the disk. Not of the index file: git rewrites that
-        whenever somebody asks for the status."""
+    def untracked(self) -> frozenset[str]:
+        """The files that the index does not know."""
+        return frozenset(self.files.keys() - self._entries.keys())
+
+    def context(self) -> str:
+        """A digest of where the disk has more than the index, or other content; empty where they are the same. Not of
+        the index file: git rewrites that whenever somebody asks for the status."""
         apart = sorted(
             f"{path}\0{entry.oid}\0"
             for path, entry in self._entries.items()
             if (file := self.files.get(path)) is None or file.oid != entry.oid
         )
+        apart += sorted(f"{path}\0" for path in self.untracked())
+        apart += (f"{path}\0ignored\0" for path in self.ignored)
         return hashlib.sha256("".join(apart).encode("utf-8", "surrogateescape")).hexdigest() if apart else ""
 
     def _look_at_tracked(self, entries: Iterable[IndexEntry], second: int) -> dict[str, int]:

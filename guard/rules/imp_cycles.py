@@ -1,0 +1,252 @@
+"""Circles of imports."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from guard.checks.import_cycles import Breaks, Cycle, Start, find_cycles
+from guard.checks.import_run import Hop
+from guard.checks.module_facts import DEAD, LAZY, TYPING
+from guard.checks.modules import FAMILY, Modules
+from guard.impact import Reach, reach_of
+from guard.model import Impact, Related, Severity, Span, Violation
+from guard.program import Program
+from guard.registry import rule
+
+_DEPLOYED: Final = 0
+_TEST: Final = 1
+_SCRIPT: Final = 2
+_BROKEN: Final = 3
+"""Added to the rank of what fails before it comes to the circle."""
+
+
+def _starts(program: Program) -> list[Start]:
+    """Every way into the tree's code that is known to be taken: deployed entry points, test files, scripts."""
+    modules, reach = program.linked(FAMILY), reach_of(program)
+    broken = {
+        found.path
+        for found in modules.broken
+        if not found.swallowed_line and not found.statement.flags & (LAZY | TYPING | DEAD)
+    }
+    found = []
+    for entry, paths in reach.starts.items():
+        files = sorted(paths, key=_by_depth)
+        if entry.path in modules.facts and entry.path not in files:
+            files.insert(0, entry.path)
+        script = files[-1] if entry.script else ""
+        found.append(Start(_DEPLOYED, entry.path or files[-1], max(entry.line, 1), tuple(files), script))
+    for path in modules.facts:
+        kind = reach.kind(path)
+        if kind is Impact.TESTS and _is_collected(path):
+            found.append(Start(_TEST, path, 1, (*_conftests(path, modules), *_packages(path, modules), path)))
+        elif _is_script(path, modules, reach):
+            found.append(Start(_SCRIPT, path, 1, (path,), path))
+    return [
+        Start(start.rank + _BROKEN, start.path, start.line, start.files, start.script)
+        if not broken.isdisjoint(start.files)
+        else start
+        for start in found
+    ]
+
+
+def _by_depth(path: str) -> tuple[bool, int]:
+    """Packages from the outermost, then the rest."""
+    is_package = path.endswith("/__init__.py")
+    return not is_package, path.count("/") if is_package else 0
+
+
+def _is_collected(path: str) -> bool:
+    """Whether pytest imports the file by itself, with the names that it looks for when nobody says otherwise."""
+    name = posixpath.basename(path)
+    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
+
+
+def _folders(path: str) -> list[str]:
+    parts = path.split("/")[:-1]
+    return ["/".join([*parts[:end], ""]) for end in range(len(parts) + 1)]
+
+
+def _conftests(path: str, modules: Modules) -> Iterator[str]:
+    return (file for folder in _folders(path) if (file := f"{folder}conftest.py") in modules.facts)
+
+
+def _packages(path: str, modules: Modules) -> Iterator[str]:
+    return (file for folder in _folders(path)[1:] if (file := f"{folder}__init__.py") in modules.facts)
+
+
+def _is_script(path: str, modules: Modules, reach: Reach) -> bool:
+    if path in reach.scripts:
+        return False  # one of the entry points
+    return modules.facts[path].main and posixpath.dirname(path) not in modules.layout.packages
+
+
+@rule("IMP005", "import-cycle", Severity.ERROR)
+def import_cycle(program: Program) -> Iterator[Violation]:
+    """Modules that import one another in a circle.
+
+    ## What it does
+    Follows the module-level imports of every module in the order in which Python carries them out: packages before
+    their modules, a name only behind the line that binds it, submodules wherever they are. It is an error where a name
+    is taken from a module that is still being imported and has not come to bind it, when the circle is entered as a
+    deployed entry point, a test file or a script enters it, or however it is entered. Any other circle is told as
+    information.
+
+    ## What breaks in production
+    ImportError: "cannot import name … from partially initialized module", or AttributeError for `module.name`. Whether
+    it happens depends on which module is imported first, so it comes and goes with unrelated edits.
+
+    ## Bad
+    `app/__init__.py`:
+
+    ```python
+    ```
+
+    `app/auth.py`:
+
+    ```python
+    from app.sockets import Socket
+
+    class User: ...
+    ```
+
+    `app/sockets.py`:
+
+    ```python
+    from app.auth import User  # <- IMP005
+
+    class Socket: ...
+    ```
+
+    `Dockerfile`:
+
+    ```docker
+    FROM python:3.12-slim
+    CMD ["python", "-m", "app.auth"]
+    ```
+
+    ## Good
+    `app/__init__.py`:
+
+    ```python
+    ```
+
+    `app/auth.py`:
+
+    ```python
+    class User: ...
+    ```
+
+    `app/sockets.py`:
+
+    ```python
+    from app.auth import User
+
+    class Socket: ...
+    ```
+
+    ## Configuration
+    `entry-points` names what guard does not find by itself.
+
+    ## What it cannot see
+    Imports in functions that are called while a module is imported. A name that may be bound before the circle closes,
+    by a branch or by a function, counts as bound.
+    """
+    reach = reach_of(program)
+    for cycle in find_cycles(program, _starts(program)):
+        certain = [breaks for breaks in cycle.breaks if breaks.start is not None]
+        if not certain and cycle.always:
+            certain = list(cycle.breaks)
+        if certain:
+            yield from (_broken(cycle, breaks, reach) for breaks in certain)
+        else:
+            yield _plain(cycle)
+
+
+def _shown(hops: Sequence[Hop]) -> str:
+    return " -> ".join([f"{hop.path}:{hop.line}" for hop in hops])
+
+
+def _named(path: str) -> str:
+    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _broken(cycle: Cycle, breaks: Breaks, reach: Reach) -> Violation:
+    failure, start = breaks.failure, breaks.start
+    ring = f"{_shown((*failure.hops, Hop(failure.path, failure.line)))} -> {failure.module}"
+    module = _named(failure.module)
+    if failure.error == "ImportError":
+        what = f"{failure.name} is taken from {module}, which is still being imported"
+    else:
+        what = f"{failure.name} is read while {module} is still being imported"
+    if start is None:
+        when = "whichever module is imported first"
+        related: tuple[Related, ...] = ()
+    elif start.files[-1] == breaks.first_of_start and start.path == start.files[-1]:
+        when = f"{'when' if start.script else 'as'} {start.path} is {'run' if start.script else 'imported'} first"
+        related = ()
+    else:
+        more = f" (and {breaks.starts - 1} more)" if breaks.starts > 1 else ""
+        when = f"since {start.path}{more} comes to {_named(breaks.first_of_start)} first"
+        related = (Related(start.path, start.line, f"imports {_named(breaks.first_of_start)} before the rest"),)
+    hops = tuple(Related(hop.path, hop.line, "imports the next one") for hop in failure.hops)
+    deployed = start is None or start.rank % _BROKEN == _DEPLOYED
+    return Violation(
+        path=failure.path,
+        span=Span(failure.line, failure.column, failure.end_line, failure.end_column),
+        message=f"{what}, {when}: {ring}",
+        anchor=f"{failure.module} {failure.name}",
+        cause=_consequence(breaks, reach),
+        help=f"Import {failure.name} in the function that needs it, or move it to a module that imports none of these.",
+        related=(*hops, *related),
+        lazy=not deployed,
+        data={
+            "module": module,
+            "name": failure.name,
+            "first": breaks.first_of_start,
+            "error": failure.error,
+            "cycle": [*(hop.path for hop in failure.hops), failure.path],
+        },
+    )
+
+
+def _consequence(breaks: Breaks, reach: Reach) -> str:
+    failure, start = breaks.failure, breaks.start
+    tail = f"{failure.error}: {_named(failure.module)} has not come to bind {failure.name} yet."
+    if start is None:
+        return f"Importing any module of this circle raises {tail}"
+    if start.rank % _BROKEN == _DEPLOYED:
+        return f"The service does not start: {tail}"
+    if start.rank % _BROKEN == _TEST:
+        return f"pytest cannot collect {start.files[-1]} by itself: {tail}"
+    return f"Running {start.path} raises {tail}"
+
+
+def _plain(cycle: Cycle) -> Violation:
+    hops = cycle.hops
+    first = hops[0]
+    size = f"{len(cycle.members)} modules import one another" if len(cycle.members) > len(hops) else "import cycle"
+    message = f"{size}: {_shown(hops)} -> {first.path}"
+    breaks = cycle.breaks[0] if cycle.breaks else None
+    cause = "It works as long as no module takes a name from one that is still being imported."
+    related = [Related(hop.path, hop.line, "imports the next one") for hop in hops[1:]]
+    if breaks is not None:
+        failure = breaks.failure
+        cause = (
+            f"It fails at {failure.path}:{failure.line} when {_named(breaks.first[0])} is imported before the others: "
+            f"{failure.name} is not bound yet. Nothing in this tree does that."
+        )
+        related.append(Related(failure.path, failure.line, f"fails when {_named(breaks.first[0])} is imported first"))
+    return Violation(
+        path=first.path,
+        span=Span(first.line, 1, first.line, 1),
+        message=message,
+        anchor=" ".join(sorted(hop.path for hop in hops)),
+        cause=cause,
+        help="Move what both need to a third module, or import in the function that needs it.",
+        related=tuple(related),
+        severity=Severity.INFO,
+        lazy=True,
+        data={"module": _named(first.path), "name": "", "cycle": [hop.path for hop in hops]},
+    )
