@@ -10,6 +10,7 @@ from guard.checks.import_cycles import Breaks, Cycle, Start, find_cycles
 from guard.checks.import_run import Hop
 from guard.checks.module_facts import DEAD, LAZY, TYPING
 from guard.checks.modules import FAMILY, Modules
+from guard.checks.test_files import TestFiles
 from guard.impact import Reach, reach_of
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
@@ -35,11 +36,13 @@ def _starts(program: Program) -> list[Start]:
         files = sorted(paths, key=_by_depth)
         if entry.path in modules.facts and entry.path not in files:
             files.insert(0, entry.path)
+        if not files:
+            continue  # it names what the tree does not have
         script = files[-1] if entry.script else ""
         found.append(Start(_DEPLOYED, entry.path or files[-1], max(entry.line, 1), tuple(files), script))
+    tests = TestFiles(program.tree)
     for path in modules.facts:
-        kind = reach.kind(path)
-        if kind is Impact.TESTS and _is_collected(path):
+        if path in tests and reach.kind(path) is Impact.TESTS:
             found.append(Start(_TEST, path, 1, (*_conftests(path, modules), *_packages(path, modules), path)))
         elif _is_script(path, modules, reach):
             found.append(Start(_SCRIPT, path, 1, (path,), path))
@@ -55,12 +58,6 @@ def _by_depth(path: str) -> tuple[bool, int]:
     """Packages from the outermost, then the rest."""
     is_package = path.endswith("/__init__.py")
     return not is_package, path.count("/") if is_package else 0
-
-
-def _is_collected(path: str) -> bool:
-    """Whether pytest imports the file by itself, with the names that it looks for when nobody says otherwise."""
-    name = posixpath.basename(path)
-    return name.endswith(".py") and (name.startswith("test_") or name.endswith("_test.py"))
 
 
 def _folders(path: str) -> list[str]:
