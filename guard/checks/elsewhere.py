@@ -58,6 +58,12 @@ def is_elsewhere(program: Program, broken: BrokenImport) -> bool:
     return any(one.place[:4] == place and (not broken.name or one.name == broken.name) for one in found)
 
 
+def leads_elsewhere(program: Program, path: str, statement: Import, module: str) -> bool:
+    """Whether a module that an import names is a file on this disk only."""
+    place = (path, statement.line, statement.column, module)
+    return any(one.place[:4] == place and not one.name for one in elsewhere_of(program))
+
+
 def elsewhere_of(program: Program) -> tuple[Elsewhere, ...]:
     """Every such import, in order of path and line; found once."""
     found = program.remembered.get("elsewhere")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from guard.checks.elsewhere import leads_elsewhere
 from guard.checks.module_facts import LAZY, Alias, Import
 from guard.checks.requirements import Kind
 from guard.dependencies.installed import NotInstalled, missing_in_dependencies
@@ -102,6 +103,8 @@ def undeclared_dependency(program: Program) -> Iterator[Violation]:
         if one.kind is Kind.DEV and one.change is None:
             continue
         found = one.found
+        if leads_elsewhere(program, found.path, found.statement, found.module):
+            continue  # IMP008 tells of it
         message, way_out = _undeclared_message(one, program)
         yield Violation(
             path=found.path,
