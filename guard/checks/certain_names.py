@@ -8,35 +8,34 @@ bound; so does what a loop with an `else`, or one over literal elements, binds.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Final
 
 from guard.scopes import constant_truth, dotted, never_returns
 
+_TYPE_ALIAS: Final[type[ast.stmt] | None] = getattr(ast, "TypeAlias", None)
 _Ways = frozenset[str] | None
 """The names that are bound on every way to the end of a block; None where no way leads there."""
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 
-def left_unbound(module: ast.AST, names: Iterable[str]) -> set[str]:
-    """Those of `names` that some way to the end of the module does not bind. Nothing is said of names that are bound
-    inside expressions, nor of those of a module whose code certainly never ends."""
+def left_unbound(module: ast.AST, names: Iterable[str], declared: Set[str]) -> set[str]:
+    """Those of `names` that some way to the end of the module does not bind. `declared` are the names that its
+    functions declare `global`. Nothing is said of a module whose code certainly never ends."""
     if not isinstance(module, ast.Module):
         return set()
     wanted = frozenset(names)
-    search = _Search(wanted)
-    bound = search.block(module.body)
+    bound = _Search(wanted).block(module.body)
     if bound is None:
         return set()
-    rest = wanted - bound - search.elsewhere
-    return set(rest - _bound_by_calls(module, rest)) if rest else set()
+    rest = wanted - bound
+    by_functions = rest & declared
+    return set(rest - _bound_by_calls(module, by_functions)) if by_functions else set(rest)
 
 
 class _Search:
     def __init__(self, wanted: frozenset[str]) -> None:
         self._wanted = wanted
-        self.elsewhere: set[str] = set()
-        """Names that an expression binds."""
 
     def block(self, statements: Sequence[ast.stmt]) -> _Ways:
         found = _NOTHING
@@ -78,9 +77,13 @@ class _Search:
             return self._wanted & {
                 alias.asname or (alias.name.partition(".")[0] if plain else alias.name) for alias in node.names
             }
-        if isinstance(node, ast.AnnAssign) and node.value is None:
-            return _NOTHING
-        return self._stored([node])
+        if isinstance(node, ast.Assign):
+            return self._stored(node.targets)
+        if isinstance(node, ast.AugAssign) or (isinstance(node, ast.AnnAssign) and node.value is not None):
+            return self._stored([node.target])
+        if _TYPE_ALIAS is not None and isinstance(node, _TYPE_ALIAS):
+            return self._stored([node.name])  # type: ignore[attr-defined]
+        return _NOTHING
 
     def _stored(self, nodes: Iterable[ast.AST]) -> frozenset[str]:
         found = set()
@@ -95,7 +98,6 @@ class _Search:
         ways: list[_Ways] = []
         for_all = _NOTHING
         while True:
-            self.elsewhere |= self._stored([node.test])
             then = self.block(node.body)
             truth = constant_truth(node.test)
             if truth is not False:
@@ -127,7 +129,7 @@ class _Search:
             rest = self.block(node.orelse)
             bound = None if rest is None else bound | rest
         harmless = _first_that_may_fail(node.body)
-        before = self._stored(node.body[:harmless])
+        before = frozenset[str]().union(*map(self._simple, node.body[:harmless]))
         ways = [bound]
         for handler in node.handlers if harmless < len(node.body) else ():
             way = self.block(handler.body)

@@ -46,6 +46,7 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Binding, BindingKind, Context, Scope, dotted
 
+_WALRUS: Final = BindingKind.WALRUS
 _NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
 _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
 _READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
@@ -225,8 +226,10 @@ class ModuleCollector:
             if name not in names or names[name].flags & UNBOUND:
                 names[name] = Name(SOLID | REBOUND, line)
         possible = {name for name, bound in names.items() if bound.flags & MAYBE}
-        for name in possible - left_unbound(module.node, possible) if possible else ():
-            names[name] = msgspec.structs.replace(names[name], flags=names[name].flags & ~MAYBE)
+        if possible:
+            by_functions = {name for _, listed in self._globals for name in listed}
+            for name in possible - left_unbound(module.node, possible, by_functions):
+                names[name] = msgspec.structs.replace(names[name], flags=names[name].flags & ~MAYBE)
         if "__getattr__" in names:
             self._open = "__getattr__"
         guards = Guards()
@@ -319,7 +322,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
     branched = [binding for binding in run_time if binding.context.branch]
     if len(run_time) > 1 or branched:
         flags |= REBOUND
-    if branched == live and not any(binding.context.platform for binding in live):
+    if branched == live and not any(b.context.platform or b.kind is _WALRUS for b in live):
         flags |= MAYBE
     return Name(flags, _line(run_time[0] if run_time else first), tuple(origins))
 
