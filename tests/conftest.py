@@ -17,6 +17,8 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path_factory.mktemp("hypothesis")))
         for name in ("NO_COLOR", "FORCE_COLOR", "CI", "VIRTUAL_ENV", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             patch.delenv(name, raising=False)
+        # What this run of pytest was given is not for those that tests start.
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
         for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
             patch.setenv(f"{name}_NAME", "A Tester")
             patch.setenv(f"{name}_EMAIL", "tester@example.invalid")

@@ -40,7 +40,7 @@ def _starts(program: Program) -> list[Start]:
             continue  # it names what the tree does not have
         script = files[-1] if entry.script else ""
         found.append(Start(_DEPLOYED, entry.path or files[-1], max(entry.line, 1), tuple(files), script))
-    tests = TestFiles(program.tree)
+    tests = TestFiles(program)
     for path in modules.facts:
         if path in tests and reach.kind(path) is Impact.TESTS:
             found.append(Start(_TEST, path, 1, (*_conftests(path, modules), *_packages(path, modules), path)))
