@@ -87,8 +87,8 @@ def import_cycle(program: Program) -> Iterator[Violation]:
     Follows the module-level imports of every module in the order in which Python carries them out: packages before
     their modules, a name only behind the line that binds it, submodules wherever they are. It is an error where a name
     is taken from a module that is still being imported and has not come to bind it, when the circle is entered as a
-    deployed entry point, a test file or a script enters it, or however it is entered. Any other circle is told as
-    information.
+    deployed entry point, a test file or a script enters it, or however it is entered. A module that cannot be imported
+    before the others of its circle, which nothing in the tree does, is told as information, and so is any other circle.
 
     ## What breaks in production
     ImportError: "cannot import name … from partially initialized module", or AttributeError for `module.name`. Whether
@@ -155,9 +155,10 @@ def import_cycle(program: Program) -> Iterator[Violation]:
         certain = [breaks for breaks in cycle.breaks if breaks.start is not None]
         if not certain and cycle.always:
             certain = list(cycle.breaks)
-        if certain:
-            yield from (_broken(cycle, breaks, reach) for breaks in certain)
-        else:
+        yield from (_broken(cycle, breaks, reach) for breaks in certain)
+        if not certain:
+            yield from (_latent(breaks) for breaks in cycle.breaks)
+        if not cycle.breaks:
             yield _plain(cycle)
 
 
@@ -220,21 +221,38 @@ def _consequence(breaks: Breaks, reach: Reach) -> str:
     return f"Running {start.path} raises {tail}"
 
 
+def _latent(breaks: Breaks) -> Violation:
+    """A way to break a circle that nothing in the tree takes, told at the module that cannot be imported first."""
+    failure = breaks.failure
+    here, *others = failure.hops
+    module = _named(failure.module)
+    more = f" (or one of {len(breaks.first) - 1} others)" if len(breaks.first) > 1 else ""
+    ring = f"{_shown((*failure.hops, Hop(failure.path, failure.line)))} -> {failure.module}"
+    return Violation(
+        path=here.path,
+        span=Span(here.line, 1, here.line, 1),
+        message=f"import cycle that fails when {_named(breaks.first[0])}{more} is imported before the others: {ring}",
+        anchor=f"{failure.module} {failure.name} {failure.path}",
+        cause=f"Nothing in this tree imports it first. What does so gets {failure.error}: {module} has not come "
+        f"to bind {failure.name} by then.",
+        help=f"Import {failure.name} in the function that needs it, or move it to a module that imports none of these.",
+        related=(
+            *(Related(hop.path, hop.line, "imports the next one") for hop in others),
+            Related(failure.path, failure.line, f"takes {failure.name}, which is not bound yet"),
+        ),
+        severity=Severity.INFO,
+        lazy=True,
+        data={"module": module, "name": failure.name, "cycle": [*(hop.path for hop in failure.hops), failure.path]},
+    )
+
+
 def _plain(cycle: Cycle) -> Violation:
     hops = cycle.hops
     first = hops[0]
     size = f"{len(cycle.members)} modules import one another" if len(cycle.members) > len(hops) else "import cycle"
     message = f"{size}: {_shown(hops)} -> {first.path}"
-    breaks = cycle.breaks[0] if cycle.breaks else None
     cause = "It works as long as no module takes a name from one that is still being imported."
     related = [Related(hop.path, hop.line, "imports the next one") for hop in hops[1:]]
-    if breaks is not None:
-        failure = breaks.failure
-        cause = (
-            f"It fails at {failure.path}:{failure.line} when {_named(breaks.first[0])} is imported before the others: "
-            f"{failure.name} is not bound yet. Nothing in this tree does that."
-        )
-        related.append(Related(failure.path, failure.line, f"fails when {_named(breaks.first[0])} is imported first"))
     return Violation(
         path=first.path,
         span=Span(first.line, 1, first.line, 1),
