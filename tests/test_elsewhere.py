@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -109,8 +111,13 @@ def test_ignored_outside_of_the_tree(repository: Path, tmp_path: Path) -> None:
     ]
 
 
-def test_what_is_on_disk_counts_although_the_result_is_remembered(repository: Path, tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "facts.db")
+@pytest.fixture
+def cache(tmp_path: Path) -> Iterator[Cache]:
+    with closing(Cache(tmp_path / "facts.db")) as opened:
+        yield opened
+
+
+def test_what_is_on_disk_counts_although_the_result_is_remembered(repository: Path, cache: Cache) -> None:
     assert [finding.code for finding in _findings(repository, cache)] == ["IMP001"]
     (repository / "pkg/models").mkdir()
     (repository / "pkg/models/other.py").write_text("")
@@ -121,8 +128,7 @@ def test_what_is_on_disk_counts_although_the_result_is_remembered(repository: Pa
     assert [finding.code for finding in _findings(repository, cache)] == ["IMP001"]
 
 
-def test_to_add_the_file_is_enough(repository: Path, tmp_path: Path) -> None:
-    cache = Cache(tmp_path / "facts.db")
+def test_to_add_the_file_is_enough(repository: Path, cache: Cache) -> None:
     (repository / "pkg/new.py").write_text("x = 1\n")
     (repository / "pkg/a.py").write_text("from pkg.new import x\n")
     (finding,) = _findings(repository, cache)

@@ -124,10 +124,10 @@ class Layout:
             if path + suffix in self.files:
                 return Target(kind, path + suffix)
         if path in self._built or path in self._links or f"{path}.py" in self._links or self._is_unread(path):
-            # A stub beside an extension says what its author thought of, not all that the extension binds.
             return Target("unknown", path)
         if path + ".pyi" in self.files:
-            return Target("module", path + ".pyi")
+            # A stub of what is compiled says what its author thought of, not all that the extension binds.
+            return Target("unknown", path)
         if path in self.folders:
             return Target("namespace", path)
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
 
 import click
 import msgspec
@@ -84,12 +85,11 @@ def command(path: str | None, staged: bool, rev: str | None, overrides: tuple[st
     target = target_python(tree, config)
     excluded = matcher(config.exclude)
     files = [file for name, file in tree.files.items() if not file.is_link and not excluded(name)]
-    cache = open_default()
-    gathering = Gathering(target.version, config.python_limit)
-    facts, _ = collect(tree, files, gathering, Options(), cache)
-    environments = Environments(tree, config, target.version, cache, gathering.salt)
-    detected = detect(Program(tree, config, target, facts, environments))
-    cache.close()
+    with closing(open_default()) as cache:
+        gathering = Gathering(target.version, config.python_limit)
+        facts, _ = collect(tree, files, gathering, Options(), cache)
+        environments = Environments(tree, config, target.version, cache, gathering.salt)
+        detected = detect(Program(tree, config, target, facts, environments))
     described = Described(
         guard=__version__,
         tree=TreeEntry(kind=tree.kind, label=encodable(tree.label), files=len(files)),
