@@ -48,14 +48,17 @@ class Where(NameIndex):
         visible = [group for group in groups if in_tests or not group.test]
         production = [group for group in visible if not group.test]
         counted = production or visible
+        unread = [path for path in self.unread(name) if path != origin and (in_tests or not self.is_test(path))]
         ranked = sorted(groups, key=lambda group: (group not in counted, self._rank(group, old, name, origin)))
         for group in ranked:
             place = group.place
             module = place.defined_in if group.external else self.module_of(place.path, origin)
             if not module:
                 continue
-            alone = len(counted) == 1 and group in counted
+            alone = len(counted) == 1 and group in counted and not unread
             reasons = ["the only definition of that name" if alone else "same name"]
+            if unread and group in counted:
+                reasons.append(f"but {unread[0]} seems to define it too, and is no valid Python")
             if group.test and not in_tests:
                 reasons.append("but it is test code")
             shared = _shared_tail(old, module)

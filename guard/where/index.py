@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -20,6 +21,8 @@ from guard.model import Impact
 from guard.program import Program
 from guard.where.answers import Place, Role
 
+_READ_LIMIT: Final = 1 << 22
+_DEFINES: Final = re.compile(rb"^(?:async[ \t]+def|def|class)?[ \t]*([A-Za-z_][A-Za-z0-9_]*)[ \t]*[:(=]", re.MULTILINE)
 _ROLES: Final = {role: rank for rank, role in enumerate(Role)}
 
 
@@ -36,6 +39,7 @@ class NameIndex:
     """An index of what the modules of one tree bind. It is made only of the names that are asked for."""
 
     def __init__(self, program: Program) -> None:
+        self._program = program
         self.modules = program.linked(FAMILY)
         self._reach = reach_of(program)
         self._expected: set[str] = set()
@@ -67,6 +71,20 @@ class NameIndex:
     def places(self, name: str) -> tuple[Place, ...]:
         """Every module of the tree that binds `name` at run time: definitions first, tests last, then by path."""
         return self._bound(name, importing_tests=True)
+
+    def unread(self, name: str) -> Sequence[str]:
+        """The files that seem to define a name, by what their lines begin with, and are no valid Python."""
+        return self._unread.get(name, ())
+
+    @cached_property
+    def _unread(self) -> Mapping[str, list[str]]:
+        files = self._program.files
+        broken = [path for path, file in files.items() if file.kind == "python" and not file.parsed]
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for path, content in self._program.tree.read_many(broken, _READ_LIMIT):
+            for name in {match[1].decode() for match in _DEFINES.finditer(content)}:
+                found[name].append(path)
+        return found
 
     def binds(self, path: str, name: str) -> bool:
         """Whether a file binds the name in some way."""

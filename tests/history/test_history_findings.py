@@ -55,6 +55,17 @@ def test_what_the_tree_alone_says(history: History) -> None:
     assert module["help"] == "First is defined in app/one.py."
 
 
+def test_a_file_that_is_no_python_may_define_it_too(history: History) -> None:
+    broken = "import (\n\n" + service()
+    history.commit({"app/net.py": "x = 1\n", "app/wire.py": service(), "app/broken.py": broken})
+    (candidate,) = findings(history)["IMP002"]["data"]["candidates"]
+    assert (candidate["certainty"], candidate["module"]) == ("possible", "app.wire")
+    assert candidate["reasons"] == ["same name", "but app/broken.py seems to define it too, and is no valid Python"]
+    history.commit({"app/broken.py": broken.replace("Client", "Others")})
+    (candidate,) = findings(history)["IMP002"]["data"]["candidates"]
+    assert candidate["certainty"] == "likely"
+
+
 def test_what_the_history_adds(history: History) -> None:
     commit = history.commit({"app/net.py": "x = 1\n", "app/wire.py": service(), "app/gone.py": None}, "tidy up")
     found = findings(history, "--history")
