@@ -51,5 +51,5 @@ def hints_of(program: Program) -> Hints:
     """What the findings on a program's broken imports say of the way out, made once."""
     found = program.remembered.get("hints")
     if not isinstance(found, Hints):
-        found = program.remembered["hints"] = Hints(program, where(program))
+        found = program.remembered["hints"] = Hints(where(program))
     return found

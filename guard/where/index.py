@@ -5,14 +5,14 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
 import msgspec
 
 from guard.checks.layout import Target
-from guard.checks.module_facts import CLASS, FUNCTION, SOLID, TYPING_ONLY, UNBOUND, Name
+from guard.checks.module_facts import CLASS, FUNCTION, SOLID, TYPING_ONLY, UNBOUND, Import, Name
 from guard.checks.modules import FAMILY, Definition, External
 from guard.checks.references import Ref
 from guard.checks.roots import parent_of
@@ -36,37 +36,47 @@ class Group(msgspec.Struct, eq=False):
 
 
 class NameIndex:
-    """An index of what the modules of one tree bind. It is made only of the names that are asked for."""
+    """An index of what the modules of one tree bind, made when something is first asked for."""
 
     def __init__(self, program: Program) -> None:
         self._program = program
         self.modules = program.linked(FAMILY)
         self._reach = reach_of(program)
-        self._expected: set[str] = set()
-        self._binding: defaultdict[str, list[tuple[str, Name]]] = defaultdict(list)
-        self._importers: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+        self._imported: dict[str, dict[str, set[str]]] = {}
         self._places: dict[tuple[str, bool], tuple[Place, ...]] = {}
         self._missing: dict[tuple[str, str], frozenset[str]] = {}
         self._called: dict[tuple[str, str], str] = {}
 
-    def expect(self, names: Iterable[str]) -> None:
-        """Index names that will be asked for. It takes one look at all modules, however many names there are."""
-        new = {name for name in names if name and name not in self._expected}
-        if not new:
-            return
-        self._expected |= new
+    @cached_property
+    def _binding(self) -> Mapping[str, list[str]]:
+        """By name, the files that bind it. One look at all modules, however many names are asked for."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
         for path, facts in self.modules.facts.items():
-            bound = facts.names
-            for name in new.intersection(bound):
-                if not bound[name].flags & (UNBOUND | TYPING_ONLY):
-                    self._binding[name].append((path, bound[name]))
+            for name, bound in facts.names.items():
+                if not bound.flags & (UNBOUND | TYPING_ONLY):
+                    found[name].append(path)
+        return found
+
+    @cached_property
+    def _imports(self) -> Mapping[str, list[tuple[str, Import]]]:
+        """By name, the statements that import it from some module, with their files."""
+        found: defaultdict[str, list[tuple[str, Import]]] = defaultdict(list)
+        for path, facts in self.modules.facts.items():
             for statement in facts.imports:
-                if statement.level < 0:
-                    continue
-                for alias in statement.aliases:
-                    if alias.name in new:
-                        for target in self.modules.resolve(path, statement.level, statement.module).targets[:1]:
-                            self._importers[target.path, alias.name].add(path)
+                if statement.level >= 0:
+                    for alias in statement.aliases:
+                        found[alias.name].append((path, statement))
+        return found
+
+    def _importers(self, name: str) -> Mapping[str, set[str]]:
+        """By file of a module, the files that import `name` from it."""
+        found = self._imported.get(name)
+        if found is None:
+            found = self._imported[name] = {}
+            for path, statement in self._imports.get(name, ()):
+                for target in self.modules.resolve(path, statement.level, statement.module).targets[:1]:
+                    found.setdefault(target.path, set()).add(path)
+        return found
 
     def places(self, name: str) -> tuple[Place, ...]:
         """Every module of the tree that binds `name` at run time: definitions first, tests last, then by path."""
@@ -97,11 +107,11 @@ class NameIndex:
         key = (name, importing_tests)
         found = self._places.get(key)
         if found is None:
-            self.expect([name])
             places = [Place(path, 1, "module", Role.DEFINITION, path) for path in self.called(name)]
             places += [
                 self._place(path, name, bound)
-                for path, bound in self._binding.get(name, ())
+                for path in self._binding.get(name, ())
+                for bound in (self.modules.facts[path].names[name],)
                 if (importing_tests or bound.flags & SOLID or not self.is_test(path)) and self._may_work(path, bound)
             ]
             found = self._places[key] = tuple(
@@ -116,6 +126,7 @@ class NameIndex:
     def groups(self, name: str, origin: str) -> list[Group]:
         """The definitions of a name but that of the file `origin`, each with who imports it by whatever way."""
         groups: dict[tuple[str, str], Group] = {}
+        importers = self._importers(name)
         for place in self._bound(name, importing_tests=False):
             if place.path == origin or place.role is Role.FALLBACK:
                 continue
@@ -128,7 +139,7 @@ class NameIndex:
             if group is None:
                 test = not external and self.is_test(key[0])
                 group = groups[key] = Group(self._definition(place), external, test, set())
-            group.importers.update(self._importers.get((place.path, name), ()))
+            group.importers.update(importers.get(place.path, ()))
         return list(groups.values())
 
     def module_of(self, path: str, origin: str = "") -> str:

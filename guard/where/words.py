@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from guard.checks.broken_imports import BrokenImport
-from guard.checks.modules import FAMILY
-from guard.program import Program
 from guard.where.answers import Certainty, Replacement
 from guard.where.candidates import Where
 
@@ -18,10 +16,8 @@ _MOST: Final = 3
 class Hints:
     """The way out of a broken import."""
 
-    def __init__(self, program: Program, where: Where) -> None:
+    def __init__(self, where: Where) -> None:
         self._where = where
-        broken = program.linked(FAMILY).broken
-        where.expect(name for one in broken for name in taken(one))
 
     def help(self, broken: BrokenImport) -> str:
         """One or two sentences: where the same name or module is today, or what else can be done."""
