@@ -226,7 +226,8 @@ def _latent(breaks: Breaks) -> Violation:
     failure = breaks.failure
     here, *others = failure.hops
     module = _named(failure.module)
-    more = f" (or one of {len(breaks.first) - 1} others)" if len(breaks.first) > 1 else ""
+    others_first = len(breaks.first) - 1
+    more = f" (or one of {others_first} others)" if others_first > 1 else " (or another one)" if others_first else ""
     ring = f"{_shown((*failure.hops, Hop(failure.path, failure.line)))} -> {failure.module}"
     return Violation(
         path=here.path,

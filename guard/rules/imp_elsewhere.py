@@ -115,7 +115,7 @@ def _violation(found: Elsewhere) -> Violation:
         path=found.path,
         span=Span(place.line, place.column, place.end_line, place.end_column),
         message=message,
-        anchor=f"{module}",
+        anchor=module,
         symbol=statement.symbol,
         cause="ModuleNotFoundError in every other clone, and in what is built from one.",
         help=way_out,

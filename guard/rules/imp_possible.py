@@ -84,7 +84,7 @@ def possibly_missing(program: Program) -> Iterator[Violation]:
     for imports in by_name.values():
         found, *others = imports
         alias = found.alias
-        more = f" (and {len(others)} more imports take it)" if others else ""
+        more = f" (and {len(others)} more {'imports take' if len(others) > 1 else 'import takes'} it)" if others else ""
         dots = "." * max(found.statement.level, 0)
         module = f"{dots}{found.statement.module}"
         yield Violation(
