@@ -233,6 +233,17 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     after: str = ""
 
 
+class Latency(msgspec.Struct, frozen=True, kw_only=True):
+    """What tests measured in milliseconds under one name, in the last good session and in this one."""
+
+    name: str
+    before: tuple[float, float, float]
+    """The 50th, 95th and 99th percentile."""
+    after: tuple[float, float, float]
+    values: int
+    """How many there are today."""
+
+
 class Stability(msgspec.Struct, frozen=True, kw_only=True):
     """This session against the last good one."""
 
@@ -242,6 +253,7 @@ class Stability(msgspec.Struct, frozen=True, kw_only=True):
     """0 to 1."""
     formula: str
     changes: tuple[Change, ...] = ()
+    latencies: tuple[Latency, ...] = ()
 
 
 class Audit(msgspec.Struct, frozen=True, kw_only=True):
