@@ -39,13 +39,13 @@ Reader = Callable[[str], Iterator[Named]]
 _VARIABLES: Final = 200
 """So many of a script's variables are remembered at the most."""
 
-_DOCKERFILE: Final = re.compile(r"(^|/)([^/]*[._-])?Dockerfile([._-][^/]*)?$|\.dockerfile$", re.IGNORECASE)
+_DOCKERFILE: Final = re.compile(r"(.*[._-])?dockerfile([._-].*)?$|.*\.dockerfile$", re.DOTALL)
 _NO_DOCKERFILE: Final = (".md", ".py", ".txt", ".dockerignore")
 _SERVES: Final = re.compile(
     r"^[^#\n]*\b(?:uvicorn\.(?:run|Config)|granian\.Granian|Granian)\(\s*(?:app=|target=)?[\"']([A-Za-z_][\w.]*):\w",
     re.MULTILINE,
 )
-_UNIT: Final = re.compile(r"(^|/)(supervisord?[^/]*\.(conf|ini)|[^/]+\.supervisor(\.conf)?|[^/]+\.service)$")
+_UNIT: Final = re.compile(r"(supervisord?.*\.(conf|ini)|.+\.supervisor(\.conf)?|.+\.service)$", re.DOTALL)
 _UNIT_LINE: Final = re.compile(r"^(?:command|ExecStart)\s*=\s*[-@:+!]*(.*)")
 _INSTRUCTION: Final = re.compile(r"\s*(FROM|CMD|ENTRYPOINT|ENV|ARG)\s+(.*)", re.IGNORECASE | re.DOTALL)
 _MODULE_STARTER: Final = re.compile(rf"\b({'|'.join(sorted(PROGRAMS))})\b|\s-[A-Za-z]*m\s")
@@ -58,23 +58,30 @@ _BUILD_STEP: Final = re.compile(
 def reader_of(path: str) -> Reader | None:
     """How the file at `path` is read; None for one that starts nothing, or only when another one starts it."""
     name = posixpath.basename(path)
-    if _DOCKERFILE.search(path) is not None and not path.endswith(_NO_DOCKERFILE):
+    if is_dockerfile(name):
         return in_dockerfile
     if name == "Procfile" or name.startswith("Procfile."):
         return in_procfile
-    if _UNIT.search(path):
+    if _UNIT.match(name):
         return in_unit
     declares = DECLARES.get(name)
     return None if declares is None else partial(in_project, declares)
+
+
+def is_dockerfile(name: str) -> bool:
+    """Whether a file is a Dockerfile, by its name without folders."""
+    lower = name.lower()  # most names are told by this at once, and there are many
+    return "dockerfile" in lower and _DOCKERFILE.match(lower) is not None and not name.endswith(_NO_DOCKERFILE)
 
 
 def other_reader_of(path: str) -> Reader | None:
     """How the file at `path` is read for what starts no deployed process; None where there is no such thing in it."""
     if is_shell(path):
         return in_unstarted_script
-    if _DOCKERFILE.search(path) is not None and not path.endswith(_NO_DOCKERFILE):
+    name = posixpath.basename(path)
+    if is_dockerfile(name):
         return in_build
-    declares = DECLARES.get(posixpath.basename(path))
+    declares = DECLARES.get(name)
     return None if declares is None else partial(plugins_in, declares)
 
 

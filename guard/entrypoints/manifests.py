@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import Node
 
 _COMPOSE_FILE: Final = re.compile(r"(^|/)(docker-|podman-)?compose[^/]*\.ya?ml$")
-_YAML: Final = re.compile(r"\.ya?ml$")
 _WORKLOAD: Final = re.compile(
     r"^kind:\s*[\"']?(Deployment|StatefulSet|DaemonSet|ReplicaSet|Pod|Job|CronJob|Service|WorkerPool|Rollout)\b",
     re.MULTILINE,
@@ -42,7 +41,7 @@ _MERGED: Final = 8
 
 def is_manifest(path: str) -> bool:
     """Whether the file at `path` may be one, by its name."""
-    return _YAML.search(path) is not None
+    return path.endswith((".yaml", ".yml"))
 
 
 def in_manifest(path: str, text: str) -> Iterator[Named]:

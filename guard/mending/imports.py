@@ -74,7 +74,7 @@ def mending_of(program: Program, broken: BrokenImport, look_up: Lookup | None = 
         moved_to,
         certain and not renamed and not broken.swallowed_line,
         _described(moved_to),
-        renamed and broken.name != "" and not _is_taken(modules, path, broken.name),
+        renamed and broken.name != "" and not where(program).is_taken(path, broken.name),
     )
 
 
@@ -159,14 +159,3 @@ def _written(modules: Modules, path: str, best: Replacement) -> str:
 def _is_relative(modules: Modules, path: str) -> bool:
     """Whether a file takes names from its own package by relative imports."""
     return any(statement.level > 0 for statement in modules.facts[path].imports)
-
-
-def _is_taken(modules: Modules, path: str, name: str) -> bool:
-    """Whether another file imports `name`, or everything, from `path`."""
-    for origin, facts in modules.facts.items():
-        for statement in facts.imports:
-            if statement.level >= 0 and any(alias.name in (name, "*") for alias in statement.aliases):
-                resolution = modules.resolve(origin, statement.level, statement.module)
-                if any(target.path == path for target in resolution.targets):
-                    return True
-    return False

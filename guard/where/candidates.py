@@ -6,7 +6,7 @@ import math
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from guard.checks.module_facts import SOLID, UNBOUND, Name
@@ -49,7 +49,8 @@ class Where(NameIndex):
         production = [group for group in visible if not group.test]
         counted = production or visible
         unread = [path for path in self.unread(name) if path != origin and (in_tests or not self.is_test(path))]
-        ranked = sorted(groups, key=lambda group: (group not in counted, self._rank(group, old, name, origin)))
+        rank = self._ranking(old, name, origin)
+        ranked = sorted(groups, key=lambda group: (group not in counted, rank(group)))
         for group in ranked:
             place = group.place
             module = place.defined_in if group.external else self.module_of(place.path, origin)
@@ -91,30 +92,35 @@ class Where(NameIndex):
             return True
         return any(path.partition("/")[0] == origin.partition("/")[0] for path in group.importers - {origin})
 
-    def _rank(self, group: Group, old: str, name: str, origin: str) -> tuple[object, ...]:
+    def _ranking(self, old: str, name: str, origin: str) -> Callable[[Group], tuple[object, ...]]:
         """The order among definitions of one name: by how near they are to the old place, how many use them, and how
         many other names that are missing with this one are beside them."""
-        module = dotted_below("", group.place.path)
         siblings = self.missing_of(old, origin) - {name}
-        facts = self.modules.facts.get(group.place.path)
-        beside = len(siblings.intersection(facts.names)) if facts is not None else 0
-        near = _shared_head(parent_of(group.place.path).split("/"), parent_of(origin).split("/"))
-        score = (
-            math.log2(1 + len(group.importers))
-            + 3 * _shared_tail(old, module)
-            + _shared_head(old.split("."), module.split("."))
-            + 0.5 * min(beside, 3)
-            + 0.5 * near
-        )
-        return (group.external, -score, group.place.path)
+        parts, tail = old.split("."), old.split(".")[::-1]
+        folders = parent_of(origin).split("/")
+
+        def rank(group: Group) -> tuple[object, ...]:
+            path = group.place.path
+            module = dotted_below("", path).split(".")
+            facts = self.modules.facts.get(path)
+            beside = len(siblings.intersection(facts.names)) if siblings and facts is not None else 0
+            score = (
+                math.log2(1 + len(group.importers))
+                + 3 * _shared_head(tail, module[::-1])
+                + _shared_head(parts, module)
+                + 0.5 * min(beside, 3)
+                + 0.5 * _shared_head(parent_of(path).split("/"), folders)
+            )
+            return (group.external, -score, path)
+
+        return rank
 
     def _other_spellings(self, old: str, name: str, origin: str) -> Iterator[Replacement]:
         """Names of the module itself that differ from the missing one only in case and underscores."""
-        plain = _plain(name)
         for target in self.targets_of(old, origin):
-            facts = self.modules.facts.get(target.path)
-            for other, bound in sorted(facts.names.items()) if facts is not None else ():
-                if other != name and _plain(other) == plain and not bound.flags & UNBOUND:
+            for other in self.spellings(target.path, name):
+                bound = self.modules.facts[target.path].names[other]
+                if other != name and not bound.flags & UNBOUND:
                     # `JwtHandler` for `JWTHandler` is the same thing, `jwt_handler` may be one of its instances.
                     same_style = other[0] == name[0] and ("_" in other) == ("_" in name)
                     yield Replacement(
@@ -214,10 +220,6 @@ class Where(NameIndex):
                 )
             )
         return tuple(sorted(found, key=lambda one: one.certainty.rank))
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", "").casefold()
 
 
 _SIMILAR: Final = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -46,6 +46,11 @@ class NameIndex:
         self._places: dict[tuple[str, bool], tuple[Place, ...]] = {}
         self._missing: dict[tuple[str, str], frozenset[str]] = {}
         self._called: dict[tuple[str, str], str] = {}
+        self._groups: dict[str, tuple[frozenset[str], list[Group]]] = {}
+        """By name, the files that bind it, and its definitions with none of them left out."""
+        self._spellings: dict[str, Mapping[str, list[str]]] = {}
+        self._ranks: dict[str, Mapping[str, int]] = {}
+        self._providers: dict[str, frozenset[str]] = {}
 
     @cached_property
     def _binding(self) -> Mapping[str, list[str]]:
@@ -76,6 +81,21 @@ class NameIndex:
             for path, statement in self._imports.get(name, ()):
                 for target in self.modules.resolve(path, statement.level, statement.module).targets[:1]:
                     found.setdefault(target.path, set()).add(path)
+        return found
+
+    def is_taken(self, path: str, name: str) -> bool:
+        """Whether a file imports `name`, or everything, from the file `path`."""
+        return path in self._taken_from(name) or path in self._taken_from("*")
+
+    def _taken_from(self, name: str) -> frozenset[str]:
+        """The files that statements take `name` from, whichever of several they find."""
+        found = self._providers.get(name)
+        if found is None:
+            found = self._providers[name] = frozenset(
+                target.path
+                for path, statement in self._imports.get(name, ())
+                for target in self.modules.resolve(path, statement.level, statement.module).targets
+            )
         return found
 
     def places(self, name: str) -> tuple[Place, ...]:
@@ -123,12 +143,20 @@ class NameIndex:
         """The files whose module name ends in `name`."""
         return self._by_stem.get(name, [])
 
-    def groups(self, name: str, origin: str) -> list[Group]:
+    def groups(self, name: str, origin: str) -> Sequence[Group]:
         """The definitions of a name but that of the file `origin`, each with who imports it by whatever way."""
+        known = self._groups.get(name)
+        if known is None:
+            paths = frozenset(place.path for place in self._bound(name, importing_tests=False))
+            known = self._groups[name] = paths, self._group(name, "")
+        paths, groups = known
+        return self._group(name, origin) if origin in paths else groups
+
+    def _group(self, name: str, without: str) -> list[Group]:
         groups: dict[tuple[str, str], Group] = {}
         importers = self._importers(name)
         for place in self._bound(name, importing_tests=False):
-            if place.path == origin or place.role is Role.FALLBACK:
+            if place.path == without or place.role is Role.FALLBACK:
                 continue
             if place.role is not Role.DEFINITION and not place.defined_in:
                 continue
@@ -152,13 +180,23 @@ class NameIndex:
         return found
 
     def _module_of(self, path: str, origin: str) -> str:
-        layout = self.modules.layout
-        certain, possible = layout.roots.of(origin)
-        roots = dict.fromkeys((*certain, *possible, *layout.roots.anybody))
+        ranks = self._roots_of(origin)
+        above = sorted((folder for folder in _folders_above(path) if folder in ranks), key=ranks.__getitem__)
         below = [
-            module for root in roots if (module := dotted_below(root, path)) and self._leads_to(origin, module, path)
+            module for root in above if (module := dotted_below(root, path)) and self._leads_to(origin, module, path)
         ]
         return max(below, key=lambda module: self._tops[module.partition(".")[0]], default=dotted_below("", path))
+
+    def _roots_of(self, origin: str) -> Mapping[str, int]:
+        """The roots that the file `origin` may have, each with its place among them."""
+        folder = parent_of(origin)
+        ranks = self._ranks.get(folder)
+        if ranks is None:
+            roots = self.modules.layout.roots
+            certain, possible = roots.of(origin)
+            every = dict.fromkeys((*certain, *possible, *roots.anybody))
+            ranks = self._ranks[folder] = {root: rank for rank, root in enumerate(every)}
+        return ranks
 
     @cached_property
     def _tops(self) -> Counter[str]:
@@ -169,6 +207,17 @@ class NameIndex:
             for statement in facts.imports
             if statement.level == 0
         )
+
+    def spellings(self, path: str, name: str) -> Sequence[str]:
+        """The names of a file that differ from `name` in case and underscores at the most, sorted."""
+        found = self._spellings.get(path)
+        if found is None:
+            by_letters: defaultdict[str, list[str]] = defaultdict(list)
+            facts = self.modules.facts.get(path)
+            for other in sorted(facts.names) if facts is not None else ():
+                by_letters[_letters(other)].append(other)
+            found = self._spellings[path] = by_letters
+        return found.get(_letters(name), ())
 
     def is_test(self, path: str) -> bool:
         """Whether a file is for tests, by where it lies."""
@@ -263,6 +312,17 @@ class NameIndex:
         bound = self.modules.facts[place.defined_in].names.get(place.defined_as.partition(".")[0])
         line = bound.line if bound is not None else 1
         return Place(place.defined_in, line, place.kind, Role.DEFINITION, place.defined_in, place.defined_as)
+
+
+def _letters(name: str) -> str:
+    return name.replace("_", "").casefold()
+
+
+def _folders_above(path: str) -> Iterator[str]:
+    """The folders that a file lies in, the tree's own last."""
+    while path:
+        path = parent_of(path)
+        yield path
 
 
 def dotted_below(root: str, path: str) -> str:
