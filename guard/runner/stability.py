@@ -164,7 +164,7 @@ def _measured(session: Session) -> dict[str, list[float]]:
     for test in session.tests:
         for name, values in test.measurements.items():
             if name.endswith("_ms"):
-                numbers = [float(value) for value in values if type(value) in (int, float)]
+                numbers = [value for value in values if isinstance(value, int | float)]
                 found.setdefault(name, []).extend(number for number in numbers if math.isfinite(number))
     return found
 

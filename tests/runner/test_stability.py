@@ -87,8 +87,12 @@ def test_new_errors_are_told_by_their_shape() -> None:
     ]
 
 
+def test_errors_are_not_new_where_the_last_good_session_did_not_look() -> None:
+    assert changes(session("a", ran("t")), session("b", ran("t")), observed("ERROR x")) == []
+
+
 def test_lines_that_tell_of_an_error() -> None:
-    log = "INFO 0 errors\nTraceback (most recent call last):\n  File x\nmy.pkg.WrongError: 3\nlevel=error msg=x\nerrors: none"
+    log = "INFO 0 errors\nTraceback (most recent call last):\n   x\nmy.pkg.WrongError: 3\nlevel=error msg=x\nerrors: 0"
     assert error_shapes(log) == ("Traceback (most recent call last):", "my.pkg.WrongError: <n>", "level=error msg=x")
     assert len(shape("word " * 10_000)) == 300
     assert shape("utf8 v2 sha 0123abc id 123e4567-e89b-12d3-a456-426614174000") == "utf8 v2 sha <id> id <id>"

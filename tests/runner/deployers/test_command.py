@@ -9,6 +9,7 @@ import pytest
 from fake_tools import Fake, redact, silent
 
 from guard.model import ConfigError
+from guard.runner.deployers import make
 from guard.runner.deployers.base import DeployFailed
 from guard.runner.deployers.command import CommandDeployer
 from guard.runner.plan import Deploy, Target
@@ -108,3 +109,24 @@ def test_nothing_serves_where_the_revision_command_fails(ship: Fake, tmp_path: P
 def test_a_plan_that_cannot_work_is_refused(ship: Fake, tmp_path: Path, plan: Deploy, error: str) -> None:
     with pytest.raises(ConfigError, match=error):
         deployer(ship, tmp_path, plan)
+
+
+@pytest.mark.parametrize(
+    ("plan", "name"),
+    [
+        (PLAN, "CommandDeployer"),
+        (Deploy(kind="compose", file="compose.yaml"), "ComposeDeployer"),
+        (Deploy(kind="cloud-run", service="chat", image="chat:7"), "CloudRunDeployer"),
+        (Deploy(kind="kubernetes", deployment="web", image="chat:7"), "KubernetesDeployer"),
+    ],
+)
+def test_every_kind_is_made_by_its_name(tmp_path: Path, plan: Deploy, name: str) -> None:
+    assert type(make(plan, TARGET, tmp_path, {})).__name__ == name
+
+
+def test_what_is_made_takes_secrets_out(ship: Fake, tmp_path: Path) -> None:
+    ship.answers("deploy", stderr="refused: correct-horse-battery\n", status=1)
+    environ = ship.environ | {"SHIP_PASSWORD": "correct-horse-battery"}
+    with pytest.raises(DeployFailed) as caught:
+        make(PLAN, TARGET, tmp_path, environ).deploy(silent)
+    assert "correct-horse-battery" not in f"{caught.value} {caught.value.evidence}"
