@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from guard.configuration.convert import Conversion, Values
 from guard.configuration.discover import find_layers, override_layers
+from guard.configuration.loop import Plan
 from guard.configuration.names import RuleNames, reserved_in, resolve_selection, resolve_severities
 from guard.configuration.patterns import ignored_in, matcher
 from guard.configuration.settings import Config, Middleware, Settings
@@ -55,6 +58,8 @@ def load(tree: Tree, start: str = "", overrides: Sequence[str] = (), *, rules: M
     merged.pop("extend", None)
     if "middleware" in merged:
         merged["middleware"] = Middleware(**merged["middleware"])
+    if "loop" in merged:
+        merged["loop"] = msgspec.convert(merged["loop"], Plan)
     return Config(**merged, sources=tuple(dict.fromkeys(layer.label for layer in layers)))
 
 

@@ -149,6 +149,9 @@ def _settings(struct: type[msgspec.Struct], prefix: str) -> Iterator[str]:
         if is_struct(bare):
             yield from _settings(bare, f"{name}.")
             continue
+        if get_origin(bare) is tuple and is_struct(get_args(bare)[0]):
+            yield from _settings(get_args(bare)[0], f"{name}[].")
+            continue
         description = next(meta.description for meta in metas if meta.description)
         default = (
             f" Default: `{json.dumps(field.default)}`." if field.default not in ("", (), msgspec.NODEFAULT) else ""

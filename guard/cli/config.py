@@ -146,6 +146,8 @@ def _page(described: Described) -> Iterator[str]:
     yield "Settings:"
     defaults = settings_of(Config())
     for name, value in described.settings.items():
+        if name == "loop":
+            continue  # a page of its own: `guard loop plan`
         mark = "  (default)" if value == defaults[name] else ""
         yield f"  {name} = {visible(json.dumps(value, ensure_ascii=False))}{mark}"
 

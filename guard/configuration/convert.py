@@ -44,6 +44,9 @@ class Conversion:
                 self._error(where, f"unknown key{did_you_mean(key, fields)}")
             else:
                 values[fields[key].name] = self._value(value, fields[key].type, where, {})
+        for key, field in fields.items():
+            if field.required and key not in table:
+                self._error(prefix + key, "is missing")
         return values
 
     def _error(self, where: str, message: str) -> None:
@@ -154,7 +157,12 @@ def expectation(wanted: Any) -> str:
         return str(said[-1]) if said else expectation(get_args(wanted)[0])
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(get_args(wanted))
-    return {str: "a string that is not empty", int: "a whole number"}.get(wanted, str(wanted))
+    return {
+        str: "a string that is not empty",
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+    }.get(wanted, str(wanted))
 
 
 def describe(value: object) -> str:

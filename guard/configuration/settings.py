@@ -20,6 +20,8 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from guard.configuration.loop import Plan
+
 _SIZE: Final = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(B|KB|MB|GB|KiB|MiB|GiB)$"
 _UNITS: Final = {
     "B": 1,
@@ -166,6 +168,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Middleware,
         Meta(description="What the middleware stacks must look like."),
     ] = Middleware()
+    loop: Annotated[Plan, Meta(description="The staging loop, `guard loop`.")] = Plan()
 
 
 class Config(Settings, frozen=True, kw_only=True):
@@ -193,7 +196,7 @@ class Config(Settings, frozen=True, kw_only=True):
         values = {
             field.encode_name: getattr(self, field.name)
             for field in msgspec.structs.fields(Settings)
-            if field.name != "extend"
+            if field.name not in ("extend", "loop")
         }
         encoded = msgspec.json.encode(values, order="deterministic")
         return hashlib.sha256(encoded).hexdigest()[:16]

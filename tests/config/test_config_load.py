@@ -381,3 +381,34 @@ def test_loading_imports_nothing_heavy_without_need() -> None:
 )
 def test_patterns_that_would_be_slow_are_refused(pattern: str, good: bool) -> None:
     assert (patterns.fault_of(pattern) is None) is good
+
+
+def test_every_mistake_in_the_plan_of_the_loop_is_told_with_its_place() -> None:
+    text = """
+[loop]
+goals = "all"
+cycles = "many"
+on_failure = "python repair.py"
+[loop.deploy]
+kind = "kubernets"
+[[loop.phases]]
+name = "one"
+test = ["tests"]
+[[loop.phases]]
+name = ""
+tests = ["tests"]
+timeout_s = 0
+"""
+    assert errors_of({"guard.toml": text}) == [
+        'guard.toml: loop.goals: unknown key, did you mean "goal"?',
+        'guard.toml: loop.cycles: expected a whole number, found the string "many"',
+        "guard.toml: loop.on_failure: expected a list of texts, a program and its arguments, "
+        'found the string "python repair.py"',
+        "guard.toml: loop.deploy.kind: expected one of local, compose, cloud-run, kubernetes, command, "
+        'found "kubernets", did you mean "kubernetes"?',
+        'guard.toml: loop.phases[0].test: unknown key, did you mean "tests"?',
+        "guard.toml: loop.phases[0].tests: is missing",
+        'guard.toml: loop.phases[1].name: expected a string that is not empty, found the string ""',
+        "guard.toml: loop.phases[1].timeout_s: expected a number of seconds, more than 0 and at most a day, "
+        "found the number 0",
+    ]
