@@ -10,6 +10,7 @@ import datetime
 import posixpath
 import re
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Annotated, Any, Final, Literal, TypeGuard, get_args, get_origin
 
 import msgspec
@@ -63,6 +64,8 @@ class Conversion:
             if get_origin(bare) is None and not is_struct(bare):
                 return self._leaf(value, wanted, where, extra)
             return self._value(value, bare, where, extra)
+        if NoneType in get_args(wanted):  # None is for what is not given; TOML has no word for it
+            return self._value(value, next(kind for kind in get_args(wanted) if kind is not NoneType), where, extra)
         if is_struct(wanted):
             if not isinstance(value, dict):
                 return self._mismatch(where, "a table", value)
@@ -70,7 +73,9 @@ class Conversion:
         arguments = get_args(wanted)
         if get_origin(wanted) is tuple:
             if not isinstance(value, list):
-                return self._mismatch(where, f"a list, each {expectation(arguments[0])}", value)
+                return self._mismatch(
+                    where, extra.get("expected") or f"a list, each {expectation(arguments[0])}", value
+                )
             return tuple(self._value(item, arguments[0], f"{where}[{n}]", extra) for n, item in enumerate(value))
         if get_origin(wanted) is Mapping:
             if not isinstance(value, dict):
@@ -157,6 +162,8 @@ def expectation(wanted: Any) -> str:
         return str(said[-1]) if said else expectation(get_args(wanted)[0])
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(get_args(wanted))
+    if NoneType in get_args(wanted):
+        return expectation(get_args(wanted)[0])
     return {
         str: "a string that is not empty",
         int: "a whole number",

@@ -148,7 +148,10 @@ class Plan(_Table, frozen=True):
 
     goal: Annotated[
         int | str,
-        Meta(description='`all`, a number of distinct tests that must pass, or a rate such as "pass_rate >= 0.99".'),
+        Meta(
+            description='`all`, a number of distinct tests that must pass, or a rate such as "pass_rate >= 0.99".',
+            extra={"expected": '"all", a whole number, or a rate such as "pass_rate >= 0.99"'},
+        ),
     ] = "all"
     cycles: Annotated[int, Meta(ge=1, le=1000, description="How many times to go round at the most.")] = 1
     mission: Annotated[Words, Meta(description="One sentence on what the session is for, for its log.")] = ""

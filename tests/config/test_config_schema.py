@@ -28,7 +28,7 @@ GOOD = [
     "[severity]\nIMP = 'off'\nIMP001 = 'error'\nmissing-name = 'info'\nEOL = 'warning'",
     "[middleware]\norder = ['A', 'B*']\nrequired = ['A']",
     "[middleware]",
-    "[loop]\ngoal = 'all'\ncycles = 3\non_failure = ['python', 'repair.py']\n[loop.target]\nenv = { A = '${A}', B = '' }",
+    "[loop]\ngoal = 'all'\ncycles = 3\non_failure = ['python']\n[loop.target]\nenv = { A = '${A}', B = '' }",
     "[[loop.health]]\nkind = 'http'\npath = '/health'\njson = { status = 'healthy', n = [1] }\nrevision = 'json:rev'",
     "[[loop.phases]]\nname = 'a'\ntests = ['tests']\ncriteria = ['pass_rate == 1.0']\ntest_timeout_s = 5\nreal = false",
 ]
