@@ -254,10 +254,9 @@ def large(number: int = 1_000) -> Session:
 HOSTILE = "\x1b[31m</pre><script>alert(1)</script> ```\n# head | cell \udcff \u202e {{ 7*7 }} @someone #12 ]]> &amp;"
 
 
-def hostile() -> Session:
-    """Foreign text in every text of the record that can hold it."""
-    base = failed("s4")
-    return msgspec.convert(_poisoned(msgspec.to_builtins(base)), Session)
+def hostile(text: str = HOSTILE) -> Session:
+    """Foreign `text` in every text of the record that can hold it."""
+    return msgspec.convert(_poisoned(msgspec.to_builtins(failed("s4")), text), Session)
 
 
 _KEPT = frozenset(
@@ -265,13 +264,13 @@ _KEPT = frozenset(
 )
 
 
-def _poisoned(value: object, key: str = "") -> object:
+def _poisoned(value: object, text: str, key: str = "") -> object:
     if key in _KEPT:
         return value
     if isinstance(value, str):
-        return f"{value} {HOSTILE}"
+        return f"{value} {text}"
     if isinstance(value, dict):
-        return {name: _poisoned(item, name) for name, item in value.items()}
+        return {name: _poisoned(item, text, name) for name, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_poisoned(item, key) for item in value]
+        return [_poisoned(item, text, key) for item in value]
     return value

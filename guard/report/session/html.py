@@ -1,0 +1,95 @@
+"""`html`: the session as one self-contained page: no network, no script, light and dark, for paper too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Final
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from guard import __version__
+from guard.report.escape import visible
+from guard.report.session.content import Result, bounded, content, dry_run, duration, moment
+from guard.report.tally import counted
+from guard.runner.record import Session, TestOutcome
+
+_TONES: Final = {
+    "ok": "good",
+    "met": "good",
+    "passed": "good",
+    "resolved": "good",
+    "unproven": "unsure",
+    "flaky": "unsure",
+    "not-checked": "unsure",
+    "skipped": "quiet",
+    "": "quiet",
+}
+_MARKS: Final = {"good": "✓", "unsure": "?", "quiet": "–", "bad": "✗"}
+
+
+class _Bar(msgspec.Struct, frozen=True, kw_only=True):
+    """A step on the time line, in percent of the session."""
+
+    left: float
+    width: float
+
+
+def render(session: Session, earlier: Sequence[Session]) -> str:
+    """The page. Nothing in the record becomes markup."""
+    page = content(session, earlier)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
+    environment.filters.update(
+        moment=moment, duration=duration, bounded=bounded, counted=counted, dry_run=dry_run, tone=tone, mark=mark
+    )
+    source = files(__package__).joinpath("session.html.jinja").read_text(encoding="utf-8")
+    text = environment.from_string(source).render(
+        page=page, session=session, bars=_bars(session), split=_split, shares=_shares, guard=__version__
+    )
+    return text.rstrip("\n") + "\n"
+
+
+def tone(outcome: str) -> str:
+    """The class of an outcome: `good`, `unsure`, `quiet` or `bad`."""
+    return _TONES.get(outcome, "bad")
+
+
+def mark(outcome: str) -> str:
+    """A sign for an outcome, since colour alone tells some readers nothing."""
+    return _MARKS[tone(outcome)]
+
+
+def _shown(value: object) -> object:
+    """Each text with what a reader would not see, or what would turn the reading direction, as escapes; lines kept."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return "\n".join(map(visible, value.split("\n")))
+    return value
+
+
+def _split(result: Result) -> tuple[Sequence[object], Sequence[object]]:
+    """The tests of a phase that did not pass, and those that did."""
+    bad = [test for test in result.tests if test.outcome is not TestOutcome.PASSED]
+    return bad, [test for test in result.tests if test.outcome is TestOutcome.PASSED]
+
+
+def _shares(result: Result) -> list[tuple[str, int]]:
+    """Each outcome of a phase with its number, as parts of one bar."""
+    counts = [(outcome.value, sum(test.outcome is outcome for test in result.tests)) for outcome in TestOutcome]
+    return [(outcome, number) for outcome, number in counts if number]
+
+
+def _bars(session: Session) -> list[_Bar]:
+    end = max([session.ended, *(step.ended for step in session.steps)], default=0.0)
+    start = min([session.started, *(step.started for step in session.steps)], default=0.0)
+    whole = max(end - start, 1e-9)
+    return [
+        _Bar(
+            left=round(100 * (step.started - start) / whole, 2),
+            width=round(max(0.4, 100 * (step.ended - step.started) / whole), 2),
+        )
+        for step in session.steps
+    ]
