@@ -54,6 +54,9 @@ class Deploy(_Table, frozen=True):
     app: Annotated[Words, Meta(description="local: what uvicorn serves, as `module:attribute`.")] = ""
     folder: Annotated[Words, Meta(description="local: the folder that the app is imported from.")] = "."
     python: Annotated[Words, Meta(description="local: the Python that has uvicorn; guard's own unless given.")] = ""
+    port: Annotated[
+        int, Meta(ge=0, le=65_535, description="local: the port to listen on; that of `base_url` unless given.")
+    ] = 0
     keep: Annotated[bool, Meta(description="local, compose: leave the service running when the session ends.")] = False
     # compose
     file: Annotated[Words, Meta(description="compose: the compose file.")] = ""

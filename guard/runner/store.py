@@ -213,7 +213,8 @@ class Store:
         Raises GuardError with exit code 2 where there is none, or more than one.
         """
         rows = self._rows(
-            "SELECT id FROM sessions WHERE substr(id, 1, ?) = ? AND (? IS NULL OR target = ?) ORDER BY started DESC, id",
+            "SELECT id FROM sessions WHERE substr(id, 1, ?) = ? AND (? IS NULL OR target = ?)"
+            " ORDER BY started DESC, id",
             *(len(text), text, target, target),
         )
         if not rows:
@@ -253,7 +254,8 @@ class Store:
         """Sessions on the same target that began before `session`, oldest first, whole; those that ended with `verdict`
         where it is given."""
         rows = self._rows(
-            "SELECT id FROM sessions WHERE target = ? AND id != ? AND (started, id) < (?, ?) AND (? IS NULL OR verdict = ?)"
+            "SELECT id FROM sessions WHERE target = ? AND id != ? AND (started, id) < (?, ?)"
+            " AND (? IS NULL OR verdict = ?)"
             " ORDER BY started DESC, id DESC LIMIT ?",
             *(session.target, session.id, session.started, session.id, verdict, verdict, limit),
         )

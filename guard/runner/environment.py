@@ -1,0 +1,43 @@
+"""What the plan takes from guard's own environment, and where the target is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from guard.model import ConfigError
+from guard.runner.deployers.base import Deployment
+from guard.runner.plan import Target
+
+_VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def filled(values: Mapping[str, str], environ: Mapping[str, str], where: str) -> dict[str, str]:
+    """`values` with each `${NAME}` replaced. Raises ConfigError with all that is not set; `where` leads to the table."""
+    missing = [
+        f"{where}.{key}: ${{{name}}} is not set in the environment; set it, or take it out"
+        for key, value in values.items()
+        for name in _VARIABLE.findall(value)
+        if name not in environ
+    ]
+    if missing:
+        raise ConfigError(missing)
+    return {key: _VARIABLE.sub(lambda match: environ[match[1]], value) for key, value in values.items()}
+
+
+def urls_of(target: Target, deployment: Deployment) -> tuple[str, str]:
+    """The base URL, without a slash at the end, and the WebSocket's URL; the plan's own where it has them.
+
+    Raises ConfigError where nobody says where the service answers.
+    """
+    base = (target.base_url or deployment.base_url).rstrip("/")
+    if not base:
+        raise ConfigError(["loop.target.base_url is missing: this deployer does not say where the service answers"])
+    if target.websocket_url or (deployment.websocket_url and not target.websocket_path):
+        return base, target.websocket_url or deployment.websocket_url
+    parts = urlsplit(base)
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    path = parts.path.rstrip("/") + "/" + target.websocket_path.lstrip("/") if target.websocket_path else parts.path
+    return base, urlunsplit((scheme, parts.netloc, path, "", ""))
