@@ -15,7 +15,7 @@ _VARIABLE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
 def filled(values: Mapping[str, str], environ: Mapping[str, str], where: str) -> dict[str, str]:
-    """`values` with each `${NAME}` replaced. Raises ConfigError with all that is not set; `where` leads to the table."""
+    """`values` with each `${NAME}` replaced. Raises ConfigError, all of what is not set; `where` leads to the table."""
     missing = [
         f"{where}.{key}: ${{{name}}} is not set in the environment; set it, or take it out"
         for key, value in values.items()

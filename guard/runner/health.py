@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urljoin
 
 import msgspec
-from tenacity import Retrying, retry_if_result, stop_after_delay, stop_any, wait_exponential
+from tenacity import Retrying, retry_if_result, stop_after_delay, wait_exponential
 from tenacity.wait import wait_base
 
 from guard.runner.deployers.base import Deployment
@@ -81,7 +81,7 @@ def _probe(
 
     retrying = Retrying(
         retry=retry_if_result(_may_pass),
-        stop=stop_any(stop_after_delay(probe.cold_start_s), lambda _: not alive()),
+        stop=lambda state: stop_after_delay(probe.cold_start_s)(state) or not alive(),
         wait=_PAUSES,
         retry_error_callback=lambda state: state.outcome.result() if state.outcome is not None else None,
     )
@@ -100,7 +100,7 @@ def _probe(
 def _may_pass(found: Probed) -> bool:
     """Whether asking again may give another answer: who is not let in now will not be let in a second later."""
     return found.outcome != OK and not (
-        found.outcome == CauseKind.WEBSOCKET_REFUSED and found.status in _AUTH or found.outcome == CauseKind.TLS
+        (found.outcome == CauseKind.WEBSOCKET_REFUSED and found.status in _AUTH) or found.outcome == CauseKind.TLS
     )
 
 

@@ -36,8 +36,8 @@ class Probed(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     outcome: str
     """`ok`, the value of a CauseKind (`http-status`, `websocket-close`, `websocket-refused`, `revision-mismatch`,
-    `connection-refused`, `connection-reset`, `dns`, `tls`, `timeout-client`), `answer` for one that is not what the plan
-    says, `slow`, or `unknown`."""
+    `connection-refused`, `connection-reset`, `dns`, `tls`, `timeout-client`), `answer` for one that the plan does not
+    want, `slow`, or `unknown`."""
     status: int | None = None
     """Of the HTTP answer, or of the answer to an upgrade that was refused."""
     close_code: int | None = None

@@ -1,0 +1,121 @@
+"""A session while it runs: a value that grows, and the store that it grows in. Nothing gets in without redaction."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import msgspec
+
+from guard.runner.record import Evidence, Outcome, Session, Step, Test, Verdict
+from guard.runner.redact import Redactor
+from guard.runner.store import Begun, Store
+
+
+class Watcher(Protocol):
+    """Told of what happens, for a live table or lines of a log. Texts are redacted."""
+
+    def begun(self, session: Session, name: str, cycle: int) -> None:
+        """A step begins."""
+
+    def line(self, text: str) -> None:
+        """Something to know while a step runs."""
+
+    def test(self, test: Test) -> None:
+        """A test has ended."""
+
+    def ended(self, session: Session, step: Step) -> None:
+        """A step has ended."""
+
+
+class Did(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of a step."""
+
+    outcome: Outcome
+    summary: str = ""
+    evidence: tuple[Evidence, ...] = ()
+    data: Mapping[str, object] = {}
+    changes: Mapping[str, object] = {}
+    """Fields of the session that the step sets."""
+
+
+class Journal:
+    """The one writer of a session."""
+
+    def __init__(self, store: Store, session: Session, redact: Redactor, watcher: Watcher) -> None:
+        """Go on with `session`, which is kept in `store` already, or begin it."""
+        self._store = store
+        self._watcher = watcher
+        self.redact = redact
+        self.session = session
+        self._left = {(one.name, one.cycle): one for one in store.begun(session.id)}
+        store.save(session)
+
+    def find(self, name: str, cycle: int) -> Step | None:
+        """A step that has ended."""
+        return next((one for one in self.session.steps if (one.name, one.cycle) == (name, cycle)), None)
+
+    def step(
+        self,
+        name: str,
+        cycle: int,
+        work: Callable[[Begun | None], Did],
+        before: Callable[[], Mapping[str, object]] | None = None,
+    ) -> Step:
+        """Do a step, unless it has been done: then that is what it gives. `work` is told of an earlier beginning that
+        came to no end. `before` gives what to keep with the beginning."""
+        known = self.find(name, cycle)
+        if known is not None:
+            return known
+        left = self._left.pop((name, cycle), None)
+        begun = left or Begun(name, cycle, time.time(), before() if before is not None else {})
+        if left is None:
+            self._store.begin(self.session.id, begun)
+        self._watcher.begun(self.session, name, cycle)
+        did = work(left)
+        step = Step(
+            name=name,
+            cycle=cycle,
+            outcome=did.outcome,
+            started=begun.started,
+            ended=time.time(),
+            summary=self.redact.text(did.summary),
+            evidence=tuple(map(self._evidence, did.evidence)),
+            data=self._mapping(did.data),
+        )
+        self._keep(msgspec.structs.replace(self.session, **dict(did.changes)), step)
+        return step
+
+    def add_test(self, test: Test) -> None:
+        """Keep a test that has ended; a later outcome of it in the same phase and cycle takes the place of this one."""
+        self._store.add_test(self.session.id, test)
+        key = (test.id, test.phase, test.cycle)
+        others = tuple(one for one in self.session.tests if (one.id, one.phase, one.cycle) != key)
+        self.session = msgspec.structs.replace(self.session, tests=(*others, test))
+        self._watcher.test(test)
+
+    def line(self, text: str) -> None:
+        """Tell the watcher."""
+        self._watcher.line(self.redact.text(text))
+
+    def change(self, **fields: object) -> None:
+        """Set fields of the session, and keep it."""
+        self.session = msgspec.structs.replace(self.session, **fields)
+        self._store.save(self.session)
+
+    def finish(self, verdict: Verdict) -> None:
+        """Keep the verdict."""
+        self.change(verdict=verdict, ended=time.time())
+
+    def _keep(self, session: Session, step: Step) -> None:
+        self._store.save(session, step)
+        self.session = msgspec.structs.replace(session, steps=(*session.steps, step))
+        self._watcher.ended(self.session, step)
+
+    def _evidence(self, one: Evidence) -> Evidence:
+        return Evidence(source=one.source, text=self.redact.text(one.text), place=self.redact.text(one.place))
+
+    def _mapping(self, data: Mapping[str, object]) -> Mapping[str, object]:
+        value = self.redact.value(msgspec.to_builtins(data))
+        return value if isinstance(value, dict) else {}
