@@ -48,9 +48,19 @@ class Journal:
         self._store = store
         self._watcher = watcher
         self.redact = redact
-        self.session = session
+        self._session = session
+        self._changed = False
+        self._tests = {(test.id, test.phase, test.cycle): test for test in session.tests}
         self._left = {(one.name, one.cycle): one for one in store.begun(session.id)}
         store.save(session)
+
+    @property
+    def session(self) -> Session:
+        """What it has become by now."""
+        if self._changed:
+            self._session = msgspec.structs.replace(self._session, tests=tuple(self._tests.values()))
+            self._changed = False
+        return self._session
 
     def find(self, name: str, cycle: int) -> Step | None:
         """A step that has ended."""
@@ -91,8 +101,9 @@ class Journal:
         """Keep a test that has ended; a later outcome of it in the same phase and cycle takes the place of this one."""
         self._store.add_test(self.session.id, test)
         key = (test.id, test.phase, test.cycle)
-        others = tuple(one for one in self.session.tests if (one.id, one.phase, one.cycle) != key)
-        self.session = msgspec.structs.replace(self.session, tests=(*others, test))
+        self._tests.pop(key, None)
+        self._tests[key] = test
+        self._changed = True
         self._watcher.test(test)
 
     def line(self, text: str) -> None:
@@ -101,8 +112,8 @@ class Journal:
 
     def change(self, **fields: object) -> None:
         """Set fields of the session, and keep it."""
-        self.session = msgspec.structs.replace(self.session, **fields)
-        self._store.save(self.session)
+        self._session = msgspec.structs.replace(self.session, **fields)
+        self._store.save(self._session)
 
     def finish(self, verdict: Verdict) -> None:
         """Keep the verdict."""
@@ -110,7 +121,7 @@ class Journal:
 
     def _keep(self, session: Session, step: Step) -> None:
         self._store.save(session, step)
-        self.session = msgspec.structs.replace(session, steps=(*session.steps, step))
+        self._session = msgspec.structs.replace(session, steps=(*session.steps, step))
         self._watcher.ended(self.session, step)
 
     def _evidence(self, one: Evidence) -> Evidence:

@@ -31,6 +31,9 @@ _SHORTEST: Final = 4
 _ANYWHERE: Final = 8
 """Characters. A shorter value is replaced only where it stands by itself."""
 
+_REFERENCE: Final = re.compile(r"\$\{\w+\}")
+"""Says where a secret is, and not what it is."""
+
 _USERINFO: Final = re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]*):([^\s/@\"'<>]+)@")
 _TOKEN_USER: Final = re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,20}://)[^\s/:@\"'<>]{16,}@")
 _PAIR: Final = re.compile(
@@ -105,7 +108,7 @@ class Redactor:
         if isinstance(value, Mapping):
             return {
                 self.text(str(key)): MARK
-                if isinstance(item, str) and item and is_secret_name(str(key))
+                if isinstance(item, str) and item and is_secret_name(str(key)) and not _REFERENCE.fullmatch(item)
                 else self.value(item)
                 for key, item in value.items()
             }

@@ -1,0 +1,114 @@
+"""The steps that run tests: selecting them, and each phase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from guard.runner import criteria, phase, selection
+from guard.runner.deployers.base import Deployment
+from guard.runner.environment import urls_of
+from guard.runner.frame import Frame
+from guard.runner.journal import Did
+from guard.runner.plan import Phase
+from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
+from guard.runner.store import Begun
+
+_FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT})
+_PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
+
+
+def select(frame: Frame, cycle: int) -> Step:
+    """Collect the tests, and choose which to run."""
+
+    def work(_: Begun | None) -> Did:
+        environ = {**frame.environ, **frame.test_env}
+        phases = selection.phases_of(frame.plan, frame.narrowing)
+        collected: Mapping[str, Sequence[str]] = {
+            one.name: phase.collect_tests(one, frame.root, environ) for one in phases
+        }
+        ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
+        found = selection.selected(frame.plan, collected, ran, frame.narrowing)
+        total = sum(map(len, collected.values()))
+        return Did(
+            outcome=Outcome.OK if found else Outcome.UNPROVEN,
+            summary=f"{len(found)} of {total} tests in {len({one.phase for one in found})} phases"
+            + (f", {frame.narrowing.text}" if frame.narrowing.text else ""),
+            changes={"selection": found},
+        )
+
+    return frame.journal.step("select", cycle, work)
+
+
+def run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, left_out: str = "") -> Step:
+    """Run the selected tests of a phase that have not ended yet; or leave it out, with a reason."""
+
+    def work(_: Begun | None) -> Did:
+        if left_out:
+            return Did(outcome=Outcome.SKIPPED, summary=left_out)
+        mine = [chosen for chosen in frame.journal.session.selection if chosen.phase == one.name]
+        return _run(frame, cycle, one, deployment, mine)
+
+    return frame.journal.step(f"phase:{one.name}", cycle, work)
+
+
+def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Sequence[Selected]) -> Did:
+    ended = {test.id for test in _tests(frame, cycle, one)}
+    remaining = [chosen.id for chosen in mine if chosen.id not in ended]
+    begun = time.monotonic()
+    problems: tuple[Evidence, ...] = ()
+    broken = timed_out = False
+    if remaining and not (one.fail_fast and any(test.outcome in _FAILING for test in _tests(frame, cycle, one))):
+        base_url, websocket_url = urls_of(frame.plan.target, deployment)
+        whole = frame.narrowing.is_whole and not ended
+        result = phase.run_phase(
+            one,
+            root=frame.root,
+            tests=() if whole else remaining,
+            deselect=(),
+            target_env=frame.test_env,
+            revision=frame.plan.target.revision or deployment.revision,
+            base_url=base_url,
+            websocket_url=websocket_url,
+            cycle=cycle,
+            redact=frame.journal.redact,
+            on_test=frame.journal.add_test,
+            stop=frame.stopping,
+        )
+        problems, timed_out = result.problems, result.timed_out
+        broken = bool(problems) or timed_out
+    tests = _tests(frame, cycle, one)
+    took = time.monotonic() - begun
+    judged = criteria.judge(one, cycle, tests, took)
+    outcome = _outcome(tests, judged, broken)
+    return Did(
+        outcome=outcome,
+        summary=_summary(tests, judged, problems, timed_out),
+        evidence=problems,
+        data={"broken": broken, "timed_out": timed_out, "duration_s": round(took, 3), "tests": len(tests)},
+        changes={"criteria": (*frame.journal.session.criteria, *judged)},
+    )
+
+
+def _tests(frame: Frame, cycle: int, one: Phase) -> list[Test]:
+    return [test for test in frame.journal.session.tests if test.cycle == cycle and test.phase == one.name]
+
+
+def _outcome(tests: Sequence[Test], judged: Sequence[Criterion], broken: bool) -> Outcome:
+    if broken or any(test.outcome in _FAILING for test in tests) or any(one.outcome == "missed" for one in judged):
+        return Outcome.FAILED
+    proven = any(test.outcome is TestOutcome.PASSED for test in tests) and all(
+        test.outcome in _PROVEN for test in tests
+    )
+    return Outcome.OK if proven and all(one.outcome == "met" for one in judged) else Outcome.UNPROVEN
+
+
+def _summary(tests: Sequence[Test], judged: Sequence[Criterion], problems: Sequence[Evidence], timed_out: bool) -> str:
+    counts = {one: sum(test.outcome is one for test in tests) for one in TestOutcome}
+    said = [f"{number} {one}" for one, number in counts.items() if number] or ["no test ran"]
+    said += [f"criterion {one.outcome}: {one.expression}" for one in judged if one.outcome != "met"]
+    if timed_out:
+        said.append("stopped at the phase's timeout")
+    if problems:
+        said.append(problems[0].text.strip().splitlines()[-1] if problems[0].text.strip() else problems[0].source)
+    return ", ".join(said)
