@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import msgspec
 
+from guard.runner.phase_process import Pytest, Request, missing_of
+from guard.runner.phase_proof import aim_at, test_of
 from guard.runner.plan import Phase
-from guard.runner.record import Evidence, Outcome, Test
+from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started
+from guard.runner.record import Evidence, Outcome, Test, TestOutcome
 from guard.runner.redact import Redactor
+
+_ENDED_WELL: Final = frozenset({0, 1, 5})
+"""pytest's exit statuses: all passed, some failed, none were there."""
+_INTERRUPTED: Final = 2
+_ENOUGH: Final = 10
+"""Tests that fail again one after another, before it is taken that the others would as well."""
+_AGAIN: Final = frozenset({"failed", "error"})
+_COLLECT_S: Final = 300.0
 
 
 class PhaseResult(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a phase as a whole."""
 
     outcome: Outcome
+    """Of its tests alone; its criteria are judged by `guard.runner.criteria`."""
     collected: tuple[str, ...] = ()
+    """Node ids, in the order in which pytest has them; those that were deselected are left out."""
     problems: tuple[Evidence, ...] = ()
+    """What could not be collected, and processes that ended on the way."""
     timed_out: bool = False
+    """Whether the phase's own time was over before its tests were."""
 
 
 def run_phase(
@@ -36,10 +55,207 @@ def run_phase(
     on_test: Callable[[Test], None],
     stop: Callable[[], bool],
 ) -> PhaseResult:
-    """Run the tests of a phase."""
-    raise NotImplementedError
+    """Run the tests of a phase, and block until they have ended.
+
+    `tests` are node ids or paths below `root`, none for those of the phase; `deselect` are node ids that are not run.
+    `target_env` is added to this process's environment. `on_test` is told of each test as it ends; one that fails is
+    run once more when the others are through, and is told of then: as `flaky` where it passes. `stop` is asked many
+    times a second, and ends the phase.
+    """
+    env = {**os.environ, **target_env, "GUARD_TARGET_URL": base_url, "GUARD_TARGET_WS_URL": websocket_url}
+    env["GUARD_TARGET_REVISION"] = revision
+    run = _Run(phase, root, env, stop)
+    aim = aim_at((base_url, websocket_url), env)
+    outcomes: set[TestOutcome] = set()
+    try:
+        for event in run.all(tests, deselect):
+            test = test_of(event, phase, cycle, aim, redact)
+            if event.id in run.stacks:
+                test = msgspec.structs.replace(test, stacks=redact.text(run.stacks[event.id]))
+            outcomes.add(test.outcome)
+            on_test(test)
+    except _NoTests as error:
+        problem = Evidence(source="test", text=redact.text(str(error)), place=phase.name)
+        return PhaseResult(outcome=Outcome.FAILED, problems=(problem,))
+    problems = tuple(
+        Evidence(source=one.source, text=redact.text(one.text), place=redact.text(one.place)) for one in run.problems
+    )
+    return PhaseResult(
+        outcome=_outcome(outcomes, bool(problems) or run.timed_out),
+        collected=tuple(map(redact.text, run.collected)),
+        problems=problems,
+        timed_out=run.timed_out,
+    )
 
 
 def collect_tests(phase: Phase, root: Path, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The node ids of a phase's tests."""
-    raise NotImplementedError
+    """The node ids of a phase's tests, as pytest finds them with `env` added to this process's environment.
+
+    What cannot be collected is left out here, and is a problem of the phase when it is run.
+    """
+    try:
+        paths = _paths(phase, root, ())
+    except _NoTests:
+        return ()
+    request = Request(root=root, paths=paths, markers=phase.markers, env={**os.environ, **env}, collect_only=True)
+    with Pytest(request) as pytest:
+        events = pytest.events(time.monotonic() + _COLLECT_S, lambda: False)
+        found = [one for event in events if isinstance(event, Collected) for one in event.ids]
+    return tuple(dict.fromkeys(found))
+
+
+def _outcome(outcomes: set[TestOutcome], troubled: bool) -> Outcome:
+    if troubled or outcomes & {TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY}:
+        return Outcome.FAILED
+    if TestOutcome.UNPROVEN in outcomes:
+        return Outcome.UNPROVEN
+    return Outcome.OK if TestOutcome.PASSED in outcomes else Outcome.SKIPPED
+
+
+class _NoTests(Exception):
+    """What the phase names is not there."""
+
+
+class _Run:
+    """The processes of one phase: the first, one more after each that ended on the way, and one for what failed."""
+
+    def __init__(self, phase: Phase, root: Path, env: Mapping[str, str], stop: Callable[[], bool]) -> None:
+        self._phase = phase
+        self._root = root
+        self._env = env
+        self._stop = stop
+        self._deadline = time.monotonic() + phase.timeout_s
+        self._done: set[str] = set()
+        self._failed: dict[str, Ended] = {}
+        self.collected: list[str] = []
+        self.problems: list[Evidence] = []
+        self.stacks: dict[str, str] = {}
+        self.timed_out = False
+
+    def all(self, tests: Sequence[str], deselect: Collection[str]) -> Iterator[Ended]:
+        """Run everything; gives each test once, as it has ended for good. Raises _NoTests."""
+        request = Request(
+            root=self._root,
+            paths=_paths(self._phase, self._root, tests),
+            markers=self._phase.markers,
+            only=_only(tests or self._phase.tests),
+            skip=tuple(deselect),
+            env=self._env,
+            real=self._phase.real,
+            workers=self._phase.workers,
+            fail_fast=self._phase.fail_fast,
+            test_timeout_s=self._phase.test_timeout_s,
+        )
+        more = True
+        while more:
+            more = yield from self._once(request)
+            left = missing_of(self.collected, self._done)
+            more = more and bool(left)
+            request = msgspec.structs.replace(request, only=left)
+        if not self.collected and not self.problems and not deselect:
+            self.problems.append(Evidence("test", f"no test was found in {', '.join(request.paths)}"))
+        yield from self._again(request)
+
+    def _once(self, request: Request) -> Generator[Ended, None, bool]:
+        """One process; what failed in it is held back, to be run again. Returns whether it ended on the way, with tests
+        left that another one can run."""
+        with Pytest(request) as pytest:
+            for event in pytest.events(self._deadline, self._stop):
+                if isinstance(event, Collected):
+                    self.collected += missing_of(event.ids, self.collected)
+                elif isinstance(event, Broken):
+                    self._trouble(event.text, event.place)
+                elif isinstance(event, Hung):
+                    self.stacks[event.id] = event.stacks
+                elif isinstance(event, Ended):
+                    self._done.add(event.id)
+                    if event.outcome in _AGAIN:
+                        self._failed[event.id] = event
+                    else:
+                        yield event
+            if self._stop():
+                return False
+            over = time.monotonic() > self._deadline
+            self.timed_out = self.timed_out or (over and bool(missing_of(self.collected, self._done)))
+            cut = [self._cut(pytest, test, over) for test in pytest.running.values()]
+            self._done.update(test.id for test in cut)
+            yield from cut
+            ended_well = over or pytest.status in _ENDED_WELL or (pytest.status == _INTERRUPTED and self.problems)
+            if not ended_well and not cut:
+                self._trouble(f"pytest ended with status {pytest.status}:\n{pytest.output()}", self._phase.name)
+            return not over and bool(cut) and not self._phase.fail_fast
+
+    def _cut(self, pytest: Pytest, test: Started, over: bool) -> Ended:
+        """The end of a test that did not tell of it."""
+        last_words = pytest.last_words(test)
+        if test.id in pytest.hung or last_words or test.id in pytest.stuck:
+            self.stacks.setdefault(test.id, last_words)
+            message = f"hung, and could not be stopped at its timeout of {self._phase.test_timeout_s:g} s"
+            outcome = "timeout"
+        elif over:
+            message, outcome = f"was running when the phase's {self._phase.timeout_s:g} s were over", "timeout"
+        else:
+            message, outcome = f"its process ended while it ran: {_status(pytest.status)}", "error"
+        return Ended(
+            id=test.id,
+            outcome=outcome,
+            started=test.at,
+            duration_s=max(time.time() - test.at, 0),
+            message=message,
+            output=pytest.output(),
+        )
+
+    def _again(self, request: Request) -> Iterator[Ended]:
+        """What failed, run once more without the tests that did not: a flake is told by passing now."""
+        request = msgspec.structs.replace(request, only=tuple(self._failed), workers=1, fail_fast=False)
+        in_vain = 0
+        if self._failed and not self._stop() and time.monotonic() < self._deadline:
+            with Pytest(request) as pytest:
+                for event in pytest.events(self._deadline, self._stop):
+                    first = self._failed.pop(event.id, None) if isinstance(event, Ended) else None
+                    if first is None or not isinstance(event, Ended):
+                        continue
+                    if event.outcome == "passed":
+                        first.outcome = "flaky"
+                        first.message = f"failed, and passed when it was run again: {first.message}"
+                        in_vain = -len(request.only or ())  # flakes are about: every one is tried
+                    in_vain += 1
+                    yield first
+                    if in_vain >= _ENOUGH:
+                        break
+        yield from self._failed.values()
+
+    def _trouble(self, text: str, place: str) -> None:
+        problem = Evidence("test", text, place)
+        if problem not in self.problems:  # each worker of xdist tells of it
+            self.problems.append(problem)
+
+
+def _paths(phase: Phase, root: Path, tests: Sequence[str]) -> tuple[str, ...]:
+    """The files and folders that hold the tests. Raises _NoTests for a path or a pattern that nothing is at."""
+    paths: list[str] = []
+    for one in tests or phase.tests:
+        path = one.partition("::")[0]
+        if (root / path).exists():
+            paths.append(path)
+            continue
+        found = sorted(match.relative_to(root).as_posix() for match in root.glob(path)) if _is_glob(path) else []
+        if not found:
+            raise _NoTests(f"{path}: no such tests below {root.name}; mend `tests` of the phase {phase.name}")
+        paths += found
+    return tuple(dict.fromkeys(paths))
+
+
+def _is_glob(path: str) -> bool:
+    return any(one in path for one in "*?[") and not path.startswith("/")
+
+
+def _only(tests: Sequence[str]) -> tuple[str, ...] | None:
+    """The node ids, where there are no whole files among the tests."""
+    return tuple(tests) if all("::" in one for one in tests) else None
+
+
+def _status(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"status {status}"
+    return signal.Signals(-status).name if -status in {one.value for one in signal.Signals} else f"signal {-status}"

@@ -1,0 +1,147 @@
+"""Stopping a test that hangs, with the stacks of its threads and tasks as evidence.
+
+Three steps: after the test's timeout its stacks are told of and an exception is raised in it; a moment later again, as
+it may have been caught; and after a grace `faulthandler`, which needs nothing of Python, ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import faulthandler
+import io
+import linecache
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from types import FrameType
+from typing import Final, TextIO
+
+from _pytest.outcomes import Failed
+
+_AGAIN_S: Final = 0.5
+_MOST: Final = 100
+"""Tasks whose stacks are shown."""
+_DEEPEST: Final = 40
+"""Frames of one stack that are shown."""
+
+
+class Stopped(Failed):
+    """Raised in a test that ran for too long."""
+
+
+class Watchdog:
+    """Stops tests. `told` is called from another thread with the stacks, once for each test that hangs."""
+
+    def __init__(self, limit: float, grace: float, last_words: TextIO, told: Callable[[str], None]) -> None:
+        self.interruptible = False
+        """Whether an exception may be raised now: only while a part of the test runs, not in pytest itself."""
+        self._limit = limit
+        self._grace = grace
+        self._last_words = last_words
+        self._told = told
+        self._change = threading.Condition()
+        self._armed = 0
+        self._done = 0
+        self._thread = threading.Thread(target=self._watch, name="guard-loop-watchdog", daemon=True)
+        self._signal = getattr(signal, "SIGUSR2", None)
+        self._thread.start()
+
+    def arm(self) -> None:
+        """A test begins."""
+        if self._signal is not None:
+            signal.signal(self._signal, self._raise)
+        with self._change:
+            self._armed += 1
+            self._change.notify()
+        faulthandler.dump_traceback_later(self._limit + self._grace, exit=True, file=self._last_words)
+
+    def disarm(self) -> None:
+        """It has ended."""
+        faulthandler.cancel_dump_traceback_later()
+        with self._change:
+            self._done = self._armed
+            self._change.notify()
+
+    def _raise(self, _signal: int, _frame: object) -> None:
+        if self.interruptible and self._done != self._armed:
+            raise Stopped(f"stopped after its timeout of {self._limit:g} s")
+
+    def _watch(self) -> None:
+        while True:
+            with self._change:
+                self._change.wait_for(lambda: self._done != self._armed)
+                test = self._armed
+                if self._ended(test, self._limit):
+                    continue
+            self._told(stacks())
+            while True:
+                main = threading.main_thread().ident
+                if self._signal is not None and main is not None:
+                    signal.pthread_kill(main, self._signal)
+                with self._change:
+                    if self._ended(test, _AGAIN_S):
+                        break
+
+    def _ended(self, test: int, within: float) -> bool:
+        """Whether a test ends in time. The condition is held."""
+        return self._change.wait_for(lambda: self._done == test or self._armed != test, within)
+
+
+def stacks() -> str:
+    """The stacks of all threads but guard's own, and of the tasks of every event loop that runs."""
+    text = io.StringIO()
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    loops: list[asyncio.AbstractEventLoop] = []
+    for ident, innermost in sorted(sys._current_frames().items()):
+        name = names.get(ident, "?")
+        if name.startswith("guard-loop-"):
+            continue
+        frames = [frame for frame, _ in traceback.walk_stack(innermost)]
+        loops += [frame.f_locals["self"] for frame in frames if frame.f_code.co_name == "run_forever"]
+        text.write(f"Thread {name} (innermost last):\n")
+        _write(text, _of_the_test(frames[::-1]))
+    for loop in loops:
+        for task in sorted(_tasks(loop), key=lambda task: task.get_name())[:_MOST]:
+            coroutine = task.get_coro()
+            text.write(f"Task {task.get_name()}, {getattr(coroutine, '__qualname__', '?')} (innermost last):\n")
+            _write(text, _awaited(coroutine))
+    return text.getvalue()
+
+
+def _of_the_test(frames: list[FrameType]) -> list[FrameType]:
+    """Without pytest's own frames, which call the test."""
+    last = max((at for at, frame in enumerate(frames) if "/_pytest/" in frame.f_code.co_filename), default=-1)
+    return frames[last + 1 :] or frames
+
+
+def _tasks(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[object]]:
+    for _ in range(10):
+        with contextlib.suppress(RuntimeError):  # the loop changes them meanwhile
+            return {task for task in asyncio.all_tasks(loop) if not task.done()}
+    return set()
+
+
+def _awaited(coroutine: object) -> list[FrameType]:
+    """The frames of a coroutine and of what it waits for, the innermost last."""
+    frames: list[FrameType] = []
+    while coroutine is not None and len(frames) < _DEEPEST:
+        frame = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if not isinstance(frame, FrameType):
+            break
+        frames.append(frame)
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
+    return frames
+
+
+def _write(text: TextIO, frames: list[FrameType]) -> None:
+    if len(frames) > _DEEPEST:
+        text.write(f"  … {len(frames) - _DEEPEST} more above\n")
+    for frame in frames[-_DEEPEST:]:
+        code = frame.f_code
+        text.write(f'  File "{code.co_filename}", line {frame.f_lineno}, in {code.co_name}\n')
+        line = linecache.getline(code.co_filename, frame.f_lineno).strip()
+        if line:
+            text.write(f"    {line}\n")
