@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "baseline": "Keep a file of the findings that are known, so that only new ones are told.",
     "check": "Check a tree: the work tree, the index, a revision, or a plain folder.",
     "config": "Show the configuration, and what was detected and why.",
+    "loop": "Deploy to staging, and prove with tests that it works.",
     "rule": "Explain a rule, or list all of them.",
     "shim": "Bring a name back at its old place, as a re-export that says where it is now.",
     "bisect": "Find the commit that brought a finding in.",

@@ -28,7 +28,8 @@ _RECENT: Final = 20
 _LETTERS: Final = "23456789abcdefghjkmnpqrstvwxyz"
 _SCHEMA: Final = """
 CREATE TABLE sessions (
-    id TEXT PRIMARY KEY, target TEXT NOT NULL, verdict TEXT NOT NULL, started REAL NOT NULL, data TEXT NOT NULL
+    id TEXT PRIMARY KEY, target TEXT NOT NULL, verdict TEXT NOT NULL, started REAL NOT NULL, data TEXT NOT NULL,
+    options TEXT NOT NULL DEFAULT '{}'
 ) WITHOUT ROWID;
 CREATE INDEX sessions_by_target ON sessions (target, started);
 CREATE TABLE steps (
@@ -146,8 +147,8 @@ class Store:
         data = msgspec.json.encode(msgspec.structs.replace(session, steps=(), tests=())).decode()
         with self._transaction() as run:
             run.execute(
-                "INSERT INTO sessions VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
-                " verdict = excluded.verdict, data = excluded.data",
+                "INSERT INTO sessions (id, target, verdict, started, data) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (id) DO UPDATE SET verdict = excluded.verdict, data = excluded.data",
                 (session.id, session.target, session.verdict, session.started, data),
             )
             if step is not None:
@@ -163,6 +164,19 @@ class Store:
                     "INSERT INTO steps (session, cycle, name, outcome, ended, data) VALUES (?, ?, ?, ?, ?, ?)", values
                 )
                 run.execute("DELETE FROM begun WHERE (session, cycle, name) = (?, ?, ?)", values[:3])
+
+    def set_options(self, session: str, options: Mapping[str, object]) -> None:
+        """Keep what the command line asked for, for who resumes the session."""
+        with self._transaction() as run:
+            run.execute(
+                "UPDATE sessions SET options = ? WHERE id = ?", (msgspec.json.encode(options).decode(), session)
+            )
+
+    def end_interrupted(self, session: str) -> None:
+        """Give a session that was killed the verdict `interrupted`; it ended with its last step or test."""
+        found = self.load(session)
+        times = [found.started, *(step.ended for step in found.steps), *(t.started + t.duration_s for t in found.tests)]
+        self.save(msgspec.structs.replace(found, verdict=Verdict.INTERRUPTED, ended=max(times)))
 
     def begin(self, session: str, step: Begun) -> None:
         """Keep that a step begins, or begins again."""
@@ -187,6 +201,12 @@ class Store:
             )
 
     # Reading
+
+    def options(self, session: str) -> Mapping[str, object]:
+        """What `set_options` kept."""
+        rows = self._rows("SELECT options FROM sessions WHERE id = ?", session)
+        with self._told():
+            return msgspec.json.decode(rows[0][0], type=dict[str, object]) if rows else {}
 
     def load(self, session: str) -> Session:
         """A session as it is kept. Raises GuardError with exit code 2 where there is none of that id."""

@@ -1,0 +1,203 @@
+"""What the commands of `guard loop` share: the plan and where it holds, the file of sessions, and how to end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Final
+
+import click
+import msgspec
+
+from guard.cli.loop_tools import Analysis
+from guard.cli.loop_watch import watcher
+from guard.config import Config, load
+from guard.history.commits import head_of
+from guard.model import CannotCheck, ConfigError, GuardError
+from guard.registry import all_rules
+from guard.report.session import render
+from guard.report.tally import counted
+from guard.runner.deployers import make
+from guard.runner.environment import filled
+from guard.runner.frame import Frame, Tools
+from guard.runner.journal import Journal
+from guard.runner.lock import TargetLock, place_of
+from guard.runner.loop import run
+from guard.runner.plan import Plan
+from guard.runner.plan_load import checked
+from guard.runner.record import Session
+from guard.runner.redact import Redactor
+from guard.runner.selection import Narrowing
+from guard.runner.store import FILE, Store, folder_of
+from guard.sources.commit import CommitTree
+from guard.sources.locate import open_tree
+
+_PAGES: Final = {"markdown": "md", "html": "html"}
+
+
+class Opened(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration, and the folder that it is for."""
+
+    root: Path
+    below: str
+    """The folder in its tree; empty for the tree's root."""
+    config: Config
+
+    @property
+    def plan(self) -> Plan:
+        """The plan in it."""
+        return self.config.loop
+
+    def tree_text(self) -> str:
+        """The commit that is checked out, and whether there are changes to it; for readers of the record."""
+        tree, _ = open_tree((str(self.root),))
+        head = head_of(tree.git) if tree.git is not None else ""
+        if tree.git is None or not head:
+            return "no commit"
+        then = CommitTree(tree.git, head).files
+        changed = sum(then.get(path) != file for path, file in tree.files.items()) + len(
+            then.keys() - tree.files.keys()
+        )
+        return head[:12] + (f", with {counted(changed, 'file')} changed" if changed else "")
+
+
+def opened(overrides: Sequence[str]) -> Opened:
+    """The closest configuration to the current folder. Raises ConfigError, and GuardError where there are no files."""
+    tree, within = open_tree((os.curdir,))
+    if tree.root is None:
+        raise CannotCheck("the loop needs files on disk, and there are none here")
+    start = within.prefixes[0] if within.prefixes else ""
+    config = load(tree, start, overrides, rules=all_rules())
+    source = next((name for name in config.sources if name in tree.files), None)
+    below = posixpath.dirname(source) if source is not None else ""
+    return Opened(root=Path(tree.root, below), below=below, config=config)
+
+
+def store_of(root: Path) -> Store:
+    """The file of sessions of the repository, which is made where it is not there."""
+    return Store(folder_of(root) / FILE)
+
+
+def session_of(store: Store, text: str) -> Session:
+    """The session that a command line names by the beginning of its id; the last one unless it names one."""
+    return store.load(store.find(text))
+
+
+@contextlib.contextmanager
+def locked(place: Opened, session: str) -> Iterator[TargetLock]:
+    """The target, held for a session. Raises GuardError with exit code 4 where another one holds it."""
+    with TargetLock(place_of(place.plan, folder_of(place.root)), place.root) as lock:
+        lock.hold(session)
+        yield lock
+
+
+def run_session(
+    place: Opened, store: Store, session: Session, narrowing: Narrowing, override: str, environ: Mapping[str, str]
+) -> Session:
+    """Run a session to its end, and show it while it runs; gives it as it ended. Its target is held already."""
+    plan = checked(place.plan)
+    redact = Redactor({**environ, **plan.target.env, **plan.deploy.env})
+    test_env = filled(plan.target.env, environ, "loop.target.env")
+    analysis = Analysis(place.root, place.below, place.config, override)
+    with watcher(session) as watching, _stopping() as calm, contextlib.closing(analysis):
+        frame = Frame(
+            plan=plan,
+            root=place.root,
+            environ=environ,
+            test_env=test_env,
+            store=store,
+            journal=Journal(store, session, redact, watching),
+            deployer=make(plan.deploy, plan.target, place.root, environ),
+            tools=Tools(
+                guards=analysis.guards,
+                trace=analysis.trace,
+                fix=analysis.fix,
+                gates=analysis.gates,
+                record=lambda ended: write_pages(store, ended),
+            ),
+            narrowing=narrowing,
+            override=override,
+        )
+        return run(frame, calm)
+
+
+def write_pages(store: Store, session: Session) -> tuple[str, ...]:
+    """Write the session's pages beside the file of sessions; gives their paths. Raises OSError."""
+    from guard.files import replace_file
+
+    folder = store.path.parent / "sessions"
+    folder.mkdir(exist_ok=True)
+    earlier = store.earlier(session)
+    written = []
+    for form, ending in _PAGES.items():
+        path = folder / f"{session.id}.{ending}"
+        replace_file(path, render(form, session, earlier).encode())
+        written.append(str(path.relative_to(store.path.parent.parent)))
+    return tuple(written)
+
+
+def page_of(store: Store, session: Session, form: str) -> str:
+    """A session in one of the formats; `text` is its Markdown, which a terminal shows as it is."""
+    return render("markdown" if form == "text" else form, session, store.earlier(session))
+
+
+def redacted_plan(plan: Plan, redact: Redactor) -> Plan:
+    """The plan as the record has it, without secrets. Raises ConfigError for one that is none without them."""
+    try:
+        return msgspec.convert(redact.value(msgspec.to_builtins(plan)), Plan)
+    except msgspec.ValidationError as error:
+        raise ConfigError([f"loop: a secret stands where none can: {error}; take it from the environment"]) from error
+
+
+@contextlib.contextmanager
+def _stopping() -> Iterator[contextlib.AbstractContextManager[None]]:
+    """Makes SIGTERM an interrupt, as SIGINT is. What it gives keeps both away, for the time of stopping a service."""
+
+    def interrupt(_number: int, _at: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    former = {number: signal.signal(number, interrupt) for number in numbers}
+    try:
+        yield _calm(numbers)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _calm(numbers: Sequence[signal.Signals]) -> Iterator[None]:
+    former = {number: signal.signal(number, _told_to_wait) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+def _told_to_wait(_number: int, _at: FrameType | None) -> None:
+    click.echo("guard: stopping the service; a moment", err=True)
+
+
+def ended(session: Session) -> int:
+    """Say what a session came to, and where its pages are; gives the exit code."""
+    goal = f": {session.goal.reached}" if session.goal is not None else ""
+    click.echo(f"{session.id} {session.verdict}{goal}")
+    if session.verdict == "interrupted":
+        click.echo(f"go on with: guard loop resume {session.id}")
+    else:
+        click.echo(f"more: guard loop show {session.id}")
+    return session.exit_code
+
+
+def need_phases(plan: Plan) -> None:
+    """Raises GuardError where there is nothing to run."""
+    if not plan.phases:
+        raise GuardError(
+            "there is no plan here: add [[tool.guard.loop.phases]] to pyproject.toml; docs/loop.md shows one"
+        )

@@ -1,0 +1,140 @@
+"""The analysis as the loop sees it: functions that check the tree as it is when they are called."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Final
+
+from guard.cache import open_default
+from guard.cli.mending import mend
+from guard.config import Config, resolve_selection
+from guard.engine import Options, check, look
+from guard.history.answer import Answer, Verdict
+from guard.history.explain import names_of
+from guard.history.question import Question, is_askable, trace
+from guard.model import GuardError, Report
+from guard.registry import all_rules
+from guard.runner.options import Fixed
+from guard.runner.whys import Gone
+from guard.sources.locate import PathFilter, open_tree
+from guard.sources.tree import Tree
+
+_IMPORTS: Final = frozenset({"IMP001", "IMP002"})
+_CI_FILES: Final = (".gitlab-ci.yml", "Jenkinsfile", "azure-pipelines.yml", ".circleci/config.yml")
+_CALLS_GUARD: Final = re.compile(r"\bguard\s+(check|loop)\b|id:\s*guard\b|deploy-guard")
+_FILE_BYTES: Final = 1_000_000
+
+
+class Analysis:
+    """Checks one folder of a repository, as `guard check` does."""
+
+    def __init__(self, root: Path, below: str, config: Config, override: str) -> None:
+        """`root` is the folder, and `below` the same folder in its tree."""
+        self._root = root
+        self._within = PathFilter((below,) if below else ())
+        self._config = config
+        self._override = override
+        self._cache = open_default()
+        self._options = Options(cache=self._cache)
+        self._codes = resolve_selection(config, [], [], None, all_rules())
+        self._report: Report | None = None
+
+    def close(self) -> None:
+        """Close the cache."""
+        self._cache.close()
+
+    def guards(self) -> Report:
+        """Check the tree."""
+        self._report = check(self._tree(), self._config, self._codes, self._options, self._within.matches)
+        return self._report
+
+    def trace(self, module: str, name: str) -> Gone | None:
+        """What became of a name of a module, or of a module; None where nothing can be told."""
+        question = Question(module, name)
+        if not is_askable(question):
+            return None
+        try:
+            tree = self._tree()
+            found = trace(look(tree, self._config, _IMPORTS, self._options), question, self._cache)
+        except GuardError:
+            return None
+        answer = next((one for one in found.answers if one.verdict is not Verdict.THERE), None)
+        return self._gone(answer) if answer is not None else None
+
+    def _gone(self, answer: Answer) -> Gone | None:
+        if answer.removed is None:
+            return None
+        commit = answer.removed.commit
+        best = answer.replacements[0] if answer.replacements else None
+        return Gone(
+            commit=commit.oid if commit is not None else "",
+            date=commit.commit_date if commit is not None else "",
+            subject=commit.subject if commit is not None else "",
+            path=answer.removed.path,
+            line=answer.removed.line,
+            how=answer.removed.how,
+            importers=self._importers(answer),
+            replacement=f"{best.module}:{best.name}" if best is not None else "",
+        )
+
+    def _importers(self, answer: Answer) -> int:
+        """The files that still ask for what is gone."""
+        report = self._report if self._report is not None else self.guards()
+        return len(
+            {
+                finding.path
+                for finding in report.findings
+                if finding.data.get("module") in (answer.module, answer.module.rpartition(".")[2])
+                and (answer.name in names_of(finding) or not answer.name)
+            }
+        )
+
+    def fix(self, codes: Collection[str], unsafe: bool) -> Fixed | None:
+        """A dry run of `guard check --fix`, for the rules `codes`."""
+        tree = self._tree()
+        chosen = frozenset(codes) & self._codes
+        if not chosen:
+            return None
+        try:
+            before = check(tree, self._config, self._codes, self._options, self._within.matches)
+            mended = mend(tree, self._config, chosen, self._options, self._within.matches, unsafe=unsafe, history=True)
+            after = check(mended.tree, self._config, self._codes, self._options, self._within.matches)
+        except GuardError:
+            return None
+        return Fixed(before=before.findings, after=after.findings, files=tuple(mended.changes))
+
+    def gates(self) -> Mapping[str, str]:
+        """The gates that could have stopped a bad tree, and for each why it did not."""
+        return {
+            "guard loop": f"overridden: {self._override}" if self._override else "installed",
+            "pre-commit": self._hook(),
+            "ci": "installed" if any(map(_calls_guard, self._ci_files())) else "not installed",
+        }
+
+    def _hook(self) -> str:
+        tree = self._tree()
+        top = Path(tree.root or self._root)
+        hook = Path(tree.git.git_dir) / "hooks" / "pre-commit" if tree.git is not None else None
+        configured = _calls_guard(top / ".pre-commit-config.yaml")
+        if hook is not None and hook.is_file() and (configured or _calls_guard(hook)):
+            return "installed"
+        return "configured, but its hook is not installed" if configured else "not installed"
+
+    def _ci_files(self) -> list[Path]:
+        top = Path(self._tree().root or self._root)
+        workflows = top / ".github" / "workflows"
+        return [*(top / name for name in _CI_FILES), *(sorted(workflows.glob("*.y*ml")) if workflows.is_dir() else ())]
+
+    def _tree(self) -> Tree:
+        return open_tree((os.fspath(self._root),))[0]
+
+
+def _calls_guard(file: Path) -> bool:
+    try:
+        with file.open("rb") as opened:
+            return _CALLS_GUARD.search(opened.read(_FILE_BYTES).decode("utf-8", "replace")) is not None
+    except OSError:
+        return False
