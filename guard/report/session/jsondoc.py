@@ -70,6 +70,7 @@ class TestJson(msgspec.Struct, frozen=True, kw_only=True):
     measurements: Mapping[str, tuple[object, ...]]
     warnings: tuple[str, ...]
     exception: str
+    facts: Mapping[str, str]
     message: str
     output: str
     stacks: str
