@@ -40,17 +40,25 @@ class _Bar(msgspec.Struct, frozen=True, kw_only=True):
 def render(session: Session, earlier: Sequence[Session]) -> str:
     """The page. Nothing in the record becomes markup."""
     page = content(session, earlier)
+    return rendered(
+        "session", page=page, session=session, bars=_bars(session), split=_split, shares=_shares, guard=__version__
+    )
+
+
+def rendered(template: str, **values: object) -> str:
+    """One of the pages of this package with `values`, none of which becomes markup."""
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+        loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
     )
     environment.filters.update(
         moment=moment, duration=duration, bounded=bounded, counted=counted, dry_run=dry_run, tone=tone, mark=mark
     )
-    source = files(__package__).joinpath("session.html.jinja").read_text(encoding="utf-8")
-    text = environment.from_string(source).render(
-        page=page, session=session, bars=_bars(session), split=_split, shares=_shares, guard=__version__
-    )
-    return text.rstrip("\n") + "\n"
+    return environment.get_template(f"{template}.html.jinja").render(values).rstrip("\n") + "\n"
 
 
 def tone(outcome: str) -> str:

@@ -107,8 +107,12 @@ class SessionJson(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(session: Session, earlier: Sequence[Session]) -> str:
     """The session as one JSON document, indented by two."""
-    content = msgspec.json.encode(_plain(document(session, earlier)))
-    return msgspec.json.format(content, indent=2).decode() + "\n"
+    return plain_json(document(session, earlier))
+
+
+def plain_json(value: msgspec.Struct) -> str:
+    """A struct as indented JSON, with every key and with texts that UTF-8 can hold."""
+    return msgspec.json.format(msgspec.json.encode(_plain(value)), indent=2).decode() + "\n"
 
 
 def document(session: Session, earlier: Sequence[Session]) -> SessionJson:

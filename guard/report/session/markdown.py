@@ -46,9 +46,17 @@ def summary_lines(page: Content) -> Iterator[str]:
     session = page.session
     yield f"# {'✓' if page.good else '✗'} Session {escape(session.id)}: {escape(page.headline)}"
     yield ""
-    yield from _table(("", ""), ((f"**{label}**", escape(value)) for label, value in page.header), 100)
+    yield from table(("", ""), ((f"**{label}**", escape(value)) for label, value in page.header), 100)
     for result in page.results:
         yield from _result_lines(result)
+
+
+def issue_text(page: Content) -> str:
+    """The head of a page, what is to be done, and why it failed: the body of the session's issue."""
+    known = _known_lines(page)
+    return _joined(
+        [*summary_lines(page), *_next_lines(page), *_cause_lines(page), *_stability_lines(page.session), *known]
+    )
 
 
 def cycle_text(session: Session, cycle: int) -> str:
@@ -81,16 +89,16 @@ def _result_lines(result: Result) -> Iterator[str]:
             )
             for one in result.criteria
         )
-        yield from _table(("criterion", "expression", "measured", ""), rows, len(result.criteria))
+        yield from table(("criterion", "expression", "measured", ""), rows, len(result.criteria))
     bad = [test for test in result.tests if test.outcome is not TestOutcome.PASSED]
     good = [test for test in result.tests if test.outcome is TestOutcome.PASSED]
     head = ("", "test", "time", "connected to", "what")
     if bad:
-        yield from _table(head, map(_test_row, bad), len(bad))
+        yield from table(head, map(_test_row, bad), len(bad))
     if good:
         yield f"<details><summary>{counted(len(good), 'test')} passed</summary>"
         yield ""
-        yield from _table(head, map(_test_row, good), len(good))
+        yield from table(head, map(_test_row, good), len(good))
         yield "</details>"
         yield ""
 
@@ -151,7 +159,7 @@ def _one_cause(cause: Cause, level: int) -> Iterator[str]:
         yield f"Gate: {escape(cause.gate)}."
     yield ""
     if cause.options:
-        yield from _table(("option", "run", "dry run"), map(_option_row, cause.options), len(cause.options))
+        yield from table(("option", "run", "dry run"), map(_option_row, cause.options), len(cause.options))
 
 
 def _option_row(option: Option) -> tuple[str, ...]:
@@ -196,12 +204,12 @@ def _stability_lines(session: Session) -> Iterator[str]:
     yield escape(found.formula)
     yield ""
     rows = ((one.kind, code(one.subject), escape(one.before), escape(one.after)) for one in found.changes)
-    yield from _table(("change", "what", "before", "now"), rows, len(found.changes))
+    yield from table(("change", "what", "before", "now"), rows, len(found.changes))
     latencies = (
         (code(one.name), str(one.values), _numbers(one.before), _numbers(one.after)) for one in found.latencies
     )
     head = ("latency", "values", "p50 / p95 / p99 before", "now, in ms")
-    yield from _table(head, latencies, len(found.latencies))
+    yield from table(head, latencies, len(found.latencies))
 
 
 def _numbers(values: Iterable[float]) -> str:
@@ -219,7 +227,7 @@ def _audit_lines(session: Session) -> Iterator[str]:
         told += f"; against {found.compared_with}: {len(found.new):,} new, {found.fixed:,} gone"
     yield f"{escape(told)}."
     yield ""
-    yield from _table(
+    yield from table(
         ("rule", "findings"), ((code(k), f"{v:,}") for k, v in found.findings.items()), len(found.findings)
     )
 
@@ -235,7 +243,7 @@ def _known_lines(page: Content) -> Iterator[str]:
         (issue.state, escape(f"{issue.kind}: {issue.summary}"), escape(issue.first), escape(issue.last))
         for issue in page.known
     )
-    yield from _table(("", "issue", "first seen", "last seen"), rows, len(page.known))
+    yield from table(("", "issue", "first seen", "last seen"), rows, len(page.known))
 
 
 def _timeline_lines(session: Session) -> Iterator[str]:
@@ -262,7 +270,7 @@ def _step_table(steps: Sequence[Step]) -> Iterator[str]:
         )
         for step in steps
     )
-    yield from _table(("started", "cycle", "step", "outcome", "took", ""), rows, len(steps))
+    yield from table(("started", "cycle", "step", "outcome", "took", ""), rows, len(steps))
 
 
 def _selection_lines(page: Content) -> Iterator[str]:
@@ -277,7 +285,7 @@ def _selection_lines(page: Content) -> Iterator[str]:
     yield ""
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]], total: int) -> Iterator[str]:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], total: int) -> Iterator[str]:
     """A table of at most 200 of its rows; nothing where there is none."""
     if not total:
         return
