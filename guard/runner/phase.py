@@ -105,9 +105,9 @@ def collect_tests(phase: Phase, root: Path, env: Mapping[str, str]) -> tuple[str
 
 
 def _outcome(outcomes: set[TestOutcome], troubled: bool) -> Outcome:
-    if troubled or outcomes & {TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY}:
+    if troubled or outcomes & {TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT}:
         return Outcome.FAILED
-    if TestOutcome.UNPROVEN in outcomes:
+    if outcomes & {TestOutcome.UNPROVEN, TestOutcome.FLAKY}:
         return Outcome.UNPROVEN
     return Outcome.OK if TestOutcome.PASSED in outcomes else Outcome.SKIPPED
 

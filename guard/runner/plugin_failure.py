@@ -66,5 +66,10 @@ def _own_facts(error: BaseException) -> Iterator[tuple[str, str]]:
         url = getattr(request, "url", None) or getattr(error, "url", None)
         if url is not None:
             yield "url", str(url)
+        sent, came = getattr(request, "headers", None), getattr(response, "headers", None)
+        if sent is not None and "authorization" in {str(name).lower() for name in sent}:
+            yield "sent_authorization", "yes"
+        if came is not None and came.get("server"):
+            yield "server", str(came.get("server"))
     except Exception:  # the attributes are the libraries' own, and may be properties that raise
         return

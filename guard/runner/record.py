@@ -158,7 +158,8 @@ class Test(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The type of what it failed with, as `module.Class`."""
     facts: Mapping[str, str] = {}
     """What that exception, and those that it came from, say of a connection: `status`, `close_code`, `closed_by`,
-    `url`, `errno`, `chain` (their types, the outermost first), and `frame`, where it was raised."""
+    `close_reason`, `upgrade` (`refused`), `url`, `errno`, `server` (its header), `sent_authorization`, `chain` (their
+    types, the outermost first), and `frame`, where it was raised."""
     message: str = ""
     """One line: the exception's own text, or why it was skipped or is unproven."""
     output: str = ""

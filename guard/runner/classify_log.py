@@ -1,0 +1,102 @@
+"""What the log of a service tells of its failures: the exceptions in it, each kind once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+
+from guard.runner.shapes import shape
+
+_HEAD: Final = "Traceback (most recent call last):"
+_FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)')
+_ERROR: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
+_LINKS: Final = ("The above exception was the direct cause", "During handling of the above exception")
+_LONGEST: Final = 200
+"""Lines of one traceback."""
+_BEFORE_THE_CODE: Final = frozenset(
+    {"ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "TabError"}
+)
+
+
+class Crash(msgspec.Struct, frozen=True, kw_only=True):
+    """An exception in a log."""
+
+    kind: str
+    """Its type as the log has it, with its module."""
+    message: str
+    text: str
+    """The traceback itself, at most its last 60 lines."""
+    place: str
+    """`path:line` of its innermost frame outside of installed packages."""
+    count: int = 1
+    """How often it is there, other numbers and ids aside."""
+
+    @property
+    def is_early(self) -> bool:
+        """Whether it says that code could not even be loaded."""
+        return self.kind.rpartition(".")[2] in _BEFORE_THE_CODE
+
+    @property
+    def said(self) -> str:
+        """Type and message, in one line."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
+
+def crashes(log: str) -> tuple[Crash, ...]:
+    """The exceptions of a log, the same ones as one, in the order of their first. Of exceptions that came from one
+    another it is the first, which the others came from."""
+    found: dict[tuple[str, str, str], Crash] = {}
+    linked = False
+    for crash in _all(log.splitlines()):
+        if isinstance(crash, str):
+            linked = True
+            continue
+        if linked:
+            linked = False
+            continue
+        key = (crash.kind, shape(crash.message), crash.place)
+        seen = found.get(key)
+        found[key] = msgspec.structs.replace(seen, count=seen.count + 1) if seen is not None else crash
+    return tuple(found.values())
+
+
+def _all(lines: list[str]) -> Iterator[Crash | str]:
+    """Every traceback; between two of one chain, the sentence that links them."""
+    at = 0
+    while at < len(lines):
+        line = lines[at]
+        begin = line.find(_HEAD)
+        if begin < 0:
+            if any(link in line for link in _LINKS):
+                yield line
+            at += 1
+            continue
+        # What a platform writes before each line (a time, a pod's name) is as long as before the first one.
+        end = at + 1
+        while end < len(lines) and end - at < _LONGEST and not _is_end(lines[end][begin:]):
+            end += 1
+        if end < len(lines):
+            crash = _crash([line[begin:] for line in lines[at : end + 1]])
+            if crash is not None:
+                yield crash
+        at = end + 1
+
+
+def _is_end(line: str) -> bool:
+    return bool(line) and not line[0].isspace()
+
+
+def _crash(lines: list[str]) -> Crash | None:
+    match = _ERROR.match(lines[-1].rstrip())
+    if match is None:
+        return None
+    frames = [found for found in map(_FRAME.match, lines) if found is not None]
+    own = [found for found in frames if not re.search(r"/(?:site|dist)-packages/|/lib/python3|^<", found["path"])]
+    place = f"{own[-1]['path']}:{own[-1]['line']}" if own else ""
+    if match["type"].rpartition(".")[2] in ("SyntaxError", "IndentationError", "TabError") and frames:
+        place = f"{frames[-1]['path']}:{frames[-1]['line']}"
+    text = "\n".join([lines[0], *lines[1:][-60:]])
+    return Crash(kind=match["type"], message=match["message"] or "", text=text, place=place)
