@@ -10,11 +10,10 @@ import msgspec
 
 from guard import __version__
 from guard.cli.jsontext import json_text
-from guard.cli.loop_session import opened, redacted_plan
+from guard.cli.loop_session import opened, redacted_plan, redactor_of
 from guard.report.escape import visible
 from guard.runner.plan import Plan
 from guard.runner.plan_load import checked
-from guard.runner.redact import Redactor
 
 
 class PlanJson(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +37,7 @@ def command(overrides: tuple[str, ...], form: str) -> int:
     """
     place = opened(overrides)
     plan = checked(place.plan)
-    shown = redacted_plan(plan, Redactor({**os.environ, **plan.target.env, **plan.deploy.env}))
+    shown = redacted_plan(plan, redactor_of(plan, os.environ))
     if form == "json":
         click.echo(json_text(PlanJson(guard=__version__, configuration=place.config.sources, plan=shown)), nl=False)
         return 0

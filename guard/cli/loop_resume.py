@@ -7,10 +7,9 @@ import os
 import click
 import msgspec
 
-from guard.cli.loop_session import ended, locked, opened, redacted_plan, run_session, store_of
+from guard.cli.loop_session import ended, locked, opened, prepared, run_session, store_of
 from guard.model import GuardError
 from guard.runner.record import Verdict
-from guard.runner.redact import Redactor
 from guard.runner.selection import Narrowing
 
 
@@ -34,9 +33,8 @@ def command(session: str, overrides: tuple[str, ...]) -> int:
                 raise GuardError(
                     f"session {found.id} has ended ({found.verdict}); begin a new one with: guard loop run"
                 )
-            plan = place.plan
-            redact = Redactor({**os.environ, **plan.target.env, **plan.deploy.env})
-            if redacted_plan(plan, redact) != found.plan:
+            ready = prepared(place, os.environ)
+            if ready.shown != found.plan:
                 raise GuardError(
                     f"the plan is not the one that session {found.id} began with; restore it, or begin a new session"
                 )
@@ -44,4 +42,4 @@ def command(session: str, overrides: tuple[str, ...]) -> int:
             again = msgspec.structs.replace(found, verdict=Verdict.RUNNING, ended=0.0)
             narrowing = msgspec.convert(options.get("narrowing", {}), Narrowing)
             override = str(options.get("override", ""))
-            return ended(run_session(place, store, again, narrowing, override, os.environ))
+            return ended(run_session(place, ready, store, again, narrowing, override))

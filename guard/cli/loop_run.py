@@ -7,11 +7,8 @@ import time
 
 import click
 
-from guard.cli.loop_session import ended, locked, need_phases, opened, redacted_plan, run_session, store_of
-from guard.runner.environment import filled
-from guard.runner.plan_load import checked
+from guard.cli.loop_session import ended, locked, opened, prepared, run_session, store_of
 from guard.runner.record import Session, Verdict
-from guard.runner.redact import Redactor
 from guard.runner.selection import Narrowing, shard_of
 from guard.runner.store import Store, new_id
 
@@ -55,14 +52,12 @@ def command(
     if shard:
         shard_of(shard)
     place = opened(overrides)
-    plan = checked(place.plan)
-    need_phases(plan)
-    filled(plan.target.env, os.environ, "loop.target.env")
+    ready = prepared(place, os.environ)
     now = time.time()
     session = Session(
         id=new_id(now),
-        plan=redacted_plan(plan, Redactor({**os.environ, **plan.target.env, **plan.deploy.env})),
-        target=plan.target.name,
+        plan=ready.shown,
+        target=ready.plan.target.name,
         verdict=Verdict.RUNNING,
         tree=place.tree_text(),
         focus=narrowing.text,
@@ -73,7 +68,7 @@ def command(
         _end_dead_ones(store, session.target)
         store.save(session)
         store.set_options(session.id, {"narrowing": narrowing, "override": override_guards})
-        return ended(run_session(place, store, session, narrowing, override_guards, os.environ))
+        return ended(run_session(place, ready, store, session, narrowing, override_guards))
 
 
 def _end_dead_ones(store: Store, target: str) -> None:

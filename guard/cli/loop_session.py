@@ -23,6 +23,7 @@ from guard.registry import all_rules
 from guard.report.session import render
 from guard.report.tally import counted
 from guard.runner.deployers import make
+from guard.runner.deployers.base import Deployer
 from guard.runner.environment import filled
 from guard.runner.frame import Frame, Tools
 from guard.runner.journal import Journal
@@ -96,23 +97,50 @@ def locked(place: Opened, session: str) -> Iterator[TargetLock]:
         yield lock
 
 
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan with which nothing is wrong, and what is made of it before anything is begun."""
+
+    plan: Plan
+    shown: Plan
+    """Without secrets, as the record has it."""
+    redact: Redactor
+    test_env: Mapping[str, str]
+    deployer: Deployer
+
+
+def prepared(place: Opened, environ: Mapping[str, str]) -> Prepared:
+    """The plan of a configuration, made ready. Raises ConfigError with what is wrong with it."""
+    plan = checked(place.plan)
+    if not plan.phases:
+        raise GuardError(
+            "there is no plan here: add [[tool.guard.loop.phases]] to pyproject.toml; docs/loop.md shows one"
+        )
+    redact = redactor_of(plan, environ)
+    for probe in plan.health:
+        filled(probe.headers, environ, "loop.health.headers")
+    return Prepared(
+        plan=plan,
+        shown=redacted_plan(plan, redact),
+        redact=redact,
+        test_env=filled(plan.target.env, environ, "loop.target.env"),
+        deployer=make(plan.deploy, plan.target, place.root, environ),
+    )
+
+
 def run_session(
-    place: Opened, store: Store, session: Session, narrowing: Narrowing, override: str, environ: Mapping[str, str]
+    place: Opened, ready: Prepared, store: Store, session: Session, narrowing: Narrowing, override: str
 ) -> Session:
     """Run a session to its end, and show it while it runs; gives it as it ended. Its target is held already."""
-    plan = checked(place.plan)
-    redact = Redactor({**environ, **plan.target.env, **plan.deploy.env})
-    test_env = filled(plan.target.env, environ, "loop.target.env")
     analysis = Analysis(place.root, place.below, place.config, override)
     with watcher(session) as watching, _stopping() as calm, contextlib.closing(analysis):
         frame = Frame(
-            plan=plan,
+            plan=ready.plan,
             root=place.root,
-            environ=environ,
-            test_env=test_env,
+            environ=os.environ,
+            test_env=ready.test_env,
             store=store,
-            journal=Journal(store, session, redact, watching),
-            deployer=make(plan.deploy, plan.target, place.root, environ),
+            journal=Journal(store, session, ready.redact, watching),
+            deployer=ready.deployer,
             tools=Tools(
                 guards=analysis.guards,
                 trace=analysis.trace,
@@ -144,6 +172,13 @@ def write_pages(store: Store, session: Session) -> tuple[str, ...]:
 def page_of(store: Store, session: Session, form: str) -> str:
     """A session in one of the formats; `text` is its Markdown, which a terminal shows as it is."""
     return render("markdown" if form == "text" else form, session, store.earlier(session))
+
+
+def redactor_of(plan: Plan, environ: Mapping[str, str]) -> Redactor:
+    """Takes out what is secret in the environment, and what stands in the plan under the name of a secret."""
+    tables = (plan.target.env, plan.deploy.env, *(probe.headers for probe in plan.health))
+    own = {f"plan-{number}-{key}": value for number, table in enumerate(tables) for key, value in table.items()}
+    return Redactor({**environ, **{key: value for key, value in own.items() if "${" not in value}})
 
 
 def redacted_plan(plan: Plan, redact: Redactor) -> Plan:
@@ -193,11 +228,3 @@ def ended(session: Session) -> int:
     else:
         click.echo(f"more: guard loop show {session.id}")
     return session.exit_code
-
-
-def need_phases(plan: Plan) -> None:
-    """Raises GuardError where there is nothing to run."""
-    if not plan.phases:
-        raise GuardError(
-            "there is no plan here: add [[tool.guard.loop.phases]] to pyproject.toml; docs/loop.md shows one"
-        )

@@ -22,7 +22,7 @@ _NAMES: Final = (
     r"|signing[_-]?key|encryption[_-]?key|credential|client[_-]?secret|session[_-]?(?:id|key)|sess(?:ion)?id|csrf"
     r"|otp|bearer|authori[sz]ation"
 )
-_SECRET_VARIABLE: Final = re.compile(rf"(?i)(?:{_NAMES}|(?:^|_)(?:auth|key|dsn|pat|cookie|pw|pass|sid)(?:_|$))")
+_SECRET_VARIABLE: Final = re.compile(rf"(?i)(?:{_NAMES}|(?:^|[_-])(?:auth|key|dsn|pat|cookie|pw|pass|sid)(?:[_-]|$))")
 _NO_SECRET: Final = re.compile(r"(?i)(?:_sock|_file|_path|_dir|_name|_url|_uri|_host|_port|_env|_ttl|_id)$|^xauth")
 _SECRET_AFTER_ALL: Final = re.compile(r"(?i)session[_-]?id$|access[_-]?key[_-]?id$|sid$")
 _WORDS: Final = frozenset({"true", "false", "none", "null", "test", "yes", "local", "localhost", "password", "secret"})

@@ -14,7 +14,7 @@ from guard.runner.plan import Phase
 from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
 from guard.runner.store import Begun
 
-_FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT})
+_FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 
 
