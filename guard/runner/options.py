@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
 from guard.model import Finding
-from guard.runner.record import Cause
+from guard.runner.record import Cause, CauseKind, Option
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +30,106 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     """The one that failed."""
     can_roll_back: bool = False
-    serves: Callable[[str], bool] | None = None
-    """Whether a revision could be served again, asked without doing it; None where that cannot be asked."""
+
+
+_MOST: Final = 20
+"""Findings of a dry run that are listed of each sort."""
+_OF_THE_SERVICE: Final = frozenset(
+    {
+        CauseKind.START, CauseKind.HEALTH, CauseKind.SERVICE_ERROR, CauseKind.HTTP, CauseKind.WEBSOCKET_CLOSE,
+        CauseKind.RESET, CauseKind.REFUSED, CauseKind.TIMEOUT_CLIENT, CauseKind.TIMEOUT_PROXY, CauseKind.ASSERTION,
+        CauseKind.CRITERION,
+    }
+)  # fmt: skip
+"""Kinds of cause that a revision which was well does not have."""
+_HOOK: Final = (
+    "in .pre-commit-config.yaml: repos: [{repo: URL of guard, rev: its version, hooks: [{id: guard}]}], "
+    "then: pre-commit install"
+)
 
 
 def tried(causes: Sequence[Cause], context: Context) -> tuple[Cause, ...]:
-    """The causes, with their options."""
-    raise NotImplementedError
+    """The causes, with their options. Only primary ones have any: the others go with those."""
+    return tuple(
+        msgspec.structs.replace(cause, options=tuple(_options(cause, context))) if cause.rank == "primary" else cause
+        for cause in causes
+    )
+
+
+def _options(cause: Cause, context: Context) -> Iterator[Option]:
+    if cause.rule:
+        yield _fix(cause, context)
+    if cause.kind in _OF_THE_SERVICE:
+        yield from _rollback(context)
+    if cause.rule and "pre-commit: not installed" in cause.gate:
+        yield Option(
+            kind="configuration",
+            title=f"Let pre-commit run guard, which finds {cause.rule} before it is committed",
+            command=_HOOK,
+            note="mends nothing by itself; keeps the next one out",
+        )
+    if cause.kind is CauseKind.UNPROVEN and cause.tests:
+        yield Option(
+            kind="configuration",
+            title="Say that the phase is not about the real service",
+            command="real = false",
+            tried=True,
+            leaves=cause.tests,
+            note="for tests that are not meant to reach the target: their passes count then, and prove as little",
+        )
+
+
+def _fix(cause: Cause, context: Context) -> Option:
+    """The rule's own fix; with the unsafe ones where the safe ones change nothing."""
+    command = f"guard check --fix --select {cause.rule}"
+    for unsafe in (False, True):
+        found = context.fix((cause.rule,), unsafe)
+        if found is None or not found.files:
+            continue
+        before, after = _keyed(found.before), _keyed(found.after)
+        return Option(
+            kind="fix",
+            title=f"Let guard mend {cause.rule}" + (", which may change what the code does" if unsafe else ""),
+            command=command + (" --unsafe-fixes" if unsafe else ""),
+            tried=True,
+            removes=_listed(before, after),
+            adds=_listed(after, before),
+            leaves=_both(before, after),
+            note=f"changes {', '.join(found.files[:5])}"
+            + (f" and {len(found.files) - 5} more" * (len(found.files) > 5)),
+        )
+    return Option(
+        kind="fix",
+        title=f"Mend {cause.rule} by hand",
+        command=f"guard check --select {cause.rule}",
+        tried=True,
+        note="guard's own fixes change nothing here: it cannot know what was meant",
+    )
+
+
+def _rollback(context: Context) -> Iterator[Option]:
+    known = [one for one in context.healthy if one != context.revision]
+    if context.can_roll_back and known:
+        yield Option(
+            kind="rollback",
+            title=f"Go back to {known[0]}, the last revision that is known to be healthy on this target",
+            note="not tried: that would change what serves; the loop does it by itself where health fails",
+        )
+
+
+_Key = tuple[str, str, str]
+
+
+def _keyed(findings: Sequence[Finding]) -> dict[_Key, str]:
+    return {
+        (one.code, one.path, one.fingerprint): f"{one.code} {one.path}:{one.span.line}: {one.message}"
+        for one in findings
+    }
+
+
+def _listed(these: dict[_Key, str], others: dict[_Key, str]) -> tuple[str, ...]:
+    return tuple(text for key, text in these.items() if key not in others)[:_MOST]
+
+
+def _both(before: dict[_Key, str], after: dict[_Key, str]) -> tuple[str, ...]:
+    return tuple(text for key, text in after.items() if key in before)[:_MOST]

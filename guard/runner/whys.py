@@ -1,13 +1,18 @@
-"""Five whys: a chain from what was seen to where it came from, as far as evidence reaches."""
+"""Five whys: a chain from what was seen to where it came from, as far as evidence reaches.
+
+Where it does not reach, the chain ends in a question without an answer: somebody has to find out.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from guard.model import Finding
-from guard.runner.record import Cause
+from guard.runner.blame import Suspect, finding_for, suspect_of
+from guard.runner.record import Cause, CauseKind, Evidence, Why
 
 
 class Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,7 +33,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True):
-    """What the whys can ask. Every function is asked at most once for each thing."""
+    """What the whys can ask."""
 
     findings: Callable[[], Sequence[Finding]]
     """What the guards say of the tree that was deployed."""
@@ -39,6 +44,215 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `not installed`, `installed`, `overridden: REASON`."""
 
 
+NO_RULE: Final = "none: no rule of guard looks for this"
+"""What a cause says of its gate where no check of the tree could have told of it."""
+
+_RAISED: Final = frozenset({CauseKind.START, CauseKind.SERVICE_ERROR})
+
+
 def explained(causes: Sequence[Cause], context: Context) -> tuple[Cause, ...]:
-    """The causes, with their whys, the rule that should have caught each, and the gate."""
-    raise NotImplementedError
+    """The causes, with their whys, the rule that should have caught each, and the gate. What came about because of a
+    primary cause refers to that one; its own chain would be the same."""
+    raised = next((cause for cause in causes if cause.kind in _RAISED and cause.rank == "primary"), None)
+    return tuple(_explained(cause, raised, context) for cause in causes)
+
+
+def _explained(cause: Cause, raised: Cause | None, context: Context) -> Cause:
+    if cause.kind is CauseKind.GUARD:
+        return cause
+    if cause.kind in _RAISED:
+        return _of_an_exception(cause, context)
+    whys = list(_WHYS.get(cause.kind, _unknown)(cause))
+    if cause.rank == "secondary" and raised is not None:
+        whys = [
+            *whys[:1],
+            Why(
+                question="Why did it come to that?",
+                answer=f"{raised.summary} (cause {raised.id})",
+                evidence=raised.evidence[:1],
+            ),
+        ]
+        return msgspec.structs.replace(cause, whys=tuple(whys), gate=f"that of cause {raised.id}")
+    return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
+
+
+# Exceptions of the service: the chain that guard can fill whole
+
+
+def _of_an_exception(cause: Cause, context: Context) -> Cause:
+    log = next((one for one in cause.evidence if one.source == "log"), None)
+    said = _exception_in(log.text) if log is not None else ""
+    first = "Why did the service not start?" if cause.kind is CauseKind.START else "Why did it answer so?"
+    if log is None or not said:
+        question = "What did it end of? Its log has no exception."
+        return msgspec.structs.replace(cause, whys=(_open(first, cause.evidence), _open(question)), gate=NO_RULE)
+    at = f", at {log.place}" if log.place else ""
+    whys = [Why(question=first, answer=f"It raised {said}{at}.", evidence=(log,))]
+    suspect = suspect_of(said)
+    finding = finding_for(suspect, log.place, context.findings()) if suspect is not None else None
+    if suspect is None:
+        whys.append(_open(f"Why was {said.partition(':')[0]} raised there? No rule of guard looks for it."))
+        return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
+    whys += _of_a_suspect(suspect, finding, said, context)
+    rule = finding.code if finding is not None else suspect.rules[0]
+    return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=_gate(finding, context))
+
+
+def _of_a_suspect(suspect: Suspect, finding: Finding | None, said: str, context: Context) -> Iterator[Why]:
+    question = f"Why was {said.partition(':')[0]} raised?"
+    missing = suspect.name or "it"
+    if finding is None:
+        yield _open(f"{question} {suspect.rules[0]} would tell, and finds nothing of {missing} in this tree.")
+    else:
+        place = f"{finding.path}:{finding.span.line}"
+        yield Why(
+            question=question,
+            answer=f"{finding.code} at {place}: {finding.message}.",
+            evidence=(Evidence("guard", f"{finding.code} {finding.message}", place),),
+        )
+    asked = _asked(suspect, finding)
+    gone = context.trace(*asked) if asked is not None else None
+    if gone is None:
+        yield _open(f"Since when is {missing} not there? The history does not tell.")
+    else:
+        yield _of_the_history(missing, gone)
+        yield _of_the_importers(missing, gone)
+    if finding is None:
+        yield _open("Why did no gate stop it?")
+    else:
+        yield Why(
+            question="Why did no gate stop it?", answer=f"{finding.code} is found before a deploy; {_gates(context)}."
+        )
+
+
+def _asked(suspect: Suspect, finding: Finding | None) -> tuple[str, str] | None:
+    """What the history is asked: for a field of a class, the class's module is in the finding."""
+    if suspect.asked is not None:
+        return suspect.asked
+    module = finding.data.get("module") if finding is not None else None
+    return (str(module), suspect.name) if module and suspect.name else None
+
+
+def _of_the_history(missing: str, gone: Gone) -> Why:
+    place = f"{gone.path}:{gone.line}" if gone.line else gone.path
+    if gone.commit:
+        answer = f'{gone.commit[:12]} of {gone.date[:10]}, "{gone.subject}", {gone.how} ({place}).'
+    else:
+        answer = f"A change that is not committed yet: it {gone.how} ({place})."
+    text = f"{gone.commit} {gone.date}\n{gone.subject}\n{gone.how} ({place})".strip()
+    return Why(
+        question=f"Why is {missing} not there?", answer=answer, evidence=(Evidence("git", text, gone.commit or place),)
+    )
+
+
+def _of_the_importers(missing: str, gone: Gone) -> Why:
+    files = "1 file still asks" if gone.importers == 1 else f"{gone.importers} files still ask"
+    now = f" It is {gone.replacement} now." if gone.replacement else " Nothing took its place."
+    return Why(question="Why did that break the service?", answer=f"{files} for {missing}.{now}")
+
+
+def _gate(finding: Finding | None, context: Context) -> str:
+    if finding is None:
+        return "the rule did not see it in this tree"
+    return _gates(context)
+
+
+def _gates(context: Context) -> str:
+    return "; ".join(f"{name}: {state}" for name, state in context.gates.items()) or "no gate is known"
+
+
+def _exception_in(text: str) -> str:
+    """The last line of a traceback."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines and "Traceback" in text else ""
+
+
+# What was seen from outside: one answer, and then a question that the service's people have to answer
+
+
+def _open(question: str, evidence: Sequence[Evidence] = ()) -> Why:
+    return Why(question=question, evidence=tuple(evidence))
+
+
+def _plain(question: str, then: str) -> Callable[[Cause], Iterator[Why]]:
+    def whys(cause: Cause) -> Iterator[Why]:
+        yield Why(question=question, answer=f"{cause.summary}.", evidence=cause.evidence[:2])
+        yield _open(then)
+
+    return whys
+
+
+_FAILED: Final = "Why did the tests fail?"
+_unknown = _plain(_FAILED, "What does that come from?")
+
+
+def _http(cause: Cause) -> Iterator[Why]:
+    yield Why(
+        question=_FAILED if cause.tests else "Why is it not well?",
+        answer=f"{cause.summary}.",
+        evidence=cause.evidence[:1],
+    )
+    sent = next((one for one in cause.evidence if "carried an Authorization header" in one.text), None)
+    log = next((one for one in cause.evidence if one.source == "log"), None)
+    if sent is None:
+        yield _open("Why does the service answer so? Its log has no exception.")
+        return
+    between = next((one for one in cause.evidence if "calls itself" in one.text), None)
+    seen = [one for one in (sent, log) if one is not None]
+    if log is None:
+        yield _open("The request carried an Authorization header. Why was it not let in?", seen)
+        return
+    yield Why(
+        question="Why was it not let in?",
+        answer="The header was there when the request left the test, and by the service's log it did not come there "
+        "as it was sent: something between them changes it.",
+        evidence=tuple(seen),
+    )
+    if between is not None:
+        who = between.text.rpartition(" ")[2]
+        yield Why(
+            question="What stands between them?", answer=f"{who}, by the answer's Server header.", evidence=(between,)
+        )
+        yield _open(f"Which setting of {who.partition('/')[0]} drops the Authorization header?")
+    else:
+        yield _open("What stands between the test and the service?")
+
+
+def _closed(cause: Cause) -> Iterator[Why]:
+    yield Why(question=_FAILED, answer=f"{cause.summary}.", evidence=cause.evidence[:2])
+    if "cleanly" in cause.summary:
+        yield Why(question="Was that a failure of the server?", answer="No: 1000 and 1001 say that it was done.")
+        yield _open("Why is the server done before the test is?")
+    elif "1011" in cause.summary:
+        yield Why(
+            question="What does 1011 say?", answer="The server met an error of its own that kept it from going on."
+        )
+        yield _open("What was that error? The service's log has no exception; let its handler log what it catches.")
+    else:
+        yield _open("Who ended the connection: the service, a proxy's limit, or the network?")
+
+
+_WHYS: Final[Mapping[CauseKind, Callable[[Cause], Iterator[Why]]]] = {
+    CauseKind.HTTP: _http,
+    CauseKind.WEBSOCKET_CLOSE: _closed,
+    CauseKind.WEBSOCKET_REFUSED: _http,
+    CauseKind.BUILD: _plain("Why was it not deployed?", "What in the tree makes the build fail?"),
+    CauseKind.HEALTH: _plain("Why is the service not well?", "What does its answer come from?"),
+    CauseKind.REVISION: _plain(
+        "Why is it no verdict on what was deployed?", "Why does the other revision get requests?"
+    ),
+    CauseKind.REFUSED: _plain(_FAILED, "Is the service down, or does it listen somewhere else?"),
+    CauseKind.RESET: _plain(_FAILED, "Who dropped the connection?"),
+    CauseKind.DNS: _plain(_FAILED, "Is the name wrong, or not published yet?"),
+    CauseKind.TLS: _plain(_FAILED, "Is it the certificate, its chain, or the client's trust?"),
+    CauseKind.TIMEOUT_CLIENT: _plain(_FAILED, "What did the server do meanwhile? It accepted the request."),
+    CauseKind.TIMEOUT_PROXY: _plain(_FAILED, "What did the service behind the proxy wait for?"),
+    CauseKind.TIMEOUT_TEST: _plain(
+        "Why did the test not end?", "What was it waiting for there, and why without a limit?"
+    ),
+    CauseKind.ASSERTION: _plain(_FAILED, "Is it the service that is wrong, or what the test expects?"),
+    CauseKind.FLAKE: _plain("Why is it no pass?", "What differs from run to run: time, order, or the service's state?"),
+    CauseKind.TEST_BUG: _plain(_FAILED, "When did the test last run well?"),
+    CauseKind.UNPROVEN: _plain("Why does it not count?", "What keeps it from being asked of the real service?"),
+    CauseKind.CRITERION: _plain("Why was the phase not passed?", "Which change made it so?"),
+}
