@@ -1,0 +1,161 @@
+"""`kill -9` at any moment: resuming ends as if nothing had been, and does nothing twice."""
+
+from __future__ import annotations
+
+import signal
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loop_support import APP, ENVIRON, TESTS, child, gone, ran, shown, small, with_requests
+
+from tests.engine.support import inside
+
+ALL = [f"1 {name}" for names in TESTS.values() for name in names]
+STEPS = ["guards", "select", "deploy", "health", "phase:first", "phase:second", "stability", "audit", "record"]
+
+
+@pytest.fixture(autouse=True)
+def _requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_requests(monkeypatch)
+    for name, value in ENVIRON.items():
+        monkeypatch.setenv(name, value)
+
+
+def killed(root: Path, moment: str) -> None:
+    """Run a session up to a moment."""
+    with child(root, "run", LOOP_KILL=moment) as process:
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, f"{moment} never came: {out}{err}"
+
+
+def last(root: Path) -> dict[str, Any]:
+    return shown(inside("loop", "show", "--output", "json", cwd=root))
+
+
+def is_whole(root: Path) -> bool:
+    """What SQLite itself says of the file."""
+    with closing(sqlite3.connect(root / ".guard/loop.db")) as connection:
+        return connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def services(session: dict[str, Any]) -> set[int]:
+    """The ids of all processes that were deployed."""
+    deployments = [step["data"].get("deployment") for step in session["steps"]]
+    return {one["data"]["pid"] for one in deployments if one}
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "begin:guards",
+        "begun:select",
+        "begun:deploy",
+        "serving",
+        "save:deploy",
+        "begun:health",
+        "tested:1",
+        "save:phase:first",
+        "tested:4",
+        "begun:stability",
+        "saved:audit",
+        "begun:record",
+        "saved:record",
+    ],
+)
+def test_a_session_that_was_killed_goes_on_where_it_stood(tmp_path: Path, moment: str) -> None:
+    root = small(tmp_path / "small")
+    killed(root, moment)
+    assert is_whole(root)
+    before = last(root)
+    assert before["verdict"] == "running"
+    run = inside("loop", "resume", cwd=root)
+    assert run.code == 0, run.out + run.err
+    assert is_whole(root)
+    session = last(root)
+    assert (session["id"], session["verdict"]) == (before["id"], "goal-met")
+    assert session["goal"]["reached"] == "5 of 5 passed"
+    assert [(step["name"], step["outcome"]) for step in session["steps"]] == [(name, "ok") for name in STEPS]
+    assert session["steps"][: len(before["steps"])] == before["steps"], "what had ended was not done again"
+    assert ran(root) == ALL, "each test ran once"
+    assert len(session["tests"]) == 5
+    assert all(map(gone, services(session)))
+    assert not (root / ".guard/local-small.json").exists(), "and no service is left"
+
+
+@pytest.mark.parametrize("moment", ["begun:why", "begun:rollback", "save:rollback", "saved:health-after-rollback"])
+def test_a_session_that_fails_ends_the_same_after_a_kill(tmp_path: Path, moment: str) -> None:
+    root = small(tmp_path / "small")
+    assert inside("loop", "run", cwd=root).code == 0
+    main = root / "app/main.py"
+    main.write_text(main.read_text(encoding="utf-8").replace("STATUS = 200", "STATUS = 503"), encoding="utf-8")
+    killed(root, moment)
+    run = inside("loop", "resume", cwd=root)
+    assert run.code == 12, run.out + run.err
+    session = last(root)
+    assert session["verdict"] == "unhealthy"
+    assert session["goal"]["reached"].endswith(", which is well")
+    names = [step["name"] for step in session["steps"]]
+    assert sorted(set(names)) == sorted(names)
+    assert is_whole(root)
+    assert all(map(gone, services(session)))
+
+
+def test_a_service_that_died_with_its_loop_is_served_again(tmp_path: Path) -> None:
+    root = small(tmp_path / "small")
+    killed(root, "tested:3")
+    (pid,) = services(last(root))
+    import os
+
+    os.kill(pid, signal.SIGKILL)
+    assert inside("loop", "resume", cwd=root).code == 0
+    session = last(root)
+    assert "deploy-again-1" in [step["name"] for step in session["steps"]]
+    assert ran(root) == ALL
+
+
+def test_another_tree_is_not_gone_on_with(tmp_path: Path) -> None:
+    root = small(tmp_path / "small")
+    killed(root, "tested:3")
+    (root / "app/main.py").write_text(APP + "# changed\n", encoding="utf-8")
+    run = inside("loop", "resume", cwd=root)
+    assert run.code == 2
+    assert "the tree has changed since cycle 1" in run.err
+    assert inside("loop", "run", cwd=root).code == 0
+
+
+def test_a_new_session_ends_one_that_was_killed_and_says_so(tmp_path: Path) -> None:
+    root = small(tmp_path / "small")
+    killed(root, "tested:2")
+    old = last(root)
+    run = inside("loop", "run", cwd=root)
+    assert run.code == 0
+    assert f"session {old['id']} was killed; go on with it later: guard loop resume {old['id']}" in run.err
+    kept = shown(inside("loop", "show", old["id"], "--output", "json", cwd=root))
+    assert kept["verdict"] == "interrupted"
+    assert all(map(gone, services(old)))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_stops_the_service_and_leaves_a_session_to_go_on_with(tmp_path: Path, number: int) -> None:
+    slow = APP.replace(
+        '    path = scope["path"]\n',
+        '    path = scope["path"]\n    if path == "/test_d": await receive(); await receive()\n',
+    )
+    root = small(tmp_path / "small", app=slow)
+    with child(root, "run") as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "phase:second" in line:
+                break
+        while len(ran(root)) < 3:
+            pass
+        process.send_signal(number)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 130, out + err
+    session = last(root)
+    assert (session["verdict"], session["exit_code"]) == ("interrupted", 130)
+    assert all(map(gone, services(session)))
+    assert f"go on with: guard loop resume {session['id']}" in out
