@@ -10,8 +10,11 @@ from guard.cli.lazy import LazyGroup
 from guard.model import EnvironmentFailed
 
 _KINDS: Final = {
+    "compare": "Put two sessions side by side.",
     "list": "List the sessions, the last one first.",
+    "merge": "Join the records of shards into one session.",
     "plan": "Show what a session would do, with every default filled in.",
+    "publish": "Tell of a session on GitHub: an issue, comments, a pull request.",
     "resume": "Go on with a session that was interrupted or killed.",
     "run": "Run a session: guards, deploy, health, tests, verdict.",
     "show": "Show a session.",

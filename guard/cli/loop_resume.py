@@ -42,4 +42,5 @@ def command(session: str, overrides: tuple[str, ...]) -> int:
             again = msgspec.structs.replace(found, verdict=Verdict.RUNNING, ended=0.0)
             narrowing = msgspec.convert(options.get("narrowing", {}), Narrowing)
             override = str(options.get("override", ""))
-            return ended(run_session(place, ready, store, again, narrowing, override))
+            publishing = options.get("publish") is True
+            return ended(run_session(place, ready, store, again, narrowing, override, publishing=publishing))

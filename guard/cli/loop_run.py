@@ -24,6 +24,7 @@ from guard.runner.store import Store, new_id
 @click.option("--failed-first", is_flag=True, help="In each phase, first what did not pass the last time.")
 @click.option("--shard", metavar="K/N", default="", help="Only share K of N; the shares take about the same time.")
 @click.option("--override-guards", metavar="REASON", default="", help="Go on though the guards block it; recorded.")
+@click.option("--publish", "publishing", is_flag=True, help="Tell of it on GitHub when it has ended.")
 @click.option(
     "--config", "overrides", metavar="FILE|KEY=VALUE", multiple=True, help="Another configuration, or one setting."
 )
@@ -34,6 +35,7 @@ def command(
     failed_first: bool,
     shard: str,
     override_guards: str,
+    publishing: bool,
     overrides: tuple[str, ...],
 ) -> int:
     """Run a session: guards, deploy, health, tests in phases, verdict.
@@ -67,8 +69,8 @@ def command(
     with locked(place, session.id), store_of(place.root) as store:
         _end_dead_ones(store, session.target)
         store.save(session)
-        store.set_options(session.id, {"narrowing": narrowing, "override": override_guards})
-        return ended(run_session(place, ready, store, session, narrowing, override_guards))
+        store.set_options(session.id, {"narrowing": narrowing, "override": override_guards, "publish": publishing})
+        return ended(run_session(place, ready, store, session, narrowing, override_guards, publishing=publishing))
 
 
 def _end_dead_ones(store: Store, target: str) -> None:

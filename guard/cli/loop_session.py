@@ -14,6 +14,7 @@ from typing import Final
 import click
 import msgspec
 
+from guard.cli.loop_publishing import tell
 from guard.cli.loop_tools import Analysis
 from guard.cli.loop_watch import watcher
 from guard.config import Config, load
@@ -128,7 +129,14 @@ def prepared(place: Opened, environ: Mapping[str, str]) -> Prepared:
 
 
 def run_session(
-    place: Opened, ready: Prepared, store: Store, session: Session, narrowing: Narrowing, override: str
+    place: Opened,
+    ready: Prepared,
+    store: Store,
+    session: Session,
+    narrowing: Narrowing,
+    override: str,
+    *,
+    publishing: bool,
 ) -> Session:
     """Run a session to its end, and show it while it runs; gives it as it ended. Its target is held already."""
     analysis = Analysis(place.root, place.below, place.config, override)
@@ -147,6 +155,9 @@ def run_session(
                 fix=analysis.fix,
                 gates=analysis.gates,
                 record=lambda ended: write_pages(store, ended),
+                publish=(lambda ended: tell(ready.plan, store, ended, ready.redact, os.environ))
+                if publishing
+                else None,
             ),
             narrowing=narrowing,
             override=override,

@@ -165,6 +165,18 @@ class Store:
                 )
                 run.execute("DELETE FROM begun WHERE (session, cycle, name) = (?, ?, ?)", values[:3])
 
+    def add(self, session: Session) -> None:
+        """Keep a whole session at once, which ended elsewhere."""
+        self.save(session)
+        for test in session.tests:
+            self.add_test(session.id, test)
+        for step in session.steps:
+            self.save(session, step)
+
+    def has(self, session: str) -> bool:
+        """Whether there is a session of that id."""
+        return bool(self._rows("SELECT 1 FROM sessions WHERE id = ?", session))
+
     def set_options(self, session: str, options: Mapping[str, object]) -> None:
         """Keep what the command line asked for, for who resumes the session."""
         with self._transaction() as run:

@@ -11,8 +11,9 @@ import pytest
 from fake_github import GitHub, serving
 
 from guard.model import ConfigError, EnvironmentFailed
+from guard.runner.github import publish
 from guard.runner.plan import Publish
-from guard.runner.publish import Published, Texts, branch_of, files_of, log_path, marker, publish, token_of
+from guard.runner.publish import Published, Texts, branch_of, files_of, log_path, marker, token_of
 
 TEXTS = Texts(
     session="s7",

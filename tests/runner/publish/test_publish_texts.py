@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import msgspec
 import pytest
 
 from guard.report.session.publishing import redacted, texts_of
 from guard.runner.record import Evidence
 from guard.runner.redact import Redactor
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "pages"))
-import page_sessions
+from tests.runner.pages import page_sessions
 
 SECRET = "correct-horse_battery*staple"
 
