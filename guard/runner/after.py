@@ -17,6 +17,7 @@ from guard.runner.deployers.tool import Tool
 from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
 from guard.runner.journal import Did
+from guard.runner.probe import got
 from guard.runner.record import EXIT_CODES, Outcome, Session, Step, TestOutcome, Verdict
 from guard.runner.stability import assess, observed
 from guard.runner.stability import step_data as stability_data
@@ -147,9 +148,9 @@ def _openapi(frame: Frame, deployment: Deployment) -> object:
     """The service's own description of its routes; None where it has none."""
     base, _ = urls_of(frame.plan.target, deployment)
     try:
-        answer = httpx.get(f"{base}/openapi.json", timeout=_OPENAPI_S)
+        answer = got(f"{base}/openapi.json", {}, _OPENAPI_S)
         return answer.json() if answer.status_code == 200 and len(answer.content) < _OPENAPI_BYTES else None
-    except (httpx.HTTPError, ValueError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         return None
 
 

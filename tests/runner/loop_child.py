@@ -1,30 +1,35 @@
-"""`guard` with requests in the place of pytest, in a process that kills itself at a chosen moment.
+"""`guard` with requests in the place of pytest, in processes that kill themselves at a chosen moment.
 
-`LOOP_KILL` names it: `begin:STEP` and `save:STEP` are before a step's beginning or end is kept, `begun:STEP` and
-`saved:STEP` are after; `test:N` and `tested:N` are before and after the N-th test is kept; `serving` is when the service
-has been started and nobody has been told.
+Each line of standard input is an order, run in a fork: to start Python with all that the loop needs would take longer
+than the loop itself. What is said back is the fork's id, and when it has ended its status.
+
+A moment is called as follows: `begin:STEP` and `save:STEP` are before a step's beginning or end is kept, `begun:STEP`
+and `saved:STEP` are after; `test:N` and `tested:N` are before and after the N-th test is kept; `serving` is when the
+service has been started and nobody has been told.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
-from pathlib import Path
+from typing import NoReturn
 
 import pytest
-
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-
 from loop_support import with_requests
 
+import guard.cli.loop_resume
+import guard.cli.loop_run
+import guard.report.session.markdown  # noqa: F401 - loaded once for all forks
 from guard.cli.main import main
+from guard.registry import all_rules
 from guard.runner.deployers.base import Deployment
 from guard.runner.deployers.local import LocalDeployer
 from guard.runner.record import Session, Step, Test
 from guard.runner.store import Begun, Store
 
-MOMENT = os.environ.get("LOOP_KILL", "")
+MOMENT = ""
 
 
 def at(moment: str) -> None:
@@ -65,9 +70,32 @@ class MortalDeployer(LocalDeployer):
         return super()._deployment(service)  # type: ignore[arg-type]
 
 
+def run(order: dict[str, str]) -> NoReturn:
+    """The command, in a child of this process."""
+    global MOMENT
+    MOMENT = order["moment"]
+    os.chdir(order["root"])
+    for number, name in enumerate(("out", "err"), 1):
+        os.dup2(os.open(f"{order['output']}.{name}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    sys.argv = ["guard", *order["arguments"].split()]
+    try:
+        main()
+    except SystemExit as stop:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(int(stop.code or 0))
+    os._exit(70)
+
+
 if __name__ == "__main__":
+    all_rules()
     with pytest.MonkeyPatch.context() as patch:
         with_requests(patch)
         patch.setattr("guard.cli.loop_session.Store", Mortal)
         patch.setattr("guard.runner.deployers.local.LocalDeployer", MortalDeployer)
-        main()
+        for line in sys.stdin:
+            child = os.fork()
+            if not child:
+                run(json.loads(line))
+            print(child, flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)

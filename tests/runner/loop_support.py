@@ -116,6 +116,8 @@ def with_requests(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(classify, "causes", causes)
     patch.setattr(whys, "explained", lambda found, context: tuple(found))
     patch.setattr(options, "tried", lambda found, context: tuple(found))
+    patch.setattr("guard.runner.probe._SETTLE_S", 0.02)
+    patch.setattr("guard.cli.loop_session._PAGES", {"markdown": "md"})
 
 
 def run_phase(
@@ -188,16 +190,44 @@ def shown(run: Run) -> dict[str, object]:
     return found
 
 
-def child(root: Path, *arguments: str, **environ: str) -> subprocess.Popen[str]:
-    """`guard loop` in a process of its own, with requests in the place of pytest: see `loop_child.py`."""
-    return subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("loop_child.py")), "loop", *arguments],
-        cwd=root,
-        env={**os.environ, **ENVIRON, **environ},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+class Nursery:
+    """Runs `guard loop` in processes of its own, with requests in the place of pytest: see `loop_child.py`."""
+
+    def __init__(self, scratch: Path) -> None:
+        self._output = scratch / "child"
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("loop_child.py"))],
+            env={**os.environ, **ENVIRON, "PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def begin(self, root: Path, arguments: str, moment: str = "") -> int:
+        """Begin a command, which kills itself at `moment`; gives its process id."""
+        order = {"root": str(root), "arguments": arguments, "moment": moment, "output": str(self._output)}
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._number()
+
+    def end(self) -> Run:
+        """What the command gave, once it has ended; the code is negative for a signal."""
+        code = self._number()
+        out, err = (Path(f"{self._output}.{name}").read_text(encoding="utf-8") for name in ("out", "err"))
+        return Run(code, out, err)
+
+    def close(self) -> None:
+        """End it."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(10)
+        self._process.stdout.close()
+
+    def _number(self) -> int:
+        assert self._process.stdout is not None
+        return int(self._process.stdout.readline())
 
 
 def gone(pid: int) -> bool:
