@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
 
+from guard.model import GuardError
 from guard.runner import criteria, phase, selection
 from guard.runner.deployers.base import Deployment
 from guard.runner.environment import urls_of
@@ -14,6 +17,7 @@ from guard.runner.plan import Phase
 from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
 from guard.runner.store import Begun
 
+_AT_ONCE: Final = 4
 _FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 
@@ -24,12 +28,15 @@ def select(frame: Frame, cycle: int) -> Step:
     def work(_: Begun | None) -> Did:
         environ = {**frame.environ, **frame.test_env}
         phases = selection.phases_of(frame.plan, frame.narrowing)
-        collected: Mapping[str, Sequence[str]] = {
-            one.name: phase.collect_tests(one, frame.root, environ) for one in phases
-        }
+        # Each is a pytest process, which does little but start.
+        with ThreadPoolExecutor(max_workers=max(1, min(_AT_ONCE, len(phases)))) as pool:
+            found_in = pool.map(lambda one: phase.collect_tests(one, frame.root, environ), phases)
+            collected = {one.name: names for one, names in zip(phases, found_in, strict=True)}
         ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
         found = selection.selected(frame.plan, collected, ran, frame.narrowing)
         total = sum(map(len, collected.values()))
+        if frame.narrowing.text and not found and not frame.narrowing.shard:
+            raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests; see: guard loop plan")
         return Did(
             outcome=Outcome.OK if found else Outcome.UNPROVEN,
             summary=f"{len(found)} of {total} tests in {len({one.phase for one in found})} phases"
@@ -58,7 +65,9 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
     begun = time.monotonic()
     problems: tuple[Evidence, ...] = ()
     broken = timed_out = False
-    if remaining and not (one.fail_fast and any(test.outcome in _FAILING for test in _tests(frame, cycle, one))):
+    # Where nothing could be collected, pytest itself has to say why.
+    wanted = bool(remaining) or (frame.narrowing.is_whole and not ended)
+    if wanted and not (one.fail_fast and any(test.outcome in _FAILING for test in _tests(frame, cycle, one))):
         base_url, websocket_url = urls_of(frame.plan.target, deployment)
         whole = frame.narrowing.is_whole and not ended
         result = phase.run_phase(
