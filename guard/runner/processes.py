@@ -29,8 +29,17 @@ def stop(pid: int, mark: str) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(pid, kind)
         deadline = time.monotonic() + _GRACE_S
-        while is_running(pid, mark) and time.monotonic() < deadline:
+        while (is_running(pid, mark) or _is_ending(pid)) and time.monotonic() < deadline:
             time.sleep(_TICK_S)
+
+
+def _is_ending(pid: int) -> bool:
+    """Whether a process has no memory any more and still holds its files: a port would be taken for a moment."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in ("Z", "X") and not _arguments(pid)
 
 
 def _arguments(pid: int) -> str:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from guard.files import replace_file
 from guard.model import ConfigError, EnvironmentFailed
 from guard.runner import processes, snapshot
 from guard.runner.deployers.base import DeployFailed, Deployment, Progress
@@ -151,7 +152,7 @@ class LocalDeployer:
                     self._evidence(log),
                 )
             time.sleep(_TICK_S)
-        self._note.unlink(missing_ok=True)
+        self._stop()
         raise DeployFailed(_end(self._deploy.app, process.returncode), "start", self._evidence(log))
 
     def _stop(self) -> None:
@@ -163,6 +164,8 @@ class LocalDeployer:
                 self._process.kill()  # it has not come as far as to write of itself
             self._process.wait()
             self._process = None
+        if service is not None:
+            self._tidy(Path(service.log))
         self._note.unlink(missing_ok=True)
 
     def _noted(self) -> _Service | None:
@@ -191,6 +194,11 @@ class LocalDeployer:
         for old in former[: max(0, len(former) - _LOGS_KEPT + 1)]:
             old.unlink(missing_ok=True)
         return folder / f"local-{time.time_ns()}-{revision}.log"
+
+    def _tidy(self, log: Path) -> None:
+        """Of a log that nobody writes any more, keep the end, without secrets."""
+        if log.parent == self._kept / "logs" and log.is_file():
+            replace_file(log, self._log(log).encode())
 
     def _log(self, log: Path) -> str:
         try:
