@@ -14,7 +14,7 @@ import msgspec
 from guard.runner.phase_process import Pytest, Request, missing_of
 from guard.runner.phase_proof import aim_at, test_of
 from guard.runner.plan import Phase
-from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started
+from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started, ids_of
 from guard.runner.record import Evidence, Outcome, Test, TestOutcome
 from guard.runner.redact import Redactor
 
@@ -24,6 +24,7 @@ _INTERRUPTED: Final = 2
 _ENOUGH: Final = 10
 """Tests that fail again one after another, before it is taken that the others would as well."""
 _AGAIN: Final = frozenset({"failed", "error"})
+_FAILING: Final = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _COLLECT_S: Final = 300.0
 
 
@@ -93,21 +94,77 @@ def collect_tests(phase: Phase, root: Path, env: Mapping[str, str]) -> tuple[str
 
     What cannot be collected is left out here, and is a problem of the phase when it is run.
     """
+    return collect_phases((phase,), root, env)[phase.name]
+
+
+def collect_phases(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+    """The node ids of the tests of several phases, by the phase's name: as `collect_tests` of each, but with as few
+    pytest processes as may be."""
+    found: dict[str, tuple[str, ...]] = {}
+    for markers in dict.fromkeys(phase.markers for phase in phases):
+        together = [phase for phase in phases if phase.markers == markers]
+        ids = _collected(together, root, env)
+        if ids is None:  # files of one name in two folders cannot be collected together, but may be one by one
+            for phase in together:
+                found[phase.name] = _collected([phase], root, env, all_of_it=False) or ()
+        else:
+            for phase in together:
+                asked = frozenset(_asked(phase, root))
+                found[phase.name] = tuple(one for one in ids if not asked.isdisjoint(_holders(one)))
+    return found
+
+
+def _collected(
+    phases: Sequence[Phase], root: Path, env: Mapping[str, str], *, all_of_it: bool = True
+) -> tuple[str, ...] | None:
+    """The node ids below the paths of phases with the same markers; None where not `all_of_it` could be collected."""
+    asked = tuple(dict.fromkeys(one for phase in phases for one in _asked(phase, root)))
+    paths = tuple(dict.fromkeys(one.partition("::")[0] for one in asked))
+    if not paths:
+        return ()
+    request = Request(
+        root=root,
+        paths=paths,
+        markers=phases[0].markers,
+        env={**os.environ, **env},
+        only=_only(asked),
+        collect_only=True,
+    )
+    with Pytest(request) as pytest:
+        events = list(pytest.events(time.monotonic() + _COLLECT_S, lambda: False))
+    if all_of_it and len(phases) > 1 and any(isinstance(event, Broken) for event in events):
+        return None
+    return tuple(dict.fromkeys(one for event in events if isinstance(event, Collected) for one in event.ids))
+
+
+def _asked(phase: Phase, root: Path) -> tuple[str, ...]:
+    """The node ids and paths of a phase, its patterns resolved; nothing where they lead nowhere."""
     try:
         paths = _paths(phase, root, ())
     except _NoTests:
         return ()
-    request = Request(root=root, paths=paths, markers=phase.markers, env={**os.environ, **env}, collect_only=True)
-    with Pytest(request) as pytest:
-        events = pytest.events(time.monotonic() + _COLLECT_S, lambda: False)
-        found = [one for event in events if isinstance(event, Collected) for one in event.ids]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys([*(one for one in phase.tests if "::" in one), *_whole(phase, paths)]))
+
+
+def _whole(phase: Phase, paths: Sequence[str]) -> list[str]:
+    """Those paths that a phase names as a whole, not for some of their tests."""
+    by_id = {one.partition("::")[0] for one in phase.tests if "::" in one}
+    return [path.rstrip("/") for path in paths if path not in by_id or path in phase.tests]
+
+
+def _holders(nodeid: str) -> Iterator[str]:
+    """What a test is asked for by: its ids, its file, and the folders above."""
+    yield from ids_of(nodeid)
+    path = nodeid.partition("::")[0]
+    while path := path.rpartition("/")[0]:
+        yield path
+    yield "."
 
 
 def _outcome(outcomes: set[TestOutcome], troubled: bool) -> Outcome:
-    if troubled or outcomes & {TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT}:
+    if troubled or outcomes & _FAILING:
         return Outcome.FAILED
-    if outcomes & {TestOutcome.UNPROVEN, TestOutcome.FLAKY}:
+    if TestOutcome.UNPROVEN in outcomes:
         return Outcome.UNPROVEN
     return Outcome.OK if TestOutcome.PASSED in outcomes else Outcome.SKIPPED
 

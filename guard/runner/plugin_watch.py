@@ -152,7 +152,7 @@ class Watcher:
         chosen = [
             item
             for item in items
-            if item.nodeid not in skip and (only is None or not only.isdisjoint(_ids(item.nodeid)))
+            if item.nodeid not in skip and (only is None or not only.isdisjoint(ids_of(item.nodeid)))
         ]
         if len(chosen) != len(items):
             kept = set(map(id, chosen))
@@ -285,7 +285,7 @@ class Watcher:
         os.write(self._file, line + b"\n")
 
 
-def _ids(nodeid: str) -> Iterator[str]:
+def ids_of(nodeid: str) -> Iterator[str]:
     """A test's own id, and those that it is chosen with: without its parameters, its classes, its file."""
     yield nodeid
     parts = nodeid.partition("[")[0].split("::")

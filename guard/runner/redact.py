@@ -119,6 +119,8 @@ class Redactor:
 
 def is_secret_name(name: str) -> bool:
     """Whether a variable of this name holds a secret, as far as names tell."""
+    if name in ("PWD", "OLDPWD"):
+        return False  # the shell's folders, on every machine
     if _SECRET_AFTER_ALL.search(name):
         return True
     return _SECRET_VARIABLE.search(name) is not None and _NO_SECRET.search(name) is None

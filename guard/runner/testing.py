@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Final
 
 from guard.model import GuardError
 from guard.runner import criteria, phase, selection
@@ -17,7 +15,6 @@ from guard.runner.plan import Phase
 from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
 from guard.runner.store import Begun
 
-_AT_ONCE: Final = 4
 _FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 
@@ -28,10 +25,7 @@ def select(frame: Frame, cycle: int) -> Step:
     def work(_: Begun | None) -> Did:
         environ = {**frame.environ, **frame.test_env}
         phases = selection.phases_of(frame.plan, frame.narrowing)
-        # Each is a pytest process, which does little but start.
-        with ThreadPoolExecutor(max_workers=max(1, min(_AT_ONCE, len(phases)))) as pool:
-            found_in = pool.map(lambda one: phase.collect_tests(one, frame.root, environ), phases)
-            collected = {one.name: names for one, names in zip(phases, found_in, strict=True)}
+        collected = phase.collect_phases(phases, frame.root, environ)
         ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
         found = selection.selected(frame.plan, collected, ran, frame.narrowing)
         total = sum(map(len, collected.values()))

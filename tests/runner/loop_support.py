@@ -110,7 +110,7 @@ def small(folder: Path, *, app: str = APP, more: str = "", head: str = "") -> Pa
 def with_requests(patch: pytest.MonkeyPatch) -> None:
     """Put requests in the place of pytest, and the simplest of causes in the place of the real ones."""
     patch.setattr(phase, "run_phase", run_phase)
-    patch.setattr(phase, "collect_tests", lambda one, root, environ: TESTS[one.name])
+    patch.setattr(phase, "collect_phases", lambda phases, root, environ: {one.name: TESTS[one.name] for one in phases})
     patch.setattr(criteria, "judge", judge)
     patch.setattr(criteria, "check", lambda expression: None)
     patch.setattr(classify, "causes", causes)

@@ -50,8 +50,8 @@ def service() -> Iterator[str]:
 
 
 def write(root: Path, files: Mapping[str, str]) -> None:
-    """Put the tests there, with a configuration of pytest that is not that of this repository."""
-    (root / "pytest.ini").write_text("[pytest]\n")
+    """Put the tests there, with a configuration of pytest that is not that of this repository, and quick to start."""
+    (root / "pytest.ini").write_text("[pytest]\naddopts = -p no:hypothesispytest\n")
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -98,6 +98,13 @@ def test_every_test_that_has_events_must_have_them_in_order() -> None:
     assert _judged("events contains [b, a]", *tests).outcome == "met"
 
 
+def test_a_test_with_other_events_is_not_asked_unless_there_are_only_such() -> None:
+    other = _test("a", measurements={"events": ("x", "y")})
+    assert _judged("order(a, b)", other, _test("b", measurements={"events": ("a", "b")})).outcome == "met"
+    missed = _judged("order(a, b)", other)
+    assert (missed.outcome, missed.value) == ("missed", "x, y")
+
+
 @pytest.mark.parametrize(
     ("expression", "error"),
     [

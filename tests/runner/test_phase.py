@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.runner.phase import collect_tests
+from guard.runner.phase import collect_phases, collect_tests
 from guard.runner.plan import Phase
 from guard.runner.record import Outcome, TestOutcome
 from tests.runner.phase_support import ASK, run, service, write
@@ -90,7 +90,7 @@ def test_a_flake_is_told_and_is_no_pass(tmp_path: Path, url: str) -> None:
     assert tests["test_flake"].outcome is TestOutcome.FLAKY
     assert "first time" in tests["test_flake"].message
     assert tests["test_well"].outcome is TestOutcome.PASSED
-    assert result.outcome is Outcome.UNPROVEN
+    assert result.outcome is Outcome.FAILED
 
 
 def test_fail_fast_stops_at_the_first_failure(tmp_path: Path, url: str) -> None:
@@ -206,6 +206,26 @@ def test_collecting_gives_node_ids(tmp_path: Path) -> None:
     write(tmp_path, {"sub/test_it.py": "def test_a():\n    pass\nclass TestB:\n    def test_c(self):\n        pass\n"})
     phase = Phase(name="p", tests=("sub/test_*.py",))
     assert collect_tests(phase, tmp_path, {}) == ("sub/test_it.py::test_a", "sub/test_it.py::TestB::test_c")
+
+
+def test_phases_are_collected_together_unless_that_cannot_be(tmp_path: Path) -> None:
+    text = "import pytest\ndef test_a():\n    pass\n@pytest.mark.filterwarnings('ignore')\ndef test_b():\n    pass\n"
+    write(tmp_path, {"one/test_it.py": text, "two/test_other.py": text, "three/test_it.py": text})
+    phases = [
+        Phase(name="one", tests=("one/test_it.py::test_b",)),
+        Phase(name="two", tests=("two",)),
+        Phase(name="marked", tests=("one", "two/"), markers="filterwarnings"),
+        Phase(name="nowhere", tests=("no_*.py",)),
+    ]
+    expected = {
+        "one": ("one/test_it.py::test_b",),
+        "two": ("two/test_other.py::test_a", "two/test_other.py::test_b"),
+        "marked": ("one/test_it.py::test_b", "two/test_other.py::test_b"),
+        "nowhere": (),
+    }
+    assert collect_phases(phases, tmp_path, {}) == expected
+    same_name = Phase(name="three", tests=("three/test_it.py::test_a",))
+    assert collect_phases([*phases, same_name], tmp_path, {}) == {**expected, "three": ("three/test_it.py::test_a",)}
 
 
 def test_what_is_secret_stays_out(tmp_path: Path) -> None:

@@ -137,3 +137,10 @@ def test_long_texts_take_no_longer_than_their_length_asks_for() -> None:
     begun = time.perf_counter()
     NOTHING.text(text)
     assert time.perf_counter() - begun < 5
+
+
+def test_folders_of_the_shell_are_no_secrets() -> None:
+    folders = {"PWD": "/srv/checkout/of/mine", "OLDPWD": "/srv/another/one"}
+    assert Redactor(folders).text("/srv/checkout/of/mine/app.py /srv/another/one") == (
+        "/srv/checkout/of/mine/app.py /srv/another/one"
+    )
