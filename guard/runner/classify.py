@@ -115,7 +115,7 @@ def _of_tests(session: Session, cycle: int, log: str) -> Iterator[_Found]:
 
 def _evidence_of(test: Test) -> Iterator[Evidence]:
     facts = [f"{name}: {value}" for name, value in test.facts.items() if name != "chain"]
-    text = "\n".join(filter(None, [test.message, *facts]))
+    text = "\n".join(filter(None, [test.exception, test.message, *facts]))
     if test.outcome is TestOutcome.TIMEOUT:
         text += f"\n{test.stacks[-_TEXT:]}"
     yield Evidence("test", text or test.outcome, test.id)

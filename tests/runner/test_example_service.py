@@ -13,7 +13,6 @@ import pytest
 
 from tests.engine.support import git, inside
 
-
 EXAMPLE = Path(__file__).parents[2] / "examples" / "chat-service"
 PHASES = {"websocket": "websocket events", "agent": "agent pipeline", "session": "session and auth", "speed": "speed"}
 

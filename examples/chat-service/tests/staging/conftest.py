@@ -24,7 +24,7 @@ def headers() -> dict[str, str]:
 @pytest.fixture
 def client(headers: dict[str, str]) -> Iterator[httpx.Client]:
     """A client of the service; it keeps its cookies."""
-    with httpx.Client(base_url=os.environ["GUARD_TARGET_URL"], headers=headers, timeout=3) as one:
+    with httpx.Client(base_url=os.environ["GUARD_TARGET_URL"], headers=headers, timeout=2) as one:
         yield one
 
 
