@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from guard.cli.loop_session import opened, session_of, store_of
+from guard.cli.loop_records import root_here, session_of, store_of
 from guard.cli.output import write_stdout
 from guard.report.session.comparison import FORMATS, render
 from guard.runner.compare import compared
@@ -21,7 +21,7 @@ def command(before: str, after: str, form: str) -> int:
 
     Exit codes: 0 nothing is worse; 1 something is; 2 usage or configuration; 4 the environment failed.
     """
-    with store_of(opened(()).root) as store:
+    with store_of(root_here()) as store:
         found = compared(session_of(store, before), session_of(store, after))
     write_stdout(render(form, found).encode("utf-8", "backslashreplace"))
     return 1 if found.worse else 0

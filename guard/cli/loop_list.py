@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from guard.cli.loop_session import opened, store_of
+from guard.cli.loop_records import root_here, store_of
 from guard.cli.output import write_stdout
 from guard.report.session.listing import FORMATS, render
 
@@ -14,7 +14,7 @@ from guard.report.session.listing import FORMATS, render
 @click.option("--output", "form", type=click.Choice(list(FORMATS)), default="text", help="How to write it.")
 def command(limit: int, form: str) -> int:
     """List the sessions of this repository, the last one first."""
-    with store_of(opened(()).root) as store:
+    with store_of(root_here()) as store:
         found = store.summaries(limit)
     write_stdout(render(form, found).encode("utf-8", "backslashreplace"))
     return 0

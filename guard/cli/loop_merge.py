@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 import msgspec
 
-from guard.cli.loop_session import ended, opened, store_of, write_pages
+from guard.cli.loop_records import root_here, store_of, write_pages
+from guard.cli.loop_session import ended
 from guard.model import EnvironmentFailed, GuardError
 from guard.runner import criteria
 from guard.runner.merge import merged
@@ -31,7 +32,7 @@ def command(files: tuple[str, ...]) -> int:
     Exit codes are those of `guard loop run`, and 2 where they are not the shards of one session.
     """
     shards = [_shard(Path(file)) for file in files]
-    with store_of(opened(()).root) as store:
+    with store_of(root_here()) as store:
         whole = merged(shards, criteria.judge)
         if store.has(whole.id):
             raise GuardError(f"these shards are merged already: guard loop show {whole.id}")

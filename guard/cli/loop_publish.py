@@ -7,7 +7,8 @@ import os
 import click
 
 from guard.cli.loop_publishing import tell
-from guard.cli.loop_session import opened, redactor_of, session_of, store_of
+from guard.cli.loop_records import session_of, store_of
+from guard.cli.loop_session import opened, redactor_of
 from guard.runner.plan_load import checked
 
 

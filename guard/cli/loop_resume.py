@@ -7,7 +7,8 @@ import os
 import click
 import msgspec
 
-from guard.cli.loop_session import ended, locked, opened, prepared, run_session, store_of
+from guard.cli.loop_records import store_of
+from guard.cli.loop_session import ended, locked, opened, prepared, run_session
 from guard.model import GuardError
 from guard.runner.record import Verdict
 from guard.runner.selection import Narrowing

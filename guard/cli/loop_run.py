@@ -7,7 +7,8 @@ import time
 
 import click
 
-from guard.cli.loop_session import ended, locked, opened, prepared, run_session, store_of
+from guard.cli.loop_records import store_of
+from guard.cli.loop_session import ended, locked, opened, prepared, run_session
 from guard.runner.record import Session, Verdict
 from guard.runner.selection import Narrowing, shard_of
 from guard.runner.store import Store, new_id

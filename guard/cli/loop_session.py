@@ -9,19 +9,18 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Final
 
 import click
 import msgspec
 
 from guard.cli.loop_publishing import tell
+from guard.cli.loop_records import write_pages
 from guard.cli.loop_tools import Analysis
 from guard.cli.loop_watch import watcher
 from guard.config import Config, load
 from guard.history.commits import head_of
 from guard.model import CannotCheck, ConfigError, GuardError
 from guard.registry import all_rules
-from guard.report.session import render
 from guard.report.tally import counted
 from guard.runner.deployers import make
 from guard.runner.deployers.base import Deployer
@@ -35,11 +34,9 @@ from guard.runner.plan_load import checked
 from guard.runner.record import Session
 from guard.runner.redact import Redactor
 from guard.runner.selection import Narrowing
-from guard.runner.store import FILE, Store, folder_of
+from guard.runner.store import Store, folder_of
 from guard.sources.commit import CommitTree
 from guard.sources.locate import open_tree
-
-_PAGES: Final = {"markdown": "md", "html": "html"}
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,16 +75,6 @@ def opened(overrides: Sequence[str]) -> Opened:
     source = next((name for name in config.sources if name in tree.files), None)
     below = posixpath.dirname(source) if source is not None else ""
     return Opened(root=Path(tree.root, below), below=below, config=config)
-
-
-def store_of(root: Path) -> Store:
-    """The file of sessions of the repository, which is made where it is not there."""
-    return Store(folder_of(root) / FILE)
-
-
-def session_of(store: Store, text: str) -> Session:
-    """The session that a command line names by the beginning of its id; the last one unless it names one."""
-    return store.load(store.find(text))
 
 
 @contextlib.contextmanager
@@ -163,26 +150,6 @@ def run_session(
             override=override,
         )
         return run(frame, calm)
-
-
-def write_pages(store: Store, session: Session) -> tuple[str, ...]:
-    """Write the session's pages beside the file of sessions; gives their paths. Raises OSError."""
-    from guard.files import replace_file
-
-    folder = store.path.parent / "sessions"
-    folder.mkdir(exist_ok=True)
-    earlier = store.earlier(session)
-    written = []
-    for form, ending in _PAGES.items():
-        path = folder / f"{session.id}.{ending}"
-        replace_file(path, render(form, session, earlier).encode())
-        written.append(str(path.relative_to(store.path.parent.parent)))
-    return tuple(written)
-
-
-def page_of(store: Store, session: Session, form: str) -> str:
-    """A session in one of the formats; `text` is its Markdown, which a terminal shows as it is."""
-    return render("markdown" if form == "text" else form, session, store.earlier(session))
 
 
 def redactor_of(plan: Plan, environ: Mapping[str, str]) -> Redactor:

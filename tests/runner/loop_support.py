@@ -117,7 +117,7 @@ def with_requests(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(whys, "explained", lambda found, context: tuple(found))
     patch.setattr(options, "tried", lambda found, context: tuple(found))
     patch.setattr("guard.runner.probe._SETTLE_S", 0.02)
-    patch.setattr("guard.cli.loop_session._PAGES", {"markdown": "md"})
+    patch.setattr("guard.cli.loop_records._PAGES", {"markdown": "md"})
 
 
 def run_phase(

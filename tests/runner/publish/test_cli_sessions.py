@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ from fake_github import GitHub, serving
 
 from guard.runner.record import Session, TestOutcome
 from guard.runner.store import FILE, Store, folder_of
-from tests.engine.support import inside
+from tests.engine.support import inside, repository
 from tests.runner import loop_support
 from tests.runner.pages import page_sessions
 
@@ -192,3 +194,32 @@ def test_run_publishes_when_it_has_ended(
     again = inside("loop", "publish", cwd=root)
     assert len(server.issues_) == len(server.pulls_) == 1
     assert again.code == 0, again.err
+
+
+def test_a_session_of_a_thousand_tests_is_shown_within_a_second_without_the_loop(tmp_path: Path) -> None:
+    root = project(tmp_path, page_sessions.large())
+    code = (
+        "import sys, time\n"
+        "from guard.cli.main import cli\n"
+        "with cli.make_context('guard', ['loop', 'show', '--output', 'html']) as context:\n"
+        "    assert cli.invoke(context) == 0\n"
+        "loaded = sorted({'guard.runner.loop', 'guard.engine', 'httpx', 'githubkit'} & set(sys.modules))\n"
+        "print(time.process_time(), loaded, file=sys.stderr)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    seconds, _, loaded = done.stderr.strip().partition(" ")
+    assert float(seconds) < 1.0
+    assert loaded == "[]"
+    assert done.stdout.startswith("<!doctype html>")
+
+
+def test_the_sessions_are_those_of_the_closest_configuration(tmp_path: Path) -> None:
+    root = project(repository(tmp_path, {"below/deeper/file": b""}), page_sessions.good("s2"))
+    below = root / "below" / "deeper"
+    for command in (("list",), ("show", "s2"), ("compare", "s2", "s2")):
+        run = inside("loop", *command, cwd=below)
+        assert (run.code, "s2" in run.out) == (0, True), run.err
+    (root / "pyproject.toml").write_text("[tool.guard\n", encoding="utf-8")
+    run = inside("loop", "list", cwd=root)
+    assert (run.code, run.err.count("\n")) == (2, 1)
+    assert not (tmp_path / "below" / ".guard").exists()
