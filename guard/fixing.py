@@ -8,7 +8,7 @@ import posixpath
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -281,7 +281,12 @@ class _Blame(msgspec.Struct, frozen=True):
 def _blamed(before: Report, after: Report, proposals: Sequence[_Proposal]) -> dict[_Proposal, _Blame]:
     """The proposals that brought in a finding or a problem, or that left what they were made for."""
     by_path = {proposal.attempt.path: proposal for proposal in proposals}
-    found = {proposal: _Blame(_STAYS, True) for proposal in proposals if _left(before, after, proposal)}
+    there, now = _of_files(before, by_path), _of_files(after, by_path)
+    found = {
+        proposal: _Blame(_STAYS, True)
+        for proposal in proposals
+        if _left(there.get(proposal.attempt.path, ()), now.get(proposal.attempt.path, ()), proposal)
+    }
     known = set(map(_identity, before.findings))
     appeared = [
         ((f.path, *(related.path for related in f.related)), f"{f.code} at {f.path}:{f.span.line}")
@@ -302,22 +307,29 @@ def _blamed(before: Report, after: Report, proposals: Sequence[_Proposal]) -> di
     return found
 
 
-def _left(before: Report, after: Report, proposal: _Proposal) -> bool:
-    """Whether a finding that the proposal is to mend is still there."""
+def _of_files(report: Report, paths: Container[str]) -> Mapping[str, Sequence[Finding]]:
+    """By file, the findings of a report in these files."""
+    found: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        if finding.path in paths:
+            found.setdefault(finding.path, []).append(finding)
+    return found
 
-    def counted(findings: Iterable[Finding]) -> Counter[tuple[str, str, str]]:
-        """Like findings have numbers, which shift when one of them goes: so they are counted."""
-        return Counter((f.code, f.symbol, f.message) for f in findings if f.path == proposal.attempt.path)
 
-    if proposal.findings[0].code in _COUNTED:
-        return _fingerprints(before, proposal) == _fingerprints(after, proposal)
-    wanted, there, now = counted(proposal.findings), counted(before.findings), counted(after.findings)
+def _left(before: Sequence[Finding], after: Sequence[Finding], proposal: _Proposal) -> bool:
+    """Whether a finding that the proposal is to mend is still there; given the findings of its file."""
+    code = proposal.findings[0].code
+    if code in _COUNTED:
+        return _fingerprints(before, code) == _fingerprints(after, code)
+    # Like findings have numbers, which shift when one of them goes: so they are counted.
+    wanted, there, now = (
+        Counter((f.code, f.symbol, f.message) for f in findings) for findings in (proposal.findings, before, after)
+    )
     return any(now[key] > there[key] - number for key, number in wanted.items())
 
 
-def _fingerprints(report: Report, proposal: _Proposal) -> list[str]:
-    place = (proposal.attempt.path, proposal.findings[0].code)
-    return [finding.fingerprint for finding in report.findings if (finding.path, finding.code) == place]
+def _fingerprints(findings: Sequence[Finding], code: str) -> list[str]:
+    return [finding.fingerprint for finding in findings if finding.code == code]
 
 
 _COUNTED = frozenset({"EOL002"})
