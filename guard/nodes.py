@@ -40,3 +40,11 @@ CHILDREN: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
 }
 """The expressions, lists of expressions and Nones inside an expression that has no scope and binds nothing. One getter
 reads them all at once; where there is one expression, a number beside it makes the answer a tuple all the same."""
+
+PARTS: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
+    ast.Assert: attrgetter("test", "msg"),
+    ast.Raise: attrgetter("exc", "cause"),
+    ast.Return: attrgetter("value", "lineno"),
+}
+"""The expressions of the statements that bind nothing and hold no block. They are asked for by name: a node has no
+`__dict__` of its own until somebody asks for it."""

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
 from guard.listeners import Handler, Listeners
-from guard.nodes import CHILDREN, PASSED_OVER
+from guard.nodes import CHILDREN, PARTS, PASSED_OVER
 from guard.scopes import (
     ENDS_BLOCK,
     MAY_END_BLOCK,
@@ -92,11 +92,9 @@ class Walker:
                 waiting.append(value)
                 ended = value.__class__ is ast.Call and never_returns(value)
             else:
-                for value in node.__dict__.values():
-                    if value.__class__ is list:
-                        waiting += value
-                    elif value.__class__ not in PASSED_OVER:
-                        waiting.append(value)
+                parts = PARTS.get(kind)
+                if parts is not None:
+                    waiting += parts(node)
                 ended = kind in ENDS_BLOCK
             if ended:
                 rest = statements[index + 1 :]

@@ -6,7 +6,7 @@ A module is *open* where it binds names that no reader of its text can know: `__
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -280,8 +280,24 @@ def _line(binding: Binding) -> int:
     return line
 
 
+_NOT_ALONE: Final = (BindingKind.DECLARED, BindingKind.DELETE, BindingKind.EXCEPT)
+_ALONE: Final[Mapping[BindingKind, int]] = {
+    **{kind: SOLID for kind in BindingKind if kind not in _NOT_ALONE},
+    BindingKind.CLASS: SOLID | CLASS,
+    BindingKind.FUNCTION: SOLID | FUNCTION,
+    BindingKind.IMPORT: 0,
+}
+"""What is said of a name that one statement binds, whatever happens; by the kind of binding."""
+
+
 def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
     """Join all bindings of one name. They come in source order. In a stub a bare `x: int` says that x is bound."""
+    if len(bindings) == 1:
+        only = bindings[0]
+        told, around = _ALONE.get(only.kind), only.context
+        if told is not None and not (around.branch or around.dead or around.type_checking):
+            # Nearly all names: bound once, whatever happens. What follows would say the same of them.
+            return Name(told, _line(only), tuple(_origins(name, only)) if only.kind is BindingKind.IMPORT else ())
     flags = 0
     origins: list[Origin] = []
     live: list[Binding] = []
@@ -369,21 +385,25 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: Guards,
         flags |= CONDITIONAL
     if context.branch and not {g.node for g in context.guards if g.kind != "test"}.issuperset(context.branch):
         flags |= BRANCHED
-    if any(asserts_absence(guard, node) for guard in context.guards) or expected_to_fail(context.scope):
+    if (context.guards and any(asserts_absence(guard, node) for guard in context.guards)) or expected_to_fail(
+        context.scope
+    ):
         flags |= ASSERTED
     return Import(
         level=node.level if isinstance(node, ast.ImportFrom) else -1,
         module=(node.module or "") if isinstance(node, ast.ImportFrom) else "",
         aliases=tuple(
-            Alias(
-                alias.name,
-                alias.asname or "",
-                alias.lineno,
-                alias.col_offset + 1,
-                alias.end_lineno or alias.lineno,
-                (alias.end_col_offset or alias.col_offset) + 1,
-            )
-            for alias in node.names
+            [
+                Alias(
+                    alias.name,
+                    alias.asname or "",
+                    alias.lineno,
+                    alias.col_offset + 1,
+                    alias.end_lineno or alias.lineno,
+                    (alias.end_col_offset or alias.col_offset) + 1,
+                )
+                for alias in node.names
+            ]
         ),
         line=node.lineno,
         column=node.col_offset + 1,
@@ -391,5 +411,5 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: Guards,
         end_column=(node.end_col_offset or 0) + 1,
         symbol=context.scope.qualname,
         flags=flags,
-        guards=tuple(guards.number(guard) for guard in context.guards if guard.kind in ("try", "suppress")),
+        guards=tuple([guards.number(guard) for guard in context.guards if guard.kind in ("try", "suppress")]),
     )
