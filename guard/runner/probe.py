@@ -144,7 +144,7 @@ def _talk(connection: ClientConnection, probe: Probe, expected: Expected, found:
                 return _bad(found, "answer", f"no answer held {probe.expect!r} within {probe.timeout_s:g} s", answer)
             answer = message if isinstance(message, str) else message.decode("utf-8", "replace")
     else:
-        if not connection.ping().wait(probe.timeout_s):
+        if not connection.ping(ack_on_close=True).wait(probe.timeout_s):
             return _bad(found, CauseKind.TIMEOUT_CLIENT, f"no pong within {probe.timeout_s:g} s", "")
         try:
             message = connection.recv(_SETTLE_S)

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from guard.model import GuardError
 from guard.runner.record import Session, Step, Test, TestOutcome, Verdict
 
+_Stored = TypeVar("_Stored", Session, Step, Test)
 FOLDER: Final = ".guard"
 FILE: Final = "loop.db"
 _VERSION: Final = 1
@@ -144,7 +145,8 @@ class Store:
     def save(self, session: Session, step: Step | None = None) -> None:
         """Keep what a session has become by now, with the step that has just ended; its other steps and its tests are
         kept already."""
-        data = msgspec.json.encode(msgspec.structs.replace(session, steps=(), tests=())).decode()
+        session = encodable(msgspec.structs.replace(session, steps=(), tests=()))
+        data = _text(session)
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO sessions (id, target, verdict, started, data) VALUES (?, ?, ?, ?, ?)"
@@ -152,13 +154,14 @@ class Store:
                 (session.id, session.target, session.verdict, session.started, data),
             )
             if step is not None:
+                step = encodable(step)
                 values = (
                     session.id,
                     step.cycle,
                     step.name,
                     step.outcome,
                     step.ended,
-                    msgspec.json.encode(step).decode(),
+                    _text(step),
                 )
                 run.execute(
                     "INSERT INTO steps (session, cycle, name, outcome, ended, data) VALUES (?, ?, ?, ?, ?, ?)", values
@@ -180,9 +183,7 @@ class Store:
     def set_options(self, session: str, options: Mapping[str, object]) -> None:
         """Keep what the command line asked for, for who resumes the session."""
         with self._transaction() as run:
-            run.execute(
-                "UPDATE sessions SET options = ? WHERE id = ?", (msgspec.json.encode(options).decode(), session)
-            )
+            run.execute("UPDATE sessions SET options = ? WHERE id = ?", (_text(options), session))
 
     def end_interrupted(self, session: str) -> None:
         """Give a session that was killed the verdict `interrupted`; it ended with its last step or test."""
@@ -195,11 +196,12 @@ class Store:
         with self._transaction() as run:
             run.execute(
                 "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?)",
-                (session, step.cycle, step.name, step.started, msgspec.json.encode(step.data).decode()),
+                (session, step.cycle, step.name, step.started, _text(step.data)),
             )
 
     def add_test(self, session: str, test: Test) -> None:
         """Keep a test that has ended. A later event of the same test takes the place of the earlier one."""
+        test = encodable(test)
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO tests (session, cycle, phase, id, outcome, started, duration_s, data)"
@@ -208,7 +210,7 @@ class Store:
                 " data = excluded.data",
                 (
                     *(session, test.cycle, test.phase, test.id, test.outcome, test.started, test.duration_s),
-                    msgspec.json.encode(test).decode("utf-8", "replace"),
+                    _text(test),
                 ),
             )
 
@@ -373,6 +375,28 @@ class Store:
             raise GuardError(
                 f"{self.path}: {error}; if it stays so, move the file away, and its sessions with it", 4
             ) from error
+
+
+def encodable(value: _Stored) -> _Stored:
+    """The same value with lone surrogates, which names of files and tests may have, replaced by what Python's `repr`
+    shows of them: UTF-8 has no place for them."""
+    try:
+        msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.convert(_plain(msgspec.to_builtins(value)), type(value))
+    return value
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _text(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _statements() -> Iterable[str]:
