@@ -81,6 +81,9 @@ def opened(overrides: Sequence[str]) -> Opened:
 def locked(place: Opened, session: str) -> Iterator[TargetLock]:
     """The target, held for a session. Raises GuardError with exit code 4 where another one holds it."""
     with TargetLock(place_of(place.plan, folder_of(place.root)), place.root) as lock:
+        dead = lock.before
+        if dead is not None and dead.root != str(place.root):  # of this repository's own sessions the record tells
+            click.echo(f"guard: session {dead.session} in {dead.root} held this target, and was killed", err=True)
         lock.hold(session)
         yield lock
 
