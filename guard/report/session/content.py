@@ -16,6 +16,8 @@ OUTPUT: Final = 6_000
 """Characters of the literal output of one test that a page shows at the most."""
 OUTPUTS: Final = 25
 """Tests whose literal output a page shows at the most."""
+_HEADLINE: Final = 160
+"""Characters of a cause in the headline; the rest is told further down."""
 VERDICTS: Final[Mapping[Verdict, str]] = {
     Verdict.RUNNING: "not ended",
     Verdict.GOAL_MET: "goal met",
@@ -110,7 +112,9 @@ def headline(session: Session) -> str:
     rollback = _last(session, "rollback")
     if rollback is not None:
         after = _last(session, "health-after-rollback")
-        if rollback.outcome is not Outcome.OK:
+        if rollback.outcome is Outcome.SKIPPED:
+            told += ", not rolled back"
+        elif rollback.outcome is not Outcome.OK:
             told += ", and rolling back failed"
         elif after is not None and after.outcome is not Outcome.OK:
             told += ", rolled back, and still unhealthy"
@@ -119,7 +123,7 @@ def headline(session: Session) -> str:
     first = next((cause.summary for cause in last_causes(session) if cause.rank == "primary"), "")
     if session.verdict is Verdict.GOAL_MET or not first:
         return told + (f": {session.goal.reached}" if session.goal is not None else "")
-    return f"{told}: {first}"
+    return f"{told}: {first if len(first) <= _HEADLINE else first[:_HEADLINE].rstrip() + '…'}"
 
 
 def counts_of(tests: Sequence[Test]) -> str:

@@ -20,7 +20,7 @@ _ROWS: Final = 200
 """Rows of a table at the most."""
 _EVIDENCE: Final = 1_500
 """Characters of one piece of evidence."""
-_MARKS: Final = {"ok": "✓", "met": "✓", "passed": "✓", "skipped": "–", "unproven": "?", "flaky": "?"}
+_MARKS: Final = {"ok": "✓", "met": "✓", "passed": "✓", "skipped": "–", "not run": "–", "unproven": "?", "flaky": "?"}
 
 
 def render(session: Session, earlier: Sequence[Session]) -> str:

@@ -213,9 +213,18 @@ def test_the_headline_says_what_came_of_a_rollback() -> None:
 
     assert told(("health", Outcome.FAILED)) == "unhealthy"
     assert told(("rollback", Outcome.FAILED)) == "unhealthy, and rolling back failed"
+    assert told(("rollback", Outcome.SKIPPED)) == "unhealthy, not rolled back"
     back = ("rollback", Outcome.OK)
     assert told(back, ("health-after-rollback", Outcome.OK)) == "unhealthy, rolled back"
     assert told(back, ("health-after-rollback", Outcome.FAILED)) == "unhealthy, rolled back, and still unhealthy"
+
+
+def test_a_long_cause_is_cut_in_the_headline() -> None:
+    session = page_sessions.failed()
+    cause = msgspec.structs.replace(session.causes[0], summary="word " * 100)
+    told = headline(msgspec.structs.replace(session, causes=(cause,)))
+    assert told.endswith("word…")
+    assert len(told) < 200
 
 
 def test_known_issues_are_carried_over_until_they_are_seen_well() -> None:
