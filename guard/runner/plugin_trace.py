@@ -176,7 +176,15 @@ def _started_patches() -> list[str]:
     """Patches of `unittest.mock` that were started by hand and not stopped yet, of a wider fixture for one."""
     mock = sys.modules.get("unittest.mock")
     active = getattr(getattr(mock, "_patch", None), "_active_patches", ())
-    return [_patched(patch) for patch in active]
+    return [_patched(patch) for patch in active if not _of_mock_itself(patch)]
+
+
+def _of_mock_itself(patch: Any) -> bool:
+    """Whether it patches the mocks' own class: pytest-mock does, for every test, to tell better what was expected."""
+    try:
+        return str(getattr(patch.getter(), "__module__", "")) in ("unittest.mock", "mock", "mock.mock")
+    except Exception:  # as below
+        return False
 
 
 def _patched(patch: Any) -> str:
