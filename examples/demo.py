@@ -1,4 +1,5 @@
-"""`make demo`: guard at work on a throwaway repository that holds the documented failures in small.
+"""`make demo`: guard at work on a throwaway repository that holds the documented failures in small, and its
+staging loop on a small service.
 
 Everything that is shown is guard's real output. The demo fails where guard does not say what is expected.
 """
@@ -10,14 +11,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import textwrap
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Final, NoReturn
 
+from examples import loop_demo
 from examples.shop import STORIES, commit, write_repository
+from examples.telling import command, fail, item, say, title
 
-_WIDTH: Final = 96
 _Found = set[tuple[str, str]]
 """Findings as (code, path)."""
 
@@ -34,67 +33,69 @@ def main() -> None:
         shop.mkdir()
         write_repository(shop)
 
-        _title("1. A small service, with failures that took a real one down")
+        title("1. A small service, with failures that took a real one down")
         for story in STORIES:
-            _item(story.title, story.what_happened)
+            item(story.title, story.what_happened)
 
-        _title("2. What guard says of it")
+        title("2. What guard says of it")
         _expect("findings", _guard(shop, "check"), (1, expected))
 
-        _title("3. What guard mends by itself")
-        _say("Fixes are safe ones unless --unsafe-fixes is given: they do not change what the code does.")
+        title("3. What guard mends by itself")
+        say("Fixes are safe ones unless --unsafe-fixes is given: they do not change what the code does.")
         _expect("findings after --fix", _guard(shop, "check", "--fix", quiet=True), (1, by_hand))
         commit(shop, "Mended by guard")
         _git(shop, "show", "--stat", "--format=%s")
 
-        _title("4. What remains for a person, and why")
+        title("4. What remains for a person, and why")
         for story in STORIES:
             if story.mends:
                 codes = ", ".join(sorted({code for code, _ in story.findings}))
-                _item(f"{story.title} ({codes})", f"Not guard's to mend: {story.mends[0].why_not_guard}.")
+                item(f"{story.title} ({codes})", f"Not guard's to mend: {story.mends[0].why_not_guard}.")
                 for mend in story.mends:
                     _replace(shop / mend.path, mend.old, mend.new)
-        _say("The mends, as a person would make them:")
+        say("The mends, as a person would make them:")
         _git(shop, "diff", "--unified=1")
         commit(shop, "Mended by hand")
 
-        _title("5. What guard says now")
+        title("5. What guard says now")
         _expect("findings after the mends", _guard(shop, "check"), (0, set()))
-        _say("And Python agrees, on those of the modules that need nothing else:")
+        say("And Python agrees, on those of the modules that need nothing else:")
         _python(shop, "from shop.factory import Factory; print(Factory().report())")
         _python(shop, "from shop.helper import DataHelper; print(DataHelper().load('apple'))")
+
+        loop_demo.run(Path(scratch, "chat"))
     if Path(scratch).exists():
-        _fail(f"{scratch} was left behind")
-    _say("The repository is gone again; nothing was left behind.")
+        fail(f"{scratch} was left behind")
+    say("The repositories are gone again; nothing was left behind.")
 
 
 def _guard(folder: Path, *arguments: str, quiet: bool = False) -> tuple[int, _Found]:
     """Run guard, showing its output (only what it did, when `quiet`). Gives its exit code and what it found."""
-    _command("guard", *arguments)
+    command("guard", *arguments)
     report = folder.parent / "report.json"
     outputs = [f"--output=json:{report}", *([] if quiet else ["--output=text"])]
     done = subprocess.run([sys.executable, "-m", "guard", *arguments, *outputs], cwd=folder, check=False)
     print(f"(exit code {done.returncode})")
     if done.returncode not in (0, 1):
-        _fail(f"guard ended with {done.returncode}")
+        fail(f"guard ended with {done.returncode}")
     findings = json.loads(report.read_bytes())["findings"]
     return done.returncode, {(finding["code"], finding["path"]) for finding in findings}
 
 
 def _git(folder: Path, *arguments: str) -> None:
-    _command("git", *arguments)
+    command("git", *arguments)
     subprocess.run(["git", "--no-pager", *arguments], cwd=folder, check=True)
 
 
 def _python(folder: Path, code: str) -> None:
-    _command("python", "-c", f'"{code}"')
+    command("python", "-c", f'"{code}"')
     subprocess.run([sys.executable, "-B", "-c", code], cwd=folder, check=True)
 
 
 def _replace(path: Path, old: str, new: str) -> None:
     content = path.read_bytes().decode()
     if old not in content:
-        _fail(f"{path.name} does not hold what is to be mended")
+        fail(f"{path.name} does not hold what is to be mended")
     path.write_bytes(content.replace(old, new).encode())
 
 
@@ -104,36 +105,7 @@ def _expect(what: str, found: tuple[int, _Found], expected: tuple[int, _Found]) 
     lines = [f"{what} are not as expected; exit code {found[0]}, expected {expected[0]}"]
     lines += [f"  missing: {code} {path}" for code, path in sorted(expected[1] - found[1])]
     lines += [f"  not expected: {code} {path}" for code, path in sorted(found[1] - expected[1])]
-    _fail("\n".join(lines))
-
-
-def _fail(message: str) -> NoReturn:
-    sys.exit(f"demo: {message}")
-
-
-def _title(text: str) -> None:
-    _show(["", _bold(text), "-" * len(text)])
-
-
-def _item(title: str, text: str) -> None:
-    _show(["", f"* {_bold(title)}", *textwrap.wrap(text, _WIDTH, initial_indent="  ", subsequent_indent="  ")])
-
-
-def _say(text: str) -> None:
-    _show(["", *textwrap.wrap(text, _WIDTH)])
-
-
-def _command(*words: str) -> None:
-    _show(["", _bold(f"$ {' '.join(words)}")])
-
-
-def _bold(text: str) -> str:
-    return f"\x1b[1m{text}\x1b[0m" if sys.stdout.isatty() and not os.environ.get("NO_COLOR") else text
-
-
-def _show(lines: Iterable[str]) -> None:
-    # Other programs write to the same terminal next.
-    print("\n".join(lines), flush=True)
+    fail("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -142,6 +142,7 @@ def run_session(
             tools=Tools(
                 guards=analysis.guards,
                 trace=analysis.trace,
+                brought=analysis.brought,
                 fix=analysis.fix,
                 gates=analysis.gates,
                 record=lambda ended: write_pages(store, ended),

@@ -13,12 +13,15 @@ from guard.cli.mending import mend
 from guard.config import Config, resolve_selection
 from guard.engine import Options, check, look
 from guard.history.answer import Answer, Verdict
+from guard.history.bisect import Origin, Search
+from guard.history.commits import History, Unseen, head_of
 from guard.history.explain import names_of
 from guard.history.question import Question, is_askable, trace
-from guard.model import GuardError, Report
+from guard.model import Finding, GuardError, Report
 from guard.registry import all_rules
 from guard.runner.options import Fixed
 from guard.runner.whys import Gone
+from guard.sources.commit import CommitTree
 from guard.sources.locate import PathFilter, open_tree
 from guard.sources.tree import Tree
 
@@ -90,6 +93,49 @@ class Analysis:
                 if finding.data.get("module") in (answer.module, answer.module.rpartition(".")[2])
                 and (answer.name in names_of(finding) or not answer.name)
             }
+        )
+
+    def brought(self, finding: Finding) -> Gone | None:
+        """The commit that brought a finding in; None where the history does not tell."""
+        tree = self._tree()
+        git = tree.git
+        head = head_of(git) if git is not None else None
+        if git is None or not head:
+            return None
+
+        def on(oid: str) -> Report:
+            return check(CommitTree(git, oid), self._config, frozenset({finding.code}), self._options)
+
+        def sought(other: Finding) -> bool:
+            return (other.code, other.path, other.fingerprint) == (finding.code, finding.path, finding.fingerprint)
+
+        try:
+            found = Search(History(git, head), on, sought).run(finding)
+        except (GuardError, Unseen):
+            return None
+        if found.origin is Origin.UNCOMMITTED:
+            return Gone(
+                commit="",
+                date="",
+                subject="",
+                path=finding.path,
+                line=finding.span.line,
+                how="brought it in",
+                importers=0,
+            )
+        if found.commit is None or found.origin not in (Origin.COMMIT, Origin.MERGE):
+            return None
+        # What it changed beside the file with the finding is the likelier cause: the class that lost a field, for one.
+        place = next((one for one in found.touched if one.path == finding.data.get("class_path")), None)
+        place = place or next(iter(found.touched), None)
+        return Gone(
+            commit=found.commit.oid,
+            date=found.commit.commit_date,
+            subject=found.commit.subject,
+            path=place.path if place is not None else finding.path,
+            line=place.line if place is not None else finding.span.line,
+            how=f"{place.how} that file" if place is not None else "brought it in",
+            importers=0,
         )
 
     def fix(self, codes: Collection[str], unsafe: bool) -> Fixed | None:

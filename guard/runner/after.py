@@ -38,7 +38,10 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
         log = frame.deployer.logs(deployment, journal.session.started) if deployment is not None else ""
         found = classify.causes(journal.session, cycle, log, failure)
         context = whys.Context(
-            findings=lambda: frame.report.findings, trace=frame.tools.trace, gates=frame.tools.gates()
+            findings=lambda: frame.report.findings,
+            trace=frame.tools.trace,
+            brought=frame.tools.brought,
+            gates=frame.tools.gates(),
         )
         found = whys.explained(found, context)
         others = tuple(cause for cause in journal.session.causes if cause.id not in {one.id for one in found})

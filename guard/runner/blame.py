@@ -85,4 +85,4 @@ def _is_same_file(deployed: str, path: str) -> bool:
     """Whether a file of the deployed service is that of the tree: its path ends the same, below its first folders."""
     parts = path.split("/")
     shown = "/".join(parts[-min(2, len(parts)) :])
-    return bool(deployed) and (deployed == shown or deployed.endswith(f"/{shown}"))
+    return bool(deployed) and (deployed == shown or deployed.endswith(f"/{shown}") or path.endswith(f"/{deployed}"))

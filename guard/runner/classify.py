@@ -172,7 +172,7 @@ def _with_crashes(found: list[_Found], thrown: Sequence[Crash]) -> list[_Found]:
 
 
 def _evidence(crash: Crash) -> Evidence:
-    return Evidence("log", crash.text[-_TEXT:], crash.place)
+    return Evidence("log", crash.text, crash.place)
 
 
 def _of_criteria(session: Session, cycle: int, is_explained: bool) -> Iterator[_Found]:

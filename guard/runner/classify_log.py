@@ -13,12 +13,13 @@ from guard.runner.shapes import shape
 _HEAD: Final = "Traceback (most recent call last):"
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)')
 _ERROR: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
+_COPY: Final = re.compile(r"^.*/\.guard/revisions/[^/]+/")
+"""What the local deployer serves from: a copy of the tree."""
 _LINKS: Final = ("The above exception was the direct cause", "During handling of the above exception")
 _LONGEST: Final = 200
 """Lines of one traceback."""
-_BEFORE_THE_CODE: Final = frozenset(
-    {"ImportError", "ModuleNotFoundError", "SyntaxError", "IndentationError", "TabError"}
-)
+_SHOWN: Final = 30
+_WIDEST: Final = 400
 
 
 class Crash(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,16 +29,11 @@ class Crash(msgspec.Struct, frozen=True, kw_only=True):
     """Its type as the log has it, with its module."""
     message: str
     text: str
-    """The traceback itself, at most its last 60 lines."""
+    """The traceback itself: its first line, and at most its last 30."""
     place: str
     """`path:line` of its innermost frame outside of installed packages."""
     count: int = 1
     """How often it is there, other numbers and ids aside."""
-
-    @property
-    def is_early(self) -> bool:
-        """Whether it says that code could not even be loaded."""
-        return self.kind.rpartition(".")[2] in _BEFORE_THE_CODE
 
     @property
     def said(self) -> str:
@@ -98,5 +94,7 @@ def _crash(lines: list[str]) -> Crash | None:
     place = f"{own[-1]['path']}:{own[-1]['line']}" if own else ""
     if match["type"].rpartition(".")[2] in ("SyntaxError", "IndentationError", "TabError") and frames:
         place = f"{frames[-1]['path']}:{frames[-1]['line']}"
-    text = "\n".join([lines[0], *lines[1:][-60:]])
+    more = [f"  … {len(lines) - 1 - _SHOWN} lines left out …"] if len(lines) - 1 > _SHOWN else []
+    place = _COPY.sub("", place)
+    text = "\n".join([lines[0], *more, *(line[:_WIDEST] for line in lines[1:][-_SHOWN:])])
     return Crash(kind=match["type"], message=match["message"] or "", text=text, place=place)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from guard.model import Report
+from guard.model import Finding, Report
 from guard.runner.deployers.base import Deployer
 from guard.runner.journal import Did, Journal
 from guard.runner.options import Fixed
@@ -25,6 +25,8 @@ class Tools:
     """Check the tree as it is now."""
     trace: Callable[[str, str], Gone | None]
     """(module, name) -> what became of it."""
+    brought: Callable[[Finding], Gone | None]
+    """The commit that brought a finding in."""
     fix: Callable[[Collection[str], bool], Fixed | None]
     """(rule codes, unsafe too) -> a dry run of the fixes."""
     gates: Callable[[], Mapping[str, str]]

@@ -39,6 +39,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """What the guards say of the tree that was deployed."""
     trace: Callable[[str, str], Gone | None]
     """(module, name) -> what became of it; the name is empty for a module. None where nothing can be told."""
+    brought: Callable[[Finding], Gone | None] | None = None
+    """The commit that brought a finding in; asked where `trace` has no answer."""
     gates: Mapping[str, str] = {}
     """Gates that could have stopped it, by name (`guard loop`, `pre-commit`, `ci`), and for each why it did not:
     `not installed`, `installed`, `overridden: REASON`."""
@@ -112,11 +114,14 @@ def _of_a_suspect(suspect: Suspect, finding: Finding | None, said: str, context:
         )
     asked = _asked(suspect, finding)
     gone = context.trace(*asked) if asked is not None else None
-    if gone is None:
-        yield _open(f"Since when is {missing} not there? The history does not tell.")
-    else:
-        yield _of_the_history(missing, gone)
+    brought = context.brought(finding) if gone is None and finding is not None and context.brought is not None else None
+    if gone is not None:
+        yield _of_the_history(f"Why is {missing} not there?", gone)
         yield _of_the_importers(missing, gone)
+    elif brought is not None:
+        yield _of_the_history("Since when is that so?", brought)
+    else:
+        yield _open(f"Since when is {missing} not there? The history does not tell.")
     if finding is None:
         yield _open("Why did no gate stop it?")
     else:
@@ -133,16 +138,14 @@ def _asked(suspect: Suspect, finding: Finding | None) -> tuple[str, str] | None:
     return (str(module), suspect.name) if module and suspect.name else None
 
 
-def _of_the_history(missing: str, gone: Gone) -> Why:
+def _of_the_history(question: str, gone: Gone) -> Why:
     place = f"{gone.path}:{gone.line}" if gone.line else gone.path
     if gone.commit:
         answer = f'{gone.commit[:12]} of {gone.date[:10]}, "{gone.subject}", {gone.how} ({place}).'
     else:
         answer = f"A change that is not committed yet: it {gone.how} ({place})."
     text = f"{gone.commit} {gone.date}\n{gone.subject}\n{gone.how} ({place})".strip()
-    return Why(
-        question=f"Why is {missing} not there?", answer=answer, evidence=(Evidence("git", text, gone.commit or place),)
-    )
+    return Why(question=question, answer=answer, evidence=(Evidence("git", text, gone.commit or place),))
 
 
 def _of_the_importers(missing: str, gone: Gone) -> Why:

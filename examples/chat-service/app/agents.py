@@ -27,6 +27,11 @@ async def answer(message: str) -> AsyncIterator[AgentEvent]:
         await asyncio.sleep(0)
 
 
+def ready() -> bool:
+    """Whether an answer could be given."""
+    return len(_events("are you there?")) == 5
+
+
 def _events(message: str) -> list[AgentEvent]:
     return [
         AgentEvent("agent_started", agent=AGENTS[0]),

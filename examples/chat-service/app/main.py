@@ -11,7 +11,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse
 
-from app.agents import answer
+from app.agents import answer, ready
 from app.auth import AuthMiddleware
 from app.settings import misbehaves, revision
 
@@ -26,7 +26,7 @@ log = logging.getLogger("uvicorn.error")
 @app.get("/health")
 async def health() -> JSONResponse:
     """Whether the service is well, and which revision it is."""
-    if misbehaves("unready"):
+    if misbehaves("unready") or not ready():
         return JSONResponse({"status": "starting", "revision": revision()}, status_code=503)
     answers = "an-older-one" if misbehaves("old-revision") else revision()
     return JSONResponse({"status": "healthy", "revision": answers})
