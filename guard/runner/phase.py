@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from guard.runner.phase_process import Pytest, Request, missing_of
+from guard.runner.phase_process import Pytest, Request, kept_events, missing_of
 from guard.runner.phase_proof import aim_at, test_of
 from guard.runner.plan import Phase
 from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started, ids_of
@@ -55,17 +55,19 @@ def run_phase(
     redact: Redactor,
     on_test: Callable[[Test], None],
     stop: Callable[[], bool],
+    keep: Path | None = None,
 ) -> PhaseResult:
     """Run the tests of a phase, and block until they have ended.
 
     `tests` are node ids or paths below `root`, none for those of the phase; `deselect` are node ids that are not run.
     `target_env` is added to this process's environment. `on_test` is told of each test as it ends; one that fails is
     run once more when the others are through, and is told of then: as `flaky` where it passes. `stop` is asked many
-    times a second, and ends the phase.
+    times a second, and ends the phase. `keep` is a folder for what the tests tell, as they wrote it: where this
+    process is killed and the phase is run again, tests that had ended and that nobody was told of are not run again.
     """
     env = {**os.environ, **target_env, "GUARD_TARGET_URL": base_url, "GUARD_TARGET_WS_URL": websocket_url}
     env["GUARD_TARGET_REVISION"] = revision
-    run = _Run(phase, root, env, stop)
+    run = _Run(phase, root, env, stop, keep)
     aim = aim_at((base_url, websocket_url), env)
     outcomes: set[TestOutcome] = set()
     try:
@@ -176,7 +178,10 @@ class _NoTests(Exception):
 class _Run:
     """The processes of one phase: the first, one more after each that ended on the way, and one for what failed."""
 
-    def __init__(self, phase: Phase, root: Path, env: Mapping[str, str], stop: Callable[[], bool]) -> None:
+    def __init__(
+        self, phase: Phase, root: Path, env: Mapping[str, str], stop: Callable[[], bool], keep: Path | None
+    ) -> None:
+        self._keep = keep
         self._phase = phase
         self._root = root
         self._env = env
@@ -191,19 +196,22 @@ class _Run:
 
     def all(self, tests: Sequence[str], deselect: Collection[str]) -> Iterator[Ended]:
         """Run everything; gives each test once, as it has ended for good. Raises _NoTests."""
+        paths = _paths(self._phase, self._root, tests)
+        yield from self._left(deselect)
         request = Request(
             root=self._root,
-            paths=_paths(self._phase, self._root, tests),
+            paths=paths,
             markers=self._phase.markers,
             only=_only(tests or self._phase.tests),
-            skip=tuple(deselect),
+            skip=(*deselect, *self._done),
+            keep=self._keep,
             env=self._env,
             real=self._phase.real,
             workers=self._phase.workers,
             fail_fast=self._phase.fail_fast,
             test_timeout_s=self._phase.test_timeout_s,
         )
-        more = True
+        more = not (self._phase.fail_fast and self._failed)
         while more:
             more = yield from self._once(request)
             left = missing_of(self.collected, self._done)
@@ -212,6 +220,22 @@ class _Run:
         if not self.collected and not self.problems and not deselect:
             self.problems.append(Evidence("test", f"no test was found in {', '.join(request.paths)}"))
         yield from self._again(request)
+
+    def _left(self, told: Collection[str]) -> Iterator[Ended]:
+        """The tests that ended when a process like this one was killed, but for those that were `told` of."""
+        for event in kept_events(self._keep) if self._keep is not None else ():
+            if isinstance(event, Collected):
+                self.collected += missing_of(event.ids, self.collected)
+            if not isinstance(event, Ended) or event.id in told:
+                continue
+            first = self._failed.pop(event.id, None)
+            if first is not None:
+                yield _twice(first, event)
+            elif event.outcome in _AGAIN:
+                self._failed[event.id] = event
+            elif event.id not in self._done:
+                yield event
+            self._done.add(event.id)
 
     def _once(self, request: Request) -> Generator[Ended, None, bool]:
         """One process; what failed in it is held back, to be run again. Returns whether it ended on the way, with tests
@@ -264,7 +288,7 @@ class _Run:
 
     def _again(self, request: Request) -> Iterator[Ended]:
         """What failed, run once more without the tests that did not: a flake is told by passing now."""
-        request = msgspec.structs.replace(request, only=tuple(self._failed), workers=1, fail_fast=False)
+        request = msgspec.structs.replace(request, only=tuple(self._failed), skip=(), workers=1, fail_fast=False)
         in_vain = 0
         if self._failed and not self._stop() and time.monotonic() < self._deadline:
             with Pytest(request) as pytest:
@@ -272,9 +296,8 @@ class _Run:
                     first = self._failed.pop(event.id, None) if isinstance(event, Ended) else None
                     if first is None or not isinstance(event, Ended):
                         continue
-                    if event.outcome == "passed":
-                        first.outcome = "flaky"
-                        first.message = f"failed, and passed when it was run again: {first.message}"
+                    first = _twice(first, event)
+                    if first.outcome == "flaky":
                         in_vain = -len(request.only or ())  # flakes are about: every one is tried
                     in_vain += 1
                     yield first
@@ -286,6 +309,14 @@ class _Run:
         problem = Evidence("test", text, place)
         if problem not in self.problems:  # each worker of xdist tells of it
             self.problems.append(problem)
+
+
+def _twice(first: Ended, again: Ended) -> Ended:
+    """What a test that failed comes to, by how it ended when it was run again."""
+    if again.outcome == "passed":
+        first.outcome = "flaky"
+        first.message = f"failed, and passed when it was run again: {first.message}"
+    return first
 
 
 def _paths(phase: Phase, root: Path, tests: Sequence[str]) -> tuple[str, ...]:

@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """0 for none."""
     grace_s: float = msgspec.field(default_factory=lambda: GRACE_S)
     collect_only: bool = False
+    keep: Path | None = None
+    """The folder that the events are written into, where they are to outlive this process."""
 
 
 class Pytest:
@@ -65,6 +67,9 @@ class Pytest:
         self._scratch = tempfile.TemporaryDirectory(prefix="guard-loop-")
         folder = Path(self._scratch.name)
         self._events, self._output = folder / "events", folder / "output"
+        if self._request.keep is not None:
+            self._request.keep.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._events = self._request.keep / f"{time.time_ns()}.events"
         (folder / "only").write_bytes(
             msgspec.json.encode(
                 Only(None if self._request.only is None else list(self._request.only), list(self._request.skip))
@@ -183,6 +188,13 @@ class Pytest:
         """The stacks that `faulthandler` wrote when it ended the process of a test; empty where it did not."""
         path = Path(f"{self._events}.{test.pid}")
         return path.read_text("utf-8", "replace")[-_TAIL:] if path.exists() else ""
+
+
+def kept_events(folder: Path) -> Iterator[Event]:
+    """What earlier processes told of, in order; a line that was not written to its end is left out."""
+    for path in sorted(folder.glob("*.events")):
+        data = path.read_bytes()
+        yield from map(_EVENTS.decode, data[: data.rfind(b"\n") + 1].splitlines())
 
 
 def missing_of(collected: Sequence[str], *done: Collection[str]) -> tuple[str, ...]:

@@ -13,14 +13,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
 from guard.model import GuardError
+from guard.runner.plain import encodable, text_of
 from guard.runner.record import Session, Step, Test, TestOutcome, Verdict
 
-_Stored = TypeVar("_Stored", Session, Step, Test)
 FOLDER: Final = ".guard"
 FILE: Final = "loop.db"
 _VERSION: Final = 1
@@ -108,7 +108,7 @@ def folder_of(root: Path) -> Path:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
-            ignore.write_text("*\n", encoding="utf-8")
+            ignore.writetext_of("*\n", encoding="utf-8")
     except OSError as error:
         raise GuardError(f"{folder}: cannot be made: {error.strerror or error}", 4) from error
     return folder
@@ -146,7 +146,7 @@ class Store:
         """Keep what a session has become by now, with the step that has just ended; its other steps and its tests are
         kept already."""
         session = encodable(msgspec.structs.replace(session, steps=(), tests=()))
-        data = _text(session)
+        data = text_of(session)
         with self._transaction() as run:
             run.execute(
                 "INSERT INTO sessions (id, target, verdict, started, data) VALUES (?, ?, ?, ?, ?)"
@@ -161,7 +161,7 @@ class Store:
                     step.name,
                     step.outcome,
                     step.ended,
-                    _text(step),
+                    text_of(step),
                 )
                 run.execute(
                     "INSERT INTO steps (session, cycle, name, outcome, ended, data) VALUES (?, ?, ?, ?, ?, ?)", values
@@ -183,7 +183,7 @@ class Store:
     def set_options(self, session: str, options: Mapping[str, object]) -> None:
         """Keep what the command line asked for, for who resumes the session."""
         with self._transaction() as run:
-            run.execute("UPDATE sessions SET options = ? WHERE id = ?", (_text(options), session))
+            run.execute("UPDATE sessions SET options = ? WHERE id = ?", (text_of(options), session))
 
     def end_interrupted(self, session: str) -> None:
         """Give a session that was killed the verdict `interrupted`; it ended with its last step or test."""
@@ -196,7 +196,7 @@ class Store:
         with self._transaction() as run:
             run.execute(
                 "INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?)",
-                (session, step.cycle, step.name, step.started, _text(step.data)),
+                (session, step.cycle, step.name, step.started, text_of(step.data)),
             )
 
     def add_test(self, session: str, test: Test) -> None:
@@ -210,7 +210,7 @@ class Store:
                 " data = excluded.data",
                 (
                     *(session, test.cycle, test.phase, test.id, test.outcome, test.started, test.duration_s),
-                    _text(test),
+                    text_of(test),
                 ),
             )
 
@@ -375,28 +375,6 @@ class Store:
             raise GuardError(
                 f"{self.path}: {error}; if it stays so, move the file away, and its sessions with it", 4
             ) from error
-
-
-def encodable(value: _Stored) -> _Stored:
-    """The same value with lone surrogates, which names of files and tests may have, replaced by what Python's `repr`
-    shows of them: UTF-8 has no place for them."""
-    try:
-        msgspec.json.encode(value)
-    except UnicodeEncodeError:
-        return msgspec.convert(_plain(msgspec.to_builtins(value)), type(value))
-    return value
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
-    if isinstance(value, dict):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _text(value: object) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def _statements() -> Iterable[str]:

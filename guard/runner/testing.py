@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from guard.model import GuardError
 from guard.runner import criteria, phase, selection
@@ -50,7 +52,15 @@ def run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, left_out: 
         mine = [chosen for chosen in frame.journal.session.selection if chosen.phase == one.name]
         return _run(frame, cycle, one, deployment, mine)
 
-    return frame.journal.step(f"phase:{one.name}", cycle, work)
+    step = frame.journal.step(f"phase:{one.name}", cycle, work)
+    shutil.rmtree(_events(frame, cycle, one), ignore_errors=True)
+    return step
+
+
+def _events(frame: Frame, cycle: int, one: Phase) -> Path:
+    """Where a phase's tests tell of themselves: it outlives a loop that is killed."""
+    number = [phase.name for phase in frame.plan.phases].index(one.name)
+    return frame.store.path.parent / "events" / frame.journal.session.id / f"{cycle}-{number}"
 
 
 def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Sequence[Selected]) -> Did:
@@ -68,7 +78,7 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
             one,
             root=frame.root,
             tests=() if whole else remaining,
-            deselect=(),
+            deselect=tuple(ended),
             target_env=frame.test_env,
             revision=frame.plan.target.revision or deployment.revision,
             base_url=base_url,
@@ -77,6 +87,7 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
             redact=frame.journal.redact,
             on_test=frame.journal.add_test,
             stop=frame.stopping,
+            keep=_events(frame, cycle, one),
         )
         problems, timed_out = result.problems, result.timed_out
         broken = bool(problems) or timed_out

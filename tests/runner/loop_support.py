@@ -134,6 +134,7 @@ def run_phase(
     redact: Redactor,
     on_test: Callable[[Test], None],
     stop: Callable[[], bool],
+    keep: Path | None = None,
 ) -> PhaseResult:
     """Each test is one request to a path of its name; that it ran is written down before it is told."""
     for name in tests or TESTS[one.name]:
