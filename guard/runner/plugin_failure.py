@@ -17,7 +17,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
     while one is not None and id(one) not in seen and len(seen) < _DEEPEST:
         seen.add(id(one))
         yield one
-        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+        one = one.__cause__ or one.__context__  # also where it is not to be shown: it is evidence all the same
 
 
 def facts_of(error: BaseException, root: Path) -> dict[str, str]:

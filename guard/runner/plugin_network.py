@@ -2,7 +2,8 @@
 
 Seen: every TCP connection that a Python socket makes in this process, in any thread, by any library above it; and
 traffic on connections that stay open from test to test. Not seen: connections of child processes, of compiled code
-with sockets of its own (uvloop, grpc), and, outside of Linux, whether and how much was sent.
+with sockets of its own (uvloop, grpc), and, outside of Linux, whether and how much was sent. A socket that was dropped
+without being closed is taken to have reached its peer.
 """
 
 from __future__ import annotations

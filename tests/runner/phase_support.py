@@ -25,6 +25,8 @@ def ask():
 
 
 class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Length", "2")

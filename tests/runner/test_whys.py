@@ -1,0 +1,184 @@
+"""Whys and ways out: as far as evidence reaches, and no further."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import pytest
+
+from guard.model import Finding, Impact, Severity, Span
+from guard.runner import options
+from guard.runner.blame import suspect_of
+from guard.runner.options import Fixed, tried
+from guard.runner.record import Cause, CauseKind, Evidence
+from guard.runner.whys import NO_RULE, Context, Gone, explained
+
+GATES = {"guard loop": "overridden: haste", "pre-commit": "not installed"}
+GONE = Gone(
+    commit="0123456789abcdef",
+    date="2026-11-28T10:00:00",
+    subject="Tidy up",
+    path="app/events.py",
+    line=7,
+    how="deleted it",
+    importers=3,
+    replacement="app.limits:LIMIT",
+)
+IMPORT_ERROR = "ImportError: cannot import name 'LIMIT' from 'app.events' (/srv/app/events.py)"
+
+
+def finding(code: str, path: str, message: str, **data: object) -> Finding:
+    return Finding(
+        code=code,
+        slug="x",
+        severity=Severity.ERROR,
+        impact=next(iter(Impact)),
+        path=path,
+        span=Span(line=3, column=1, end_line=3, end_column=2),
+        message=message,
+        symbol="",
+        fingerprint=f"{code}{path}{message}",
+        data=data,
+    )
+
+
+def cause(kind: CauseKind, said: str = "", place: str = "/srv/app/agents.py:3", **rest: Any) -> Cause:
+    evidence = (Evidence("log", f"Traceback (most recent call last):\n  File\n{said}", place),) if said else ()
+    return Cause(**{"id": "1-1", "kind": kind, "summary": "it failed", "evidence": evidence, **rest})
+
+
+def context(findings: Sequence[Finding] = (), gone: Gone | None = None, brought: Gone | None = None) -> Context:
+    asked: list[tuple[str, str]] = []
+
+    def trace(module: str, name: str) -> Gone | None:
+        asked.append((module, name))
+        return gone if (module, name) == ("app.events", "LIMIT") else None
+
+    return Context(findings=lambda: findings, trace=trace, brought=lambda _: brought, gates=GATES)
+
+
+def test_a_chain_that_is_filled_whole() -> None:
+    found = finding("IMP002", "app/agents.py", "app.events does not bind LIMIT", names=["LIMIT"], module="app.events")
+    other = finding("IMP002", "app/other.py", "app.events does not bind LIMIT", names=["LIMIT"], module="app.events")
+    (one,) = explained([cause(CauseKind.START, IMPORT_ERROR)], context([other, found], GONE))
+    assert one.rule == "IMP002"
+    assert one.gate == "guard loop: overridden: haste; pre-commit: not installed"
+    answers = [why.answer for why in one.whys]
+    assert all(answers)
+    assert len(answers) == 5
+    assert IMPORT_ERROR in answers[0]
+    assert "IMP002 at app/agents.py:3" in answers[1], "the finding in the file that raised it"
+    assert '0123456789ab of 2026-11-28, "Tidy up", deleted it (app/events.py:7)' in answers[2]
+    assert "3 files still ask" in answers[3]
+    assert "app.limits:LIMIT" in answers[3]
+
+
+def test_where_evidence_ends_a_question_stays_open() -> None:
+    (one,) = explained([cause(CauseKind.START, IMPORT_ERROR)], context())
+    assert one.rule == "IMP002"
+    assert [bool(why.answer) for why in one.whys] == [True, False, False, False]
+    (silent,) = explained([cause(CauseKind.START)], context())
+    assert not any(why.answer for why in silent.whys)
+    assert silent.gate == NO_RULE
+    (odd,) = explained([cause(CauseKind.SERVICE_ERROR, "app.Odd: what?")], context())
+    assert (odd.rule, odd.gate) == ("", NO_RULE)
+
+
+def test_the_commit_that_brought_a_finding_in_is_told_where_nothing_is_gone() -> None:
+    found = finding("DCF002", "app/agents.py", "Event() got an unexpected keyword argument 'trace'")
+    said = "TypeError: Event.__init__() got an unexpected keyword argument 'trace'"
+    (one,) = explained([cause(CauseKind.SERVICE_ERROR, said)], context([found], brought=GONE))
+    assert one.rule == "DCF002"
+    assert "Tidy up" in one.whys[2].answer
+    assert all(why.answer for why in one.whys)
+
+
+def test_what_came_of_a_primary_cause_refers_to_it() -> None:
+    first = cause(CauseKind.SERVICE_ERROR, "KeyError: 7", summary="the service raised KeyError: 7")
+    second = cause(CauseKind.HTTP, id="1-2", rank="secondary", summary="answered with 500")
+    _, told = explained([first, second], context())
+    assert "the service raised KeyError: 7 (cause 1-1)" in told.whys[-1].answer
+
+
+def test_a_header_that_was_lost_on_the_way() -> None:
+    evidence = (
+        Evidence("network", "the request carried an Authorization header when it left the test"),
+        Evidence("network", "who answered calls itself nginx/1.22.1"),
+        Evidence("log", "/me refused: no Authorization header came"),
+    )
+    (one,) = explained([cause(CauseKind.HTTP, evidence=evidence, summary="answered with 401")], context())
+    assert "something between them changes it" in one.whys[1].answer
+    assert "nginx/1.22.1" in one.whys[2].answer
+    assert one.whys[3].question == "Which setting of nginx drops the Authorization header?"
+    assert not one.whys[3].answer
+
+
+@pytest.mark.parametrize("kind", [kind for kind in CauseKind if kind is not CauseKind.GUARD])
+def test_every_kind_has_a_question_and_says_which_gate(kind: CauseKind) -> None:
+    (one,) = explained([cause(kind)], context())
+    assert one.whys
+    assert one.gate
+
+
+@pytest.mark.parametrize(
+    ("said", "rule", "name"),
+    [
+        (IMPORT_ERROR, "IMP002", "LIMIT"),
+        ("ModuleNotFoundError: No module named 'app.gone'", "IMP001", "app.gone"),
+        ("AttributeError: module 'app.x' has no attribute 'y'", "IMP011", "y"),
+        ("AttributeError: 'State' object has no attribute 'user_id'", "DCF001", "user_id"),
+        ("TypeError: State.__init__() got an unexpected keyword argument 'a'", "DCF002", "a"),
+        ("TypeError: State.__init__() missing 1 required positional argument: 'b'", "DCF003", "b"),
+        ("NameError: name 'c' is not defined", "SYN004", "c"),
+        ("  SyntaxError: invalid syntax", "SYN001", ""),
+        (
+            "AssertionError: SessionMiddleware must be installed to access request.session",
+            "MID005",
+            "SessionMiddleware",
+        ),
+        (IMPORT_ERROR.replace("from '", "from partially initialized module '"), "IMP005", "LIMIT"),
+    ],
+)
+def test_what_an_exception_blames(said: str, rule: str, name: str) -> None:
+    suspect = suspect_of(said)
+    assert suspect is not None
+    assert (suspect.rules[0], suspect.name) == (rule, name)
+
+
+# Ways out
+
+
+def fixes(result: Fixed | None, unsafe_only: bool = False) -> options.Context:
+    def fix(codes: Collection[str], unsafe: bool) -> Fixed | None:
+        assert set(codes) == {"IMP002"}
+        return result if unsafe or not unsafe_only else None
+
+    return options.Context(fix=fix, healthy=("rev-2", "rev-1"), revision="rev-2", can_roll_back=True)
+
+
+A, B, C = (finding("IMP002", "a.py", text) for text in "ABC")
+
+
+def test_a_fix_says_what_it_removes_adds_and_leaves() -> None:
+    found = cause(CauseKind.START, IMPORT_ERROR, rule="IMP002", gate="pre-commit: not installed")
+    (one,) = tried([found], fixes(Fixed(before=(A, B), after=(B, C), files=("a.py",)), unsafe_only=True))
+    fix, rollback, hook = one.options
+    assert fix.command == "guard check --fix --select IMP002 --unsafe-fixes"
+    assert (fix.removes, fix.adds, fix.leaves) == (
+        ("IMP002 a.py:3: A",),
+        ("IMP002 a.py:3: C",),
+        ("IMP002 a.py:3: B",),
+    )
+    assert "rev-1" in rollback.title
+    assert not rollback.tried
+    assert hook.kind == "configuration"
+
+
+def test_there_is_no_way_back_without_a_healthy_revision() -> None:
+    bare = options.Context(fix=lambda codes, unsafe: None, healthy=("rev-2",), revision="rev-2", can_roll_back=True)
+    (one,) = tried([cause(CauseKind.START, IMPORT_ERROR, rule="IMP002")], bare)
+    assert [option.title for option in one.options] == ["Mend IMP002 by hand"]
+    (unproven,) = tried([cause(CauseKind.UNPROVEN, tests=("t.py::a",))], bare)
+    assert unproven.options[0].command == "real = false"
+    assert tried([cause(CauseKind.START, rank="secondary", rule="IMP002")], bare)[0].options == ()
