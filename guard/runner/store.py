@@ -108,7 +108,7 @@ def folder_of(root: Path) -> Path:
         folder.mkdir(exist_ok=True)
         ignore = folder / ".gitignore"
         if not ignore.exists():
-            ignore.writetext_of("*\n", encoding="utf-8")
+            ignore.write_text("*\n", encoding="utf-8")
     except OSError as error:
         raise GuardError(f"{folder}: cannot be made: {error.strerror or error}", 4) from error
     return folder
