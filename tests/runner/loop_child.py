@@ -91,7 +91,7 @@ if __name__ == "__main__":
     all_rules()
     with pytest.MonkeyPatch.context() as patch:
         with_requests(patch)
-        patch.setattr("guard.cli.loop_session.Store", Mortal)
+        patch.setattr("guard.cli.loop_records.Store", Mortal)
         patch.setattr("guard.runner.deployers.local.LocalDeployer", MortalDeployer)
         for line in sys.stdin:
             child = os.fork()
