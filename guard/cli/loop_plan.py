@@ -33,7 +33,8 @@ class PlanJson(msgspec.Struct, frozen=True, kw_only=True):
 def command(overrides: tuple[str, ...], form: str) -> int:
     """Show what a session would do, with every default filled in, and everything that is wrong with it.
 
-    The text is TOML, so it can be put into a configuration; secrets are left out. Nothing is deployed and nothing run.
+    What is empty is left out. The text is TOML, so it can be put into a configuration; secrets are left out. Nothing
+    is deployed and nothing run.
     """
     place = opened(overrides)
     plan = checked(place.plan)
@@ -51,8 +52,8 @@ def _table(name: str, values: Mapping[str, object], heading: str) -> Iterator[st
     yield heading.format(name)
     below: list[str] = []
     for key, value in values.items():
-        if value is None:
-            continue
+        if value is None or value in ("", [], {}, ()):
+            continue  # a deployer's own settings that this plan has no use for, say
         if isinstance(value, list | tuple) and value and all(isinstance(item, dict) for item in value):
             for item in value:
                 below += ["", *_table(f"{name}.{key}", item, "[[{}]]")]

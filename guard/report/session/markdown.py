@@ -301,6 +301,9 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], total: int) -> Ite
         yield ""
 
 
+_ENDS_CODE: Final = re.compile(r"[`|\\\n]")
+
+
 def escape(text: str) -> str:
     """`text` as itself, on one line: no markup, no HTML, no table cell, no mention of a person or an issue."""
     # `visible` leaves no zero-width space, so each one here keeps a sign from what follows it.
@@ -308,7 +311,11 @@ def escape(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """`text` as code. Not between backquotes, since it may hold some."""
+    """`text` as code. Between backquotes, which terminals show as well as browsers, where nothing in it could end them
+    or a cell of a table."""
+    shown = shortened(visible(text), _CELL)
+    if shown and shown == shown.strip() and not _ENDS_CODE.search(shown):
+        return f"`{shown}`"
     return f"<code>{escape(text)}</code>"
 
 
