@@ -1,7 +1,7 @@
 """What the code of a test does that no event of pytest tells: connection errors that it goes on after, and mocks.
 
 A trace function that is told of calls, and of exceptions in the project's own functions; nothing is patched. Where
-another one is at work already (a debugger, or coverage on Python 3.11), it stands back, and `active` is False.
+another one is at work already (a debugger, or coverage on Python 3.11), it stands back, and sees nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final
@@ -53,10 +54,9 @@ def is_connection_error(error: BaseException, depth: int = 4) -> bool:
 
 
 class Watch:
-    """Traces what runs between `begin` and `end`."""
+    """What one test after another does."""
 
     def __init__(self, root: Path, network: Network) -> None:
-        self.active = False
         self.swallowed: list[str] = []
         self.mocked: list[str] = []
         self._root = f"{root}/"
@@ -69,18 +69,26 @@ class Watch:
         """A test begins."""
         self.swallowed, self.mocked = [], []
         self._pending = {}
-        self.active = sys.gettrace() is None
-        if self.active:
-            threading.settrace(self._call)
-            sys.settrace(self._call)
 
     def end(self) -> None:
         """It has ended; `swallowed` and `mocked` tell of it."""
-        if self.active:
-            sys.settrace(None)
-            threading.settrace(None)
         for patch in _started_patches():
             _add(self.mocked, patch)
+
+    @contextmanager
+    def tracing(self) -> Iterator[None]:
+        """What the project's own code does in here is seen: to be put around fixtures and tests, and no more of pytest
+        than must be, since every call costs."""
+        if sys.gettrace() is not None:  # somebody else's, or our own around this
+            yield
+            return
+        threading.settrace(self._call)
+        sys.settrace(self._call)
+        try:
+            yield
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)
 
     def _call(self, frame: FrameType, _event: str, _arg: object) -> _Trace | None:
         name = frame.f_code.co_filename

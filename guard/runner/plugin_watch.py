@@ -12,11 +12,13 @@ import signal
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import pytest
+from _pytest.unittest import TestCaseFunction
 
 from guard.runner.plugin_failure import chain, facts_of, type_of
 from guard.runner.plugin_network import Network, Traffic
@@ -196,24 +198,38 @@ class Watcher:
     def pytest_runtest_setup(self) -> Generator[None, object, object]:
         """What fixtures of the test connect to is the test's own."""
         self._network.begin()
-        if self._traced:
-            self._watch.begin()
+        self._watch.begin()
         return (yield from self._interruptible())
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_fixture_setup(self) -> Generator[None, object, object]:
+        """Fixtures may mock and swallow, too."""
+        with self._tracing():
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self) -> Generator[None, object, object]:
+        """The test function."""
+        with self._tracing():
+            return (yield)
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self) -> Generator[None, object, object]:
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """The test itself: its end is the end of what is watched."""
+        is_function = isinstance(item, pytest.Function) and not isinstance(item, TestCaseFunction)
         try:
-            return (yield from self._interruptible())
+            with nullcontext() if is_function else self._tracing():  # others are not called as a function
+                return (yield from self._interruptible())
         finally:
             self._look(self._network.end())
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self) -> Generator[None, object, object]:
         """May hang like the others."""
-        if self._traced:
-            self._watch.end()
         return (yield from self._interruptible())
+
+    def _tracing(self) -> AbstractContextManager[None]:
+        return self._watch.tracing() if self._traced else nullcontext()
 
     def _interruptible(self) -> Generator[None, object, object]:
         if self._watchdog is None:
@@ -229,9 +245,8 @@ class Watcher:
             return
         self._test.peers, self._test.failed_peers = list(traffic.peers), list(traffic.failed)
         self._test.sent, self._test.received = traffic.sent, traffic.received
-        if self._traced:
-            self._watch.end()
-            self._test.swallowed, self._test.mocked = self._watch.swallowed, self._watch.mocked
+        self._watch.end()
+        self._test.swallowed, self._test.mocked = self._watch.swallowed, self._watch.mocked
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
