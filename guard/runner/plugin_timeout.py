@@ -14,6 +14,7 @@ import linecache
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
@@ -21,7 +22,8 @@ from typing import Final, TextIO
 
 from _pytest.outcomes import Failed
 
-_AGAIN_S: Final = 0.5
+_TICK_S: Final = 0.5
+"""Between two looks at the clock, and between two attempts to stop a test."""
 _MOST: Final = 100
 """Tasks whose stacks are shown."""
 _DEEPEST: Final = 40
@@ -33,7 +35,10 @@ class Stopped(Failed):
 
 
 class Watchdog:
-    """Stops tests. `told` is called from another thread with the stacks, once for each test that hangs."""
+    """Stops tests. `told` is called from another thread with the stacks, once for each test that hangs.
+
+    The thread looks at a clock several times a second, so that a test costs no more than setting it.
+    """
 
     def __init__(self, limit: float, grace: float, last_words: TextIO, told: Callable[[str], None]) -> None:
         self.interruptible = False
@@ -42,52 +47,65 @@ class Watchdog:
         self._grace = grace
         self._last_words = last_words
         self._told = told
-        self._change = threading.Condition()
         self._armed = 0
         self._done = 0
-        self._thread = threading.Thread(target=self._watch, name="guard-loop-watchdog", daemon=True)
+        self._since = 0.0
+        self._stopping = 0
         self._signal = getattr(signal, "SIGUSR2", None)
-        self._thread.start()
+        threading.Thread(target=self._watch, name="guard-loop-watchdog", daemon=True).start()
 
     def arm(self) -> None:
         """A test begins."""
         if self._signal is not None:
             signal.signal(self._signal, self._raise)
-        with self._change:
-            self._armed += 1
-            self._change.notify()
-        faulthandler.dump_traceback_later(self._limit + self._grace, exit=True, file=self._last_words)
+        if not self._armed:
+            self._last_resort(self._limit)
+        self._since = time.monotonic()
+        self._armed += 1
 
     def disarm(self) -> None:
         """It has ended."""
-        faulthandler.cancel_dump_traceback_later()
-        with self._change:
-            self._done = self._armed
-            self._change.notify()
+        self._done = self._armed
+
+    def close(self) -> None:
+        """No more tests."""
+        self._last_words.close()
 
     def _raise(self, _signal: int, _frame: object) -> None:
-        if self.interruptible and self._done != self._armed:
+        if self.interruptible and self._done != self._armed and self._stopping == self._armed:
             raise Stopped(f"stopped after its timeout of {self._limit:g} s")
 
     def _watch(self) -> None:
-        while True:
-            with self._change:
-                self._change.wait_for(lambda: self._done != self._armed)
-                test = self._armed
-                if self._ended(test, self._limit):
-                    continue
-            self._told(stacks())
-            while True:
-                main = threading.main_thread().ident
-                if self._signal is not None and main is not None:
-                    signal.pthread_kill(main, self._signal)
-                with self._change:
-                    if self._ended(test, _AGAIN_S):
-                        break
+        while not self._last_words.closed:
+            time.sleep(min(max(self._limit / 20, 0.02), _TICK_S))
+            test, since = self._armed, self._since
+            if not test:
+                continue
+            if test == self._done:  # the next one may begin at once
+                self._last_resort(self._limit + _TICK_S)
+                continue
+            if self._stopping == test:
+                self._interrupt()
+                continue
+            left = self._limit - (time.monotonic() - since)
+            self._last_resort(max(left, 0))
+            if left <= 0:
+                self._stopping = test
+                self._told(stacks())
+                self._interrupt()
+        faulthandler.cancel_dump_traceback_later()
 
-    def _ended(self, test: int, within: float) -> bool:
-        """Whether a test ends in time. The condition is held."""
-        return self._change.wait_for(lambda: self._done == test or self._armed != test, within)
+    def _last_resort(self, left: float) -> None:
+        """End the process where nobody says otherwise in time. Set anew with every look, so it comes to that only where
+        nobody can look any more, as something holds the interpreter; or where a test does not end after it was stopped.
+        """
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            faulthandler.dump_traceback_later(left + self._grace, exit=True, file=self._last_words)
+
+    def _interrupt(self) -> None:
+        main = threading.main_thread().ident
+        if self._signal is not None and main is not None:
+            signal.pthread_kill(main, self._signal)
 
 
 def stacks() -> str:

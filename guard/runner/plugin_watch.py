@@ -137,14 +137,13 @@ class Watcher:
             if environ.get("GUARD_LOOP_TIMEOUT"):
                 last_words = open(f"{events}.{os.getpid()}", "w", encoding="utf-8")  # noqa: SIM115  # to the end
                 limit, grace = float(environ["GUARD_LOOP_TIMEOUT"]), float(environ.get("GUARD_LOOP_GRACE") or 5)
-                self._last_words = last_words
                 self._watchdog = Watchdog(limit, grace, last_words, self._tell_hung)
 
     def pytest_unconfigure(self) -> None:
         """Let go of the files."""
         os.close(self._file)
         if self._watchdog is not None:
-            self._last_words.close()
+            self._watchdog.close()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
