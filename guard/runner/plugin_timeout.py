@@ -42,7 +42,9 @@ class Watchdog:
 
     def __init__(self, limit: float, grace: float, last_words: TextIO, told: Callable[[str], None]) -> None:
         self.interruptible = False
-        """Whether an exception may be raised now: only while a part of the test runs, not in pytest itself."""
+        """Whether an exception may be raised now: while the test or its set-up runs, but neither in pytest itself nor in
+        a tear-down, which would leave fixtures half undone for the next test. One that hangs there is ended with its
+        process."""
         self._limit = limit
         self._grace = grace
         self._last_words = last_words
@@ -77,7 +79,7 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._last_words.closed:
-            time.sleep(min(max(self._limit / 20, 0.02), _TICK_S))
+            time.sleep(_TICK_S if self._stopping == self._armed else min(max(self._limit / 20, 0.02), _TICK_S))
             test, since = self._armed, self._since
             if not test:
                 continue

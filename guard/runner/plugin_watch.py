@@ -222,11 +222,6 @@ class Watcher:
         finally:
             self._look(self._network.end())
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self) -> Generator[None, object, object]:
-        """May hang like the others."""
-        return (yield from self._interruptible())
-
     def _tracing(self) -> AbstractContextManager[None]:
         return self._watch.tracing() if self._traced else nullcontext()
 

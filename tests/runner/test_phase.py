@@ -146,6 +146,19 @@ def test_one_that_cannot_be_stopped_is_ended_and_the_others_go_on(
     assert not result.timed_out
 
 
+def test_a_tear_down_is_not_broken_off_half_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.runner.phase_process.GRACE_S", 30)
+    text = (
+        "import time, pytest\n"
+        "@pytest.fixture\ndef slow():\n    yield\n    time.sleep(1.2); print('undone')\n"
+        "def test_hangs(slow):\n    time.sleep(60)\ndef test_after():\n    pass\n"
+    )
+    write(tmp_path, {"test_it.py": text})
+    _, tests = run(tmp_path, test_timeout_s=0.3, real=False)
+    assert tests["test_hangs"].outcome is TestOutcome.TIMEOUT
+    assert tests["test_after"].outcome is TestOutcome.PASSED
+
+
 def test_a_test_that_takes_its_process_along_is_an_error(tmp_path: Path) -> None:
     text = "import os\ndef test_dies():\n    os.kill(os.getpid(), 9)\ndef test_after():\n    pass\n"
     write(tmp_path, {"test_it.py": text})
