@@ -42,7 +42,7 @@ class Watchdog:
 
     def __init__(self, limit: float, grace: float, last_words: TextIO, told: Callable[[str], None]) -> None:
         self.interruptible = False
-        """Whether an exception may be raised now: while the test or its set-up runs, but neither in pytest itself nor in
+        """Whether an exception may be raised now: while the test or its set-up runs, neither in pytest itself nor in
         a tear-down, which would leave fixtures half undone for the next test. One that hangs there is ended with its
         process."""
         self._limit = limit
