@@ -22,6 +22,8 @@ def ask():
     return web.urlopen(URL).read()
 """
 """The head of a file of tests that ask the target."""
+QUICK = "[pytest]\naddopts = -p no:hypothesispytest -p no:anyio -p no:pytest_mock\n"
+"""A configuration without plugins that take longer to load than the tests take to run."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -53,7 +55,7 @@ def service() -> Iterator[str]:
 
 def write(root: Path, files: Mapping[str, str]) -> None:
     """Put the tests there, with a configuration of pytest that is not that of this repository, and quick to start."""
-    (root / "pytest.ini").write_text("[pytest]\naddopts = -p no:hypothesispytest\n")
+    (root / "pytest.ini").write_text(QUICK)
     for name, text in files.items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -135,6 +135,7 @@ def test_one_that_cannot_be_stopped_is_ended_and_the_others_go_on(
     tmp_path: Path, hangs: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guard.runner.phase_process.GRACE_S", 0.3)
+    monkeypatch.setattr("guard.runner.phase_process._LATE_S", 1.0)
     text = f"def test_hangs():\n    {hangs}\ndef test_after():\n    pass\n"
     write(tmp_path, {"test_it.py": text})
     result, tests = run(tmp_path, test_timeout_s=0.3, real=False, workers=workers)

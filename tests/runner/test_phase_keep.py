@@ -9,6 +9,7 @@ from guard.runner.phase import PhaseResult, run_phase
 from guard.runner.plan import Phase
 from guard.runner.record import Test
 from guard.runner.redact import Redactor
+from tests.runner.phase_support import write
 
 TESTS = """
 import pathlib
@@ -59,7 +60,7 @@ def run(root: Path, told: list[Test], die_at: str = "") -> PhaseResult:
 
 
 def test_tests_that_had_ended_are_told_of_and_not_run_again(tmp_path: Path) -> None:
-    (tmp_path / "test_it.py").write_text(TESTS)
+    write(tmp_path, {"test_it.py": TESTS})
     told: list[Test] = []
     with contextlib.suppress(Killed):
         run(tmp_path, told, die_at="test_c")
