@@ -22,51 +22,58 @@ _Found = set[tuple[str, str]]
 
 
 def main() -> None:
-    """Run the demo. Exits with 1 where something is not as expected."""
-    expected = {finding for story in STORIES for finding in story.findings}
-    by_hand = {finding for story in STORIES if story.mends for finding in story.findings}
+    """Run the demo, or the parts of it that the command line names: `check`, `loop`. Exits with 1 where something is not
+    as expected."""
+    parts = sys.argv[1:] or ["check", "loop"]
     with tempfile.TemporaryDirectory(prefix="guard-demo-") as scratch:
         os.environ.update(
             GUARD_CACHE_DIR=str(Path(scratch, "cache")), GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_SYSTEM=os.devnull
         )
-        shop = Path(scratch, "shop")
-        shop.mkdir()
-        write_repository(shop)
-
-        title("1. A small service, with failures that took a real one down")
-        for story in STORIES:
-            item(story.title, story.what_happened)
-
-        title("2. What guard says of it")
-        _expect("findings", _guard(shop, "check"), (1, expected))
-
-        title("3. What guard mends by itself")
-        say("Fixes are safe ones unless --unsafe-fixes is given: they do not change what the code does.")
-        _expect("findings after --fix", _guard(shop, "check", "--fix", quiet=True), (1, by_hand))
-        commit(shop, "Mended by guard")
-        _git(shop, "show", "--stat", "--format=%s")
-
-        title("4. What remains for a person, and why")
-        for story in STORIES:
-            if story.mends:
-                codes = ", ".join(sorted({code for code, _ in story.findings}))
-                item(f"{story.title} ({codes})", f"Not guard's to mend: {story.mends[0].why_not_guard}.")
-                for mend in story.mends:
-                    _replace(shop / mend.path, mend.old, mend.new)
-        say("The mends, as a person would make them:")
-        _git(shop, "diff", "--unified=1")
-        commit(shop, "Mended by hand")
-
-        title("5. What guard says now")
-        _expect("findings after the mends", _guard(shop, "check"), (0, set()))
-        say("And Python agrees, on those of the modules that need nothing else:")
-        _python(shop, "from shop.factory import Factory; print(Factory().report())")
-        _python(shop, "from shop.helper import DataHelper; print(DataHelper().load('apple'))")
-
-        loop_demo.run(Path(scratch, "chat"))
+        if "check" in parts:
+            _check(Path(scratch, "shop"))
+        if "loop" in parts:
+            loop_demo.run(Path(scratch, "chat"))
     if Path(scratch).exists():
         fail(f"{scratch} was left behind")
     say("The repositories are gone again; nothing was left behind.")
+
+
+def _check(shop: Path) -> None:
+    """guard at work on a repository with the documented failures."""
+    expected = {finding for story in STORIES for finding in story.findings}
+    by_hand = {finding for story in STORIES if story.mends for finding in story.findings}
+    shop.mkdir()
+    write_repository(shop)
+
+    title("1. A small service, with failures that took a real one down")
+    for story in STORIES:
+        item(story.title, story.what_happened)
+
+    title("2. What guard says of it")
+    _expect("findings", _guard(shop, "check"), (1, expected))
+
+    title("3. What guard mends by itself")
+    say("Fixes are safe ones unless --unsafe-fixes is given: they do not change what the code does.")
+    _expect("findings after --fix", _guard(shop, "check", "--fix", quiet=True), (1, by_hand))
+    commit(shop, "Mended by guard")
+    _git(shop, "show", "--stat", "--format=%s")
+
+    title("4. What remains for a person, and why")
+    for story in STORIES:
+        if story.mends:
+            codes = ", ".join(sorted({code for code, _ in story.findings}))
+            item(f"{story.title} ({codes})", f"Not guard's to mend: {story.mends[0].why_not_guard}.")
+            for mend in story.mends:
+                _replace(shop / mend.path, mend.old, mend.new)
+    say("The mends, as a person would make them:")
+    _git(shop, "diff", "--unified=1")
+    commit(shop, "Mended by hand")
+
+    title("5. What guard says now")
+    _expect("findings after the mends", _guard(shop, "check"), (0, set()))
+    say("And Python agrees, on those of the modules that need nothing else:")
+    _python(shop, "from shop.factory import Factory; print(Factory().report())")
+    _python(shop, "from shop.helper import DataHelper; print(DataHelper().load('apple'))")
 
 
 def _guard(folder: Path, *arguments: str, quiet: bool = False) -> tuple[int, _Found]:
