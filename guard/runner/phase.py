@@ -16,7 +16,7 @@ from guard.runner.phase_proof import aim_at, test_of
 from guard.runner.plan import Phase
 from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started, ids_of
 from guard.runner.record import Evidence, Outcome, Test, TestOutcome
-from guard.runner.redact import Redactor
+from guard.runner.redact import Names, Redactor, asked_as
 
 _ENDED_WELL: Final = frozenset({0, 1, 5})
 """pytest's exit statuses: all passed, some failed, none were there."""
@@ -60,6 +60,8 @@ def run_phase(
     """Run the tests of a phase, and block until they have ended.
 
     `tests` are node ids or paths below `root`, none for those of the phase; `deselect` are node ids that are not run.
+    All node ids are as they are kept, without secrets. A test that had one in its id is asked for by its function's
+    name, so that another run of a part of the phase may run it again; it is never left out.
     `target_env` is added to this process's environment. `on_test` is told of each test as it ends; one that fails is
     run once more when the others are through, and is told of then: as `flaky` where it passes. `stop` is asked many
     times a second, and ends the phase. `keep` is a folder for what the tests tell, as they wrote it: where this
@@ -67,12 +69,13 @@ def run_phase(
     """
     env = {**os.environ, **target_env, "GUARD_TARGET_URL": base_url, "GUARD_TARGET_WS_URL": websocket_url}
     env["GUARD_TARGET_REVISION"] = revision
-    run = _Run(phase, root, env, stop, keep)
+    names = Names(redact)
+    run = _Run(phase, root, env, stop, keep, names)
     aim = aim_at((base_url, websocket_url), env)
     outcomes: set[TestOutcome] = set()
     try:
-        for event in run.all(tests, deselect):
-            test = test_of(event, phase, cycle, aim, redact)
+        for event in run.all(tuple(dict.fromkeys(map(asked_as, tests))), deselect):
+            test = msgspec.structs.replace(test_of(event, phase, cycle, aim, redact), id=names.shown(event.id))
             if event.id in run.stacks:
                 test = msgspec.structs.replace(test, stacks=redact.text(run.stacks[event.id]))
             outcomes.add(test.outcome)
@@ -85,7 +88,7 @@ def run_phase(
     )
     return PhaseResult(
         outcome=_outcome(outcomes, bool(problems) or run.timed_out),
-        collected=tuple(map(redact.text, run.collected)),
+        collected=tuple(map(names.shown, run.collected)),
         problems=problems,
         timed_out=run.timed_out,
     )
@@ -179,9 +182,16 @@ class _Run:
     """The processes of one phase: the first, one more after each that ended on the way, and one for what failed."""
 
     def __init__(
-        self, phase: Phase, root: Path, env: Mapping[str, str], stop: Callable[[], bool], keep: Path | None
+        self,
+        phase: Phase,
+        root: Path,
+        env: Mapping[str, str],
+        stop: Callable[[], bool],
+        keep: Path | None,
+        names: Names,
     ) -> None:
         self._keep = keep
+        self._names = names
         self._phase = phase
         self._root = root
         self._env = env
@@ -225,8 +235,8 @@ class _Run:
         """The tests that ended when a process like this one was killed, but for those that were `told` of."""
         for event in kept_events(self._keep) if self._keep is not None else ():
             if isinstance(event, Collected):
-                self.collected += missing_of(event.ids, self.collected)
-            if not isinstance(event, Ended) or event.id in told:
+                self._collect(event)
+            if not isinstance(event, Ended) or self._names.shown(event.id) in told:
                 continue
             first = self._failed.pop(event.id, None)
             if first is not None:
@@ -237,13 +247,19 @@ class _Run:
                 yield event
             self._done.add(event.id)
 
+    def _collect(self, event: Collected) -> None:
+        new = missing_of(event.ids, self.collected)
+        self.collected += new
+        for one in new:  # numbered in the order of collecting, whatever the order in which they end
+            self._names.shown(one)
+
     def _once(self, request: Request) -> Generator[Ended, None, bool]:
         """One process; what failed in it is held back, to be run again. Returns whether it ended on the way, with tests
         left that another one can run."""
         with Pytest(request) as pytest:
             for event in pytest.events(self._deadline, self._stop):
                 if isinstance(event, Collected):
-                    self.collected += missing_of(event.ids, self.collected)
+                    self._collect(event)
                 elif isinstance(event, Broken):
                     self._trouble(event.text, event.place)
                 elif isinstance(event, Hung):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import quote, unquote
@@ -34,6 +35,8 @@ _ANYWHERE: Final = 8
 _REFERENCE: Final = re.compile(r"\$\{\w+\}")
 """Says where a secret is, and not what it is."""
 
+_START: Final = r"(?:\b|(?<=\\[nrt]))"
+"""Where a word begins, also after a line break that is written as a backslash and a letter, as `repr` has it."""
 _USERINFO: Final = re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]*):([^\s/@\"'<>]+)@")
 _TOKEN_USER: Final = re.compile(r"(?i)(?<![a-z0-9])([a-z][a-z0-9+.-]{1,20}://)[^\s/:@\"'<>]{16,}@")
 _PAIR: Final = re.compile(
@@ -45,36 +48,41 @@ _PAIR: Final = re.compile(
     """
 )
 _COOKIE: Final = re.compile(
-    r"(?i)\b((?:set-)?cookies?(?:\\?[\"'])?\s{0,3}(?:=|:|,)\s{0,3}b?(?:\\?[\"'])?)[\w.$-]+=[^\r\n\"'\\]+"
+    rf"(?i){_START}"
+    r"((?:set-)?cookies?(?:\\?[\"'])?\s{0,3}(?:=|:|,)\s{0,3}b?(?:\\?[\"'])?)[\w.$-]+=[^\r\n\"'\\]+"
 )
 _HEADER: Final = re.compile(
-    r"(?i)\b((?:proxy-)?authorization(?:\\?[\"'])?\s{0,3}[:,=]\s{0,3}b?(?:\\?[\"'])?)(?:(?:bearer|basic|token|digest)\s+)?(?!\[)[\w.~+/=:-]{4,}"
+    rf"(?i){_START}"
+    r"((?:proxy-)?authorization(?:\\?[\"'])?\s{0,3}[:,=]\s{0,3}b?(?:\\?[\"'])?)(?:(?:bearer|basic|token|digest)\s+)?(?!\[)[\w.~+/=:-]{4,}"
 )
 _FORMS: Final = re.compile(
     r"""(?x)
       -----BEGIN\ [A-Z0-9 ]*PRIVATE\ KEY[A-Z ]*-----[\s\S]*?(?:-----END\ [A-Z0-9 ]*PRIVATE\ KEY[A-Z ]*-----|\Z)
-    | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,3}     # JSON Web Token
     | (?<=[Bb]earer\ )[A-Za-z0-9._~+/-]{4,}=*
     | (?<=[Bb]asic\ )[A-Za-z0-9+/]{8,}=*
-    | \b(?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA)[A-Z0-9]{16}\b                 # Amazon
-    | \bAIza[0-9A-Za-z_-]{30,}                                               # Google
-    | \bya29\.[0-9A-Za-z_.-]{10,}
-    | \bGOCSPX-[0-9A-Za-z_-]{10,}
-    | \b[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,}                           # Azure
     | (?<=[?&]sig=)[A-Za-z0-9%+/=_-]{8,}
-    | \bgh[pousr]_[A-Za-z0-9]{16,}                                           # GitHub
-    | \bgithub_pat_\w{16,}
-    | \bglpat-[\w-]{16,}                                                     # GitLab
-    | \bxox[abeoprs]-[\w-]{8,}                                               # Slack
-    | \bxapp-[\w-]{8,}
     | (?<=hooks\.slack\.com/)(?:services|workflows)/[\w/]{8,}
-    | \bsk-[A-Za-z0-9_-]{16,}                                                # model providers
-    | \b[rsp]k_(?:live|test)_\w{8,}                                          # Stripe
-    | \bSG\.[\w-]{10,}\.[\w-]{10,}                                           # SendGrid
-    | \bnpm_[A-Za-z0-9]{20,}
-    | \bpypi-[A-Za-z0-9_-]{20,}
-    | \bhf_[A-Za-z0-9]{20,}
-    """
+    | """
+    + _START
+    + r"""(?:
+        eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]{5,}(?:\.[A-Za-z0-9_-]*){0,3}     # JSON Web Token
+      | (?:AKIA|ASIA|AGPA|AIDA|AROA|ANPA|ANVA)[A-Z0-9]{16}\b                 # Amazon
+      | AIza[0-9A-Za-z_-]{30,}                                               # Google
+      | ya29\.[0-9A-Za-z_.-]{10,}
+      | GOCSPX-[0-9A-Za-z_-]{10,}
+      | [A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{31,}                           # Azure
+      | gh[pousr]_[A-Za-z0-9]{16,}                                           # GitHub
+      | github_pat_\w{16,}
+      | glpat-[\w-]{16,}                                                     # GitLab
+      | xox[abeoprs]-[\w-]{8,}                                               # Slack
+      | xapp-[\w-]{8,}
+      | sk-[A-Za-z0-9_-]{16,}                                                # model providers
+      | [rsp]k_(?:live|test)_\w{8,}                                          # Stripe
+      | SG\.[\w-]{10,}\.[\w-]{10,}                                           # SendGrid
+      | npm_[A-Za-z0-9]{20,}
+      | pypi-[A-Za-z0-9_-]{20,}
+      | hf_[A-Za-z0-9]{20,}
+    )"""
 )
 
 
@@ -85,7 +93,8 @@ class Redactor:
         """The values of those variables that are named like secrets are replaced wherever they occur."""
         values = sorted({form for value in _secret_values(environ) for form in _written(value)}, key=len, reverse=True)
         parts = [
-            re.escape(value) if len(value) >= _ANYWHERE else rf"(?<!\w){re.escape(value)}(?!\w)" for value in values
+            re.escape(value) if len(value) >= _ANYWHERE else rf"(?:(?<!\w)|(?<=\\[nrt])){re.escape(value)}(?!\w)"
+            for value in values
         ]
         self._values = re.compile("|".join(parts)) if parts else None
 
@@ -115,6 +124,30 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(item) for item in value]
         return value
+
+
+class Names:
+    """Node ids without secrets: other ids for other tests, also where they differ in nothing but their secrets."""
+
+    def __init__(self, redact: Redactor) -> None:
+        self._redact = redact
+        self._shown: dict[str, str] = {}
+        self._alike: Counter[str] = Counter()
+
+    def shown(self, nodeid: str) -> str:
+        """The id as it is kept. Those that are alike are numbered, in the order in which they are first asked for."""
+        if nodeid not in self._shown:
+            text = self._redact.text(nodeid)
+            self._alike[text] += 1
+            again = text != nodeid and self._alike[text] > 1
+            self._shown[nodeid] = f"{text} #{self._alike[text]}" if again else text
+        return self._shown[nodeid]
+
+
+def asked_as(shown: str) -> str:
+    """What to ask pytest for, to run a test that is kept under an id: its function, where a secret was taken out of its
+    parameters, since nobody knows any more which one it was."""
+    return shown.partition("[")[0] if MARK in shown else shown
 
 
 def is_secret_name(name: str) -> bool:

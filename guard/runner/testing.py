@@ -15,6 +15,7 @@ from guard.runner.frame import Frame
 from guard.runner.journal import Did
 from guard.runner.plan import Phase
 from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
+from guard.runner.redact import Names
 from guard.runner.store import Begun
 
 _FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
@@ -27,7 +28,9 @@ def select(frame: Frame, cycle: int) -> Step:
     def work(_: Begun | None) -> Did:
         environ = {**frame.environ, **frame.test_env}
         phases = selection.phases_of(frame.plan, frame.narrowing)
-        collected = phase.collect_phases(phases, frame.root, environ)
+        found_by = phase.collect_phases(phases, frame.root, environ)
+        names = {name: Names(frame.journal.redact) for name in found_by}
+        collected = {name: tuple(map(names[name].shown, ids)) for name, ids in found_by.items()}
         ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
         found = selection.selected(frame.plan, collected, ran, frame.narrowing)
         total = sum(map(len, collected.values()))

@@ -49,6 +49,10 @@ PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEowIBAAKCAQEA7bq\nabc+/=\n-----END RS
         ("s3ss10n", "Cookie: theme=dark; sessionid=s3ss10n"),
         ("s3ss10n", "set-cookie: sid=s3ss10n; Path=/; HttpOnly"),
         ("s3ss10n", "session_id: s3ss10n"),
+        ("s3ss10n", r"'first line\nCookie: sessionid=s3ss10n'"),
+        ("abc.def-123", r"'first line\r\nAuthorization: Digest abc.def-123'"),
+        ("AKIAIOSFODNN7EXAMPLE", r"KeyError('first line\nAKIAIOSFODNN7EXAMPLE\nAnd more')"),
+        ("ghp_0123456789abcdefghij", r"'\tghp_0123456789abcdefghijABCDEFGHIJ012345'"),
     ],
 )
 def test_what_looks_like_a_secret_is_replaced(secret: str, text: str) -> None:
