@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from collections import Counter
@@ -26,6 +27,7 @@ _STYLES = {
     Outcome.UNPROVEN: "yellow",
     Outcome.SKIPPED: "dim",
 }
+_NO = ("", "0", "false")
 _WELL = (TestOutcome.PASSED, TestOutcome.SKIPPED)
 
 
@@ -33,7 +35,7 @@ _WELL = (TestOutcome.PASSED, TestOutcome.SKIPPED)
 def watcher(session: Session) -> Iterator[Watcher]:
     """What shows `session` while it runs."""
     console = Console(stderr=True)
-    if not console.is_terminal:
+    if not console.is_terminal or console.is_dumb_terminal or os.environ.get("CI", "false").lower() not in _NO:
         yield LogLines(session)
         return
     table = LiveTable(session)
@@ -111,7 +113,7 @@ class LiveTable:
     def __rich__(self) -> Group:
         """As it stands now."""
         table = Table(title=f"session {self._session.id} on {escape(visible(self._session.target))}", expand=True)
-        for heading, ratio in (("step", 3), ("outcome", 1), ("seconds", 1), ("", 6)):
+        for heading, ratio in (("step", 2), ("outcome", None), ("seconds", None), ("", 3)):
             table.add_column(heading, ratio=ratio, no_wrap=True, overflow="ellipsis")
         for step in self._session.steps:
             if step.cycle == self._cycle:
