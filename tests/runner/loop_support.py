@@ -108,7 +108,9 @@ def small(folder: Path, *, app: str = APP, more: str = "", head: str = "") -> Pa
 
 
 def with_requests(patch: pytest.MonkeyPatch) -> None:
-    """Put requests in the place of pytest, and the simplest of causes in the place of the real ones."""
+    """Put requests in the place of pytest, the simplest of causes in the place of the real ones, and what starts at
+    once in the place of uvicorn."""
+    patch.setenv("PYTHONPATH", str(Path(__file__).with_name("quick")), prepend=os.pathsep)
     patch.setattr(phase, "run_phase", run_phase)
     patch.setattr(phase, "collect_phases", lambda phases, root, environ: {one.name: TESTS[one.name] for one in phases})
     patch.setattr(criteria, "judge", judge)
