@@ -22,8 +22,10 @@ _Found = set[tuple[str, str]]
 
 
 def main() -> None:
-    """Run the demo, or the parts of it that the command line names: `check`, `loop`. Exits with 1 where something is not
-    as expected."""
+    """Run the demo, or the parts of it that the command line names: `check`, `loop`.
+
+    Exits with 1 where something is not as expected.
+    """
     parts = sys.argv[1:] or ["check", "loop"]
     with tempfile.TemporaryDirectory(prefix="guard-demo-") as scratch:
         os.environ.update(
