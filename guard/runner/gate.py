@@ -53,7 +53,7 @@ def _sum(report: Report) -> str:
     bad = _blocking(report)
     if not bad:
         return f"{report.files_analysed} files, no findings that block"
-    return f"{len(bad)} findings block: {_line(bad[0])}"
+    return f"{'1 finding blocks' if len(bad) == 1 else f'{len(bad)} findings block'}: {_line(bad[0])}"
 
 
 def _blocking(report: Report) -> list[Finding]:

@@ -76,7 +76,7 @@ def test_guards_can_be_overridden_with_a_reason_that_is_kept(tmp_path: Path) -> 
     assert run.code == 0, run.err
     guards = last(root)["steps"][0]
     assert guards["outcome"] == "failed"
-    assert guards["summary"].startswith("GUARDS OVERRIDDEN: the demo is at noon (1 findings block: IMP001 ")
+    assert guards["summary"].startswith("GUARDS OVERRIDDEN: the demo is at noon (1 finding blocks: IMP001 ")
 
 
 def test_a_service_that_does_not_start_is_a_failed_deploy_and_the_former_one_is_brought_back(tmp_path: Path) -> None:
