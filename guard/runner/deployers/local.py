@@ -34,8 +34,6 @@ _TICK_S: Final = 0.02
 _LOG_BYTES: Final = 1_000_000
 _LOGS_KEPT: Final = 20
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
-_LEFT: Final[list[subprocess.Popen[bytes]]] = []
-"""Services that are left running on purpose: Python complains of a child that is forgotten."""
 
 
 class _Service(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +113,8 @@ class LocalDeployer:
         if not self._deploy.keep:
             self._stop()
         elif self._process is not None:
-            _LEFT.append(self._process)
+            self._process.returncode = 0  # nobody here waits for it any more, of which Popen would complain at the end
+            self._process = None
 
     def _serve(self, revision: str, copy: Path, progress: Progress) -> Deployment:
         self._stop()
