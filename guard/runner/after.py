@@ -18,16 +18,13 @@ from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
 from guard.runner.journal import Did
 from guard.runner.probe import got
-from guard.runner.record import EXIT_CODES, Outcome, Session, Step, TestOutcome, Verdict
+from guard.runner.record import EXIT_CODES, FAILING, Outcome, Session, Step, Verdict
 from guard.runner.stability import assess, observed
 from guard.runner.stability import step_data as stability_data
 from guard.runner.store import Begun
 
 _OPENAPI_S = 10
 _OPENAPI_BYTES = 20_000_000
-_FAILING = frozenset(
-    {TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.UNPROVEN, TestOutcome.FLAKY}
-)
 
 
 def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: DeployFailed | None) -> None:
@@ -45,6 +42,8 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
         )
         found = whys.explained(found, context)
         others = tuple(cause for cause in journal.session.causes if cause.id not in {one.id for one in found})
+        # A test of several causes has the first: the primary ones come before the others.
+        journal.set_causes(cycle, {test: cause.id for cause in reversed(found) for test in cause.tests})
         answered = sum(bool(one.answer) for cause in found for one in cause.whys)
         return Did(
             outcome=Outcome.OK if found else Outcome.SKIPPED,
@@ -119,7 +118,7 @@ def failure_json(session: Session, cycle: int, verdict: Verdict) -> dict[str, ob
         "revision": session.revision,
         "causes": [msgspec.to_builtins(one) for one in session.causes if one.id.startswith(f"{cycle}-")],
         "tests": [
-            msgspec.to_builtins(test) for test in session.tests if test.cycle == cycle and test.outcome in _FAILING
+            msgspec.to_builtins(test) for test in session.tests if test.cycle == cycle and test.outcome in FAILING
         ],
         "criteria": [
             msgspec.to_builtins(one) for one in session.criteria if one.cycle == cycle and one.outcome != "met"

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from guard.runner.record import Evidence, Outcome, Session, Step, Test, Verdict
+from guard.runner.record import FAILING, Evidence, Outcome, Session, Step, Test, Verdict
 from guard.runner.redact import Redactor
 from guard.runner.store import Begun, Store
 
@@ -105,6 +105,15 @@ class Journal:
         self._tests[key] = test
         self._changed = True
         self._watcher.test(test)
+
+    def set_causes(self, cycle: int, causes: Mapping[str, str]) -> None:
+        """Keep what the tests of a cycle failed of: by a test's id, a cause's. Those that did not fail have none."""
+        for key, test in self._tests.items():
+            cause = causes.get(test.id, "") if test.outcome in FAILING else ""
+            if test.cycle == cycle and test.cause != cause:
+                self._tests[key] = msgspec.structs.replace(test, cause=cause)
+                self._store.add_test(self._session.id, self._tests[key])
+                self._changed = True
 
     def line(self, text: str) -> None:
         """Tell the watcher."""

@@ -40,6 +40,9 @@ class TestOutcome(enum.StrEnum):
 
 TestOutcome.__test__ = False  # type: ignore[attr-defined]  # pytest takes the name for a class of tests
 
+FAILING = frozenset(TestOutcome) - {TestOutcome.PASSED, TestOutcome.SKIPPED}
+"""Outcomes that count against the goal, and have a cause."""
+
 
 class Verdict(enum.StrEnum):
     """How a session ended."""

@@ -128,6 +128,7 @@ def test_the_first_failure_of_a_phase_that_stops_leaves_the_others_out(tmp_path:
     assert outcomes(session)["phase:first"] == "failed"
     assert outcomes(session)["phase:second"] == "skipped"
     assert session["causes"][0]["tests"] == ["tests/test_first.py::test_b"]
+    assert [test["cause"] for test in session["tests"]] == ["", "1-1"]
 
 
 MEND = """
