@@ -1,5 +1,8 @@
 """Which peers the tests of this process connect to, seen by an audit hook and the kernel's own counters.
 
+There is no audit event for the end of a socket, so the one method of the standard library that ends them tells of it
+first; libraries and the code under test are left as they are.
+
 Seen: every TCP connection that a Python socket makes in this process, in any thread, by any library above it; and
 traffic on connections that stay open from test to test. Not seen: connections of child processes, of compiled code
 with sockets of its own (uvloop, grpc), and, outside of Linux, whether and how much was sent. A socket that was dropped
@@ -8,11 +11,13 @@ without being closed is taken to have reached its peer.
 
 from __future__ import annotations
 
+import functools
 import socket
 import struct
 import sys
 import weakref
-from typing import Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 Address = tuple[str, int]
 _COUNTERS: Final = struct.Struct("=B119xQQ")
@@ -43,6 +48,7 @@ class Network:
         self._failed: dict[int, Address] = {}
         self._bytes = [0, 0]
         sys.addaudithook(self._audit)
+        _tell_of_ends(self.closing)
 
     def begin(self) -> None:
         """A test begins: what was so far is not its own."""
@@ -123,6 +129,18 @@ class Network:
             self._bytes[1] += got
             if sent or got:
                 self._reached.add((_plain(str(peer[0])), int(peer[1])))
+
+
+def _tell_of_ends(told: Callable[[socket.socket], None]) -> None:
+    """Have `told` called with each socket that is about to be closed."""
+    close = socket.socket._real_close  # type: ignore[attr-defined]
+
+    @functools.wraps(close)
+    def telling(self: socket.socket, *args: Any, **options: Any) -> None:
+        told(self)
+        close(self, *args, **options)
+
+    socket.socket._real_close = telling  # type: ignore[attr-defined]
 
 
 def _plain(host: str) -> str:

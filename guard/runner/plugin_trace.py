@@ -1,7 +1,8 @@
 """What the code of a test does that no event of pytest tells: connection errors that it goes on after, and mocks.
 
-A trace function that is told of calls, and of exceptions in the project's own functions; nothing is patched. Where
-another one is at work already (a debugger, or coverage on Python 3.11), it stands back, and sees nothing.
+A trace function that is told of calls, and of exceptions in the project's own functions; nothing is patched. It is at
+work only in tests whose code has something for it to see (`guard.runner.plugin_scan`). Where another one is at work
+already (a debugger, or coverage on Python 3.11), it stands back, and sees nothing.
 """
 
 from __future__ import annotations
@@ -13,13 +14,13 @@ import socket
 import ssl
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final
 
-from guard.runner.plugin_network import Network
+from guard.runner.plugin_scan import Scan
 
 _ERRNOS: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENETDOWN, errno.EHOSTDOWN})
 _ROOTS: Final = {
@@ -35,7 +36,7 @@ _ROOTS: Final = {
 }
 """By the package that defines them: what libraries raise where a connection or an answer fails."""
 _RETURNS: Final = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
-_OTHERS, _PROJECT, _MOCK, _MONKEYPATCH, _SOCKET = range(5)
+_OTHERS, _PROJECT, _MOCK, _MONKEYPATCH = range(4)
 
 _Trace = Callable[[FrameType, str, Any], Any]
 
@@ -56,17 +57,22 @@ def is_connection_error(error: BaseException, depth: int = 4) -> bool:
 class Watch:
     """What one test after another does."""
 
-    def __init__(self, root: Path, network: Network) -> None:
+    def __init__(self, root: Path) -> None:
         self.swallowed: list[str] = []
         self.mocked: list[str] = []
         self._root = f"{root}/"
-        self._network = network
+        self._scan = Scan(lambda path: self._kind(path) == _PROJECT)
+        self._quiet = False
         self._files: dict[str, int] = {}
         self._pending: dict[int, str] = {}
         self._expecting: dict[str, list[range]] = {}
 
-    def begin(self) -> None:
-        """A test begins."""
+    def begin(self, modules: Iterable[str], fixtures: Iterable[str]) -> None:
+        """A test begins. `modules` are those of its code: its own, its fixtures', and the conftests; `fixtures` are the
+        names of all that it uses."""
+        self._quiet = not any("mock" in name or name == "monkeypatch" for name in fixtures) and self._scan.is_quiet(
+            modules
+        )
         self.swallowed, self.mocked = [], []
         self._pending = {}
 
@@ -79,7 +85,7 @@ class Watch:
     def tracing(self) -> Iterator[None]:
         """What the project's own code does in here is seen: to be put around fixtures and tests, and no more of pytest
         than must be, since every call costs."""
-        if sys.gettrace() is not None:  # somebody else's, or our own around this
+        if self._quiet or sys.gettrace() is not None:  # somebody else's, or our own around this
             yield
             return
         threading.settrace(self._call)
@@ -107,17 +113,12 @@ class Watch:
         for end, kind in (("unittest/mock.py", _MOCK), ("_pytest/monkeypatch.py", _MONKEYPATCH)):
             if name.endswith(end):
                 return kind
-        if name == socket.__file__:
-            return _SOCKET
         installed = "/site-packages/" in name or "/dist-packages/" in name or name.startswith(f"{sys.prefix}/lib/")
         return _PROJECT if name.startswith(self._root) and not installed else _OTHERS
 
     def _note(self, frame: FrameType, kind: int) -> None:
         called = frame.f_code.co_name
-        if kind == _SOCKET:
-            if called == "_real_close":
-                self._network.closing(frame.f_locals["self"])
-        elif kind == _MONKEYPATCH:
+        if kind == _MONKEYPATCH:
             if called == "setattr":
                 target, name = frame.f_locals["target"], frame.f_locals["name"]
                 _add(self.mocked, target if isinstance(target, str) else f"{_name_of(target)}.{name}")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
 import msgspec
@@ -133,7 +134,7 @@ class Watcher:
         self._traced = runs_tests and environ.get("GUARD_LOOP_REAL") == "1"
         if runs_tests:
             self._network = Network()
-            self._watch = Watch(root, self._network)
+            self._watch = Watch(root)
             if environ.get("GUARD_LOOP_TIMEOUT"):
                 last_words = open(f"{events}.{os.getpid()}", "w", encoding="utf-8")  # noqa: SIM115  # to the end
                 limit, grace = float(environ["GUARD_LOOP_TIMEOUT"]), float(environ.get("GUARD_LOOP_GRACE") or 5)
@@ -194,10 +195,13 @@ class Watcher:
             self._test = None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self) -> Generator[None, object, object]:
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """What fixtures of the test connect to is the test's own."""
         self._network.begin()
-        self._watch.begin()
+        if self._traced:
+            self._watch.begin(*_code_of(item))
+        else:
+            self._watch.begin((), ())
         return (yield from self._interruptible())
 
     @pytest.hookimpl(wrapper=True)
@@ -300,6 +304,19 @@ def ids_of(nodeid: str) -> Iterator[str]:
     parts = nodeid.partition("[")[0].split("::")
     for end in range(len(parts), 0, -1):
         yield "::".join(parts[:end])
+
+
+def _code_of(item: pytest.Item) -> tuple[set[str], set[str]]:
+    """The modules that a test's code is in, with those that fixtures asked for by name only can be in; and the names
+    of the fixtures that it uses. Of items that are no functions the modules are not known: one that does not exist
+    stands for them."""
+    if not isinstance(item, pytest.Function):
+        return {"?"}, set()
+    fixtures = item._fixtureinfo.name2fixturedefs
+    modules = {one.func.__module__ for definitions in fixtures.values() for one in definitions}
+    modules.add(item.module.__name__)
+    modules |= {one.__name__ for one in item.config.pluginmanager.get_plugins() if isinstance(one, ModuleType)}
+    return modules, set(fixtures)
 
 
 def _encodable(value: object) -> object:
