@@ -41,44 +41,40 @@ class Scan:
         """`is_own` tells whether a file is the project's own."""
         self._is_own = is_own
         self._sources: dict[str, _Source] = {}
-        self._quiet: set[frozenset[str]] = set()
-        self._telling: set[frozenset[str]] = set()
+        self._known: dict[frozenset[ModuleType], bool] = {}
 
-    def is_quiet(self, modules: Iterable[str]) -> bool:
+    def is_quiet(self, modules: frozenset[ModuleType]) -> bool:
         """Whether neither these modules nor the project's own ones among what they import have a handler or mock
         anything. Never said where one of them is not imported yet, since it cannot be looked at."""
-        names = frozenset(modules)
-        if names not in self._quiet and names not in self._telling:
-            certain, quiet = self._judged(names)
+        known = self._known.get(modules)
+        if known is None:
+            certain, known = self._judged(modules)
             if not certain:
                 return False
-            (self._quiet if quiet else self._telling).add(names)
-        return names in self._quiet
+            self._known[modules] = known
+        return known
 
-    def _judged(self, names: Iterable[str]) -> tuple[bool, bool]:
+    def _judged(self, modules: Iterable[ModuleType]) -> tuple[bool, bool]:
         """Whether it can be told for good, and whether they are quiet."""
         certain = True
-        seen: set[str] = set()
-        left = list(names)
+        seen: set[ModuleType] = set()
+        left = list(modules)
         while left:
-            name = left.pop()
-            if name in seen:
-                continue
-            seen.add(name)
-            module = sys.modules.get(name)
-            if module is None:
-                certain = False
-                continue
+            module = left.pop()
             path = getattr(module, "__file__", None)
-            if not path or not self._is_own(path):
+            if module in seen or not path or not self._is_own(path):
                 continue
+            seen.add(module)
             source = self._sources.get(path)
             if source is None:
                 source = self._sources[path] = _read(path, module)
             if source.is_telling:
                 return True, False
-            for imported, attribute in source.imports:
-                left += self._parts(imported, attribute)
+            for name in {part for one in source.imports for part in self._parts(*one)}:
+                if name in sys.modules:
+                    left.append(sys.modules[name])
+                else:
+                    certain = False
         return certain, True
 
     def _parts(self, imported: str, attribute: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, Final
 
 from guard.runner.plugin_scan import Scan
@@ -67,12 +67,11 @@ class Watch:
         self._pending: dict[int, str] = {}
         self._expecting: dict[str, list[range]] = {}
 
-    def begin(self, modules: Iterable[str], fixtures: Iterable[str]) -> None:
-        """A test begins. `modules` are those of its code: its own, its fixtures', and the conftests; `fixtures` are the
-        names of all that it uses."""
-        self._quiet = not any("mock" in name or name == "monkeypatch" for name in fixtures) and self._scan.is_quiet(
-            modules
-        )
+    def begin(self, modules: frozenset[ModuleType], fixtures: Iterable[str]) -> None:
+        """A test begins. `modules` are its own and those that fixtures come from, none where they are not known;
+        `fixtures` are the names of all that it uses."""
+        mocks = any("mock" in name or name == "monkeypatch" for name in fixtures)
+        self._quiet = bool(modules) and not mocks and self._scan.is_quiet(modules)
         self.swallowed, self.mocked = [], []
         self._pending = {}
 

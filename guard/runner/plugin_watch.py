@@ -11,7 +11,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -198,10 +198,7 @@ class Watcher:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """What fixtures of the test connect to is the test's own."""
         self._network.begin()
-        if self._traced:
-            self._watch.begin(*_code_of(item))
-        else:
-            self._watch.begin((), ())
+        self._watch.begin(*_code_of(item) if self._traced else (frozenset(), ()))
         return (yield from self._interruptible())
 
     @pytest.hookimpl(wrapper=True)
@@ -306,17 +303,14 @@ def ids_of(nodeid: str) -> Iterator[str]:
         yield "::".join(parts[:end])
 
 
-def _code_of(item: pytest.Item) -> tuple[set[str], set[str]]:
-    """The modules that a test's code is in, with those that fixtures asked for by name only can be in; and the names
-    of the fixtures that it uses. Of items that are no functions the modules are not known: one that does not exist
-    stands for them."""
+def _code_of(item: pytest.Item) -> tuple[frozenset[ModuleType], Iterable[str]]:
+    """A test's module with the conftests and plugins, where its fixtures come from, asked for by an argument or not;
+    and the names of those that are known beforehand. Of items that are no functions the modules are not known."""
     if not isinstance(item, pytest.Function):
-        return {"?"}, set()
-    fixtures = item._fixtureinfo.name2fixturedefs
-    modules = {one.func.__module__ for definitions in fixtures.values() for one in definitions}
-    modules.add(item.module.__name__)
-    modules |= {one.__name__ for one in item.config.pluginmanager.get_plugins() if isinstance(one, ModuleType)}
-    return modules, set(fixtures)
+        return frozenset(), ()
+    plugins = item.config.pluginmanager.get_plugins()
+    modules = frozenset(one for one in (item.module, *plugins) if isinstance(one, ModuleType))
+    return modules, item._fixtureinfo.name2fixturedefs
 
 
 def _encodable(value: object) -> object:

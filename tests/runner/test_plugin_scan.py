@@ -55,3 +55,12 @@ def test_a_fixture_of_a_conftest_is_looked_at(tmp_path: Path, how: str) -> None:
         _, tests = run(tmp_path, url)
     assert tests["test_a"].outcome is TestOutcome.UNPROVEN
     assert "conftest.py" in tests["test_a"].swallowed[0] or "dead.py" in tests["test_a"].swallowed[0]
+
+
+def test_each_of_two_conftests_of_one_name_is_looked_at(tmp_path: Path) -> None:
+    outer = f"import pytest\nfrom dead import dead\n@pytest.fixture\ndef quiet():\n    {QUIET}"
+    files = {"dead.py": DEAD, "conftest.py": outer, "inner/conftest.py": "import os\n"}
+    write(tmp_path, {**files, "inner/test_it.py": ASK + "def test_a(quiet):\n    ask()\n"})
+    with service() as url:
+        _, tests = run(tmp_path, url, tests=("inner/test_it.py",))
+    assert tests["test_a"].outcome is TestOutcome.UNPROVEN
