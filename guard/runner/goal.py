@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from guard.runner.known import last_outcomes
-from guard.runner.record import Goal, Outcome, Session, TestOutcome, Verdict
+from guard.runner.record import FAILED, Goal, Outcome, Session, TestOutcome, Verdict
 
 _RATE: Final = re.compile(r"\s*pass_rate\s*(>=|>|==)\s*([01](?:\.\d+)?|\.\d+)\s*")
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
@@ -17,7 +17,6 @@ _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">": operator.gt,
     "==": operator.eq,
 }
-_FAILING: Final = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 
 
 def fault_of(goal: int | str) -> str | None:
@@ -65,7 +64,7 @@ def judged(session: Session, cycle: int) -> tuple[Verdict, Goal]:
         return Verdict.TESTS_FAILED, goal
     if goal.met and "unproven" not in criteria:
         return Verdict.GOAL_MET, goal
-    failing = any(test.outcome in _FAILING for test in last_outcomes(session.tests).values())
+    failing = any(test.outcome in FAILED for test in last_outcomes(session.tests).values())
     unproven = any(step.outcome is Outcome.UNPROVEN for step in phases)
     if not failing and (unproven or not phases or goal.met):
         return Verdict.UNPROVEN, goal

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from guard.runner.record import FAILING, Evidence, Outcome, Session, Step, Test, Verdict
+from guard.runner.record import FAILING, Cause, Evidence, Outcome, Session, Step, Test, Verdict
 from guard.runner.redact import Redactor
 from guard.runner.store import Begun, Store
 
@@ -94,7 +94,12 @@ class Journal:
             evidence=tuple(map(self._evidence, did.evidence)),
             data=self._mapping(did.data),
         )
-        self._keep(msgspec.structs.replace(self.session, **dict(did.changes)), step)
+        changes = {**did.changes}
+        if "causes" in changes:
+            # They quote what nobody redacted: findings, commits, the words of an exception.
+            plain = self.redact.value(msgspec.to_builtins(changes["causes"]))
+            changes["causes"] = msgspec.convert(plain, tuple[Cause, ...])
+        self._keep(msgspec.structs.replace(self.session, **changes), step)
         return step
 
     def add_test(self, test: Test) -> None:

@@ -15,7 +15,7 @@ from guard.runner.phase_process import Pytest, Request, kept_events, missing_of
 from guard.runner.phase_proof import aim_at, test_of
 from guard.runner.plan import Phase
 from guard.runner.plugin_watch import Broken, Collected, Ended, Hung, Started, ids_of
-from guard.runner.record import Evidence, Outcome, Test, TestOutcome
+from guard.runner.record import FAILED, Evidence, Outcome, Test, TestOutcome
 from guard.runner.redact import Names, Redactor, asked_as
 
 _ENDED_WELL: Final = frozenset({0, 1, 5})
@@ -24,7 +24,6 @@ _INTERRUPTED: Final = 2
 _ENOUGH: Final = 10
 """Tests that fail again one after another, before it is taken that the others would as well."""
 _AGAIN: Final = frozenset({"failed", "error"})
-_FAILING: Final = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _COLLECT_S: Final = 300.0
 
 
@@ -167,7 +166,7 @@ def _holders(nodeid: str) -> Iterator[str]:
 
 
 def _outcome(outcomes: set[TestOutcome], troubled: bool) -> Outcome:
-    if troubled or outcomes & _FAILING:
+    if troubled or outcomes & FAILED:
         return Outcome.FAILED
     if TestOutcome.UNPROVEN in outcomes:
         return Outcome.UNPROVEN

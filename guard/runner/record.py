@@ -42,6 +42,8 @@ TestOutcome.__test__ = False  # type: ignore[attr-defined]  # pytest takes the n
 
 FAILING = frozenset(TestOutcome) - {TestOutcome.PASSED, TestOutcome.SKIPPED}
 """Outcomes that count against the goal, and have a cause."""
+FAILED = FAILING - {TestOutcome.UNPROVEN}
+"""Of these, the ones of tests that did not pass. An unproven one passed, and shows nothing."""
 
 
 class Verdict(enum.StrEnum):

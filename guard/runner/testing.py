@@ -14,11 +14,10 @@ from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
 from guard.runner.journal import Did
 from guard.runner.plan import Phase
-from guard.runner.record import Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
+from guard.runner.record import FAILED, Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
 from guard.runner.redact import Names
 from guard.runner.store import Begun
 
-_FAILING = frozenset({TestOutcome.FAILED, TestOutcome.ERROR, TestOutcome.TIMEOUT, TestOutcome.FLAKY})
 _PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 
 
@@ -74,7 +73,7 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
     broken = timed_out = False
     # Where nothing could be collected, pytest itself has to say why.
     wanted = bool(remaining) or (frame.narrowing.is_whole and not ended)
-    if wanted and not (one.fail_fast and any(test.outcome in _FAILING for test in _tests(frame, cycle, one))):
+    if wanted and not (one.fail_fast and any(test.outcome in FAILED for test in _tests(frame, cycle, one))):
         base_url, websocket_url = urls_of(frame.plan.target, deployment)
         whole = frame.narrowing.is_whole and not ended
         result = phase.run_phase(
@@ -112,7 +111,7 @@ def _tests(frame: Frame, cycle: int, one: Phase) -> list[Test]:
 
 
 def _outcome(tests: Sequence[Test], judged: Sequence[Criterion], broken: bool) -> Outcome:
-    if broken or any(test.outcome in _FAILING for test in tests) or any(one.outcome == "missed" for one in judged):
+    if broken or any(test.outcome in FAILED for test in tests) or any(one.outcome == "missed" for one in judged):
         return Outcome.FAILED
     proven = any(test.outcome is TestOutcome.PASSED for test in tests) and all(
         test.outcome in _PROVEN for test in tests
