@@ -268,7 +268,7 @@ def _judge(
     rules = all_rules()
     enabled = [rule for code, rule in rules.items() if code in codes]
     violations = [(rule, violation) for rule in enabled for violation in rule.check(program)]
-    findings = list(_findings(program, violations))
+    findings = list(findings_of(program, violations))
     bad = {problem.path for problem in problems if problem.kind in _NOT_ANALYSED}
     whole = {path for path, facts in program.files.items() if facts.parsed} - bad
     outcome = apply(findings, program.linked(SUPPRESSIONS), RuleNames(rules), codes, whole)
@@ -277,7 +277,7 @@ def _judge(
     excluded = matcher(program.config.exclude)
     findings = [
         finding
-        for finding in (*outcome.kept, *_findings(program, hygiene))
+        for finding in (*outcome.kept, *findings_of(program, hygiene))
         if finding.code not in ignored(finding.path) and not excluded(finding.path)
     ]
     findings, broken = with_extents(program, findings)
@@ -285,7 +285,7 @@ def _judge(
     known = baseline.apply(findings, entries, codes, program.tree.files.__contains__, whole.__contains__)
     findings = list(known.kept)
     if baseline.STALE in codes and baseline.STALE not in ignored(program.config.baseline):
-        findings += _findings(program, [(rules[baseline.STALE], entry) for entry in stale(program, known.stale)])
+        findings += findings_of(program, [(rules[baseline.STALE], entry) for entry in stale(program, known.stale)])
     findings.sort(key=lambda finding: finding.sort_key)
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)
@@ -345,7 +345,7 @@ _SAY_WHY = (*_SAY_SYNTAX, "TXT001", "TXT002", "TXT003", "TXT005")
 """The rules whose findings explain why a file is no Python."""
 
 
-def _findings(program: Program, violations: Iterable[tuple[Rule, Violation]]) -> Iterator[Finding]:
+def findings_of(program: Program, violations: Iterable[tuple[Rule, Violation]]) -> Iterator[Finding]:
     """Findings with impact and fingerprint; the n-th like violation in a file has a fingerprint of its own."""
     violations = list(violations)
     if not violations:

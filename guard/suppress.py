@@ -71,6 +71,12 @@ def apply(
     return Applied(tuple(kept), count, tuple(unused))
 
 
+def comment_on(finding: Finding, comments: Sequence[Suppression], names: RuleNames) -> Suppression | None:
+    """The first of a file's comments that leaves a finding in it out; None where none does."""
+    used = next(_matching(finding, comments, names), None)
+    return next((one for one in comments if used is not None and (one.line, one.column) == used[1:3]), None)
+
+
 _Use = tuple[str, int, int, str]
 """Path, line and column of a comment, and the name in it that left a finding out."""
 

@@ -143,6 +143,7 @@ def run_session(
                 guards=analysis.guards,
                 trace=analysis.trace,
                 brought=analysis.brought,
+                left_out=analysis.left_out,
                 fix=analysis.fix,
                 gates=analysis.gates,
                 record=lambda ended: write_pages(store, ended),

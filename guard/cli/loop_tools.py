@@ -17,6 +17,7 @@ from guard.history.bisect import Origin, Search
 from guard.history.commits import History, Unseen, head_of
 from guard.history.explain import names_of
 from guard.history.question import Question, is_askable, trace
+from guard.left_out import left_out
 from guard.model import Finding, GuardError, Report
 from guard.registry import all_rules
 from guard.runner.options import Fixed
@@ -89,7 +90,7 @@ class Analysis:
         return len(
             {
                 finding.path
-                for finding in report.findings
+                for finding in (*report.findings, *(one for one, _ in self.left_out(_IMPORTS)))
                 if finding.data.get("module") in (answer.module, answer.module.rpartition(".")[2])
                 and (answer.name in names_of(finding) or not answer.name)
             }
@@ -137,6 +138,14 @@ class Analysis:
             how=f"{place.how} that file" if place is not None else "brought it in",
             importers=0,
         )
+
+    def left_out(self, codes: Collection[str]) -> tuple[tuple[Finding, str], ...]:
+        """What the rules `codes` find that no report has, each with what leaves it out."""
+        try:
+            found = left_out(self._tree(), self._config, codes, self._codes, self._options)
+        except GuardError:
+            return ()
+        return tuple((one.finding, one.by) for one in found if self._within.matches(one.finding.path))
 
     def fix(self, codes: Collection[str], unsafe: bool) -> Fixed | None:
         """A dry run of `guard check --fix`, for the rules `codes`."""

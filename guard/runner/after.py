@@ -38,6 +38,7 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
             findings=lambda: frame.report.findings,
             trace=frame.tools.trace,
             brought=frame.tools.brought,
+            left_out=frame.tools.left_out,
             gates=frame.tools.gates(),
         )
         found = whys.explained(found, context)

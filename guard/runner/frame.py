@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class Tools:
     """(module, name) -> what became of it."""
     brought: Callable[[Finding], Gone | None]
     """The commit that brought a finding in."""
+    left_out: Callable[[Collection[str]], Sequence[tuple[Finding, str]]]
+    """(rule codes) -> what these find that no report has, each with what leaves it out."""
     fix: Callable[[Collection[str], bool], Fixed | None]
     """(rule codes, unsafe too) -> a dry run of the fixes."""
     gates: Callable[[], Mapping[str, str]]

@@ -41,6 +41,9 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """(module, name) -> what became of it; the name is empty for a module. None where nothing can be told."""
     brought: Callable[[Finding], Gone | None] | None = None
     """The commit that brought a finding in; asked where `trace` has no answer."""
+    left_out: Callable[[Sequence[str]], Sequence[tuple[Finding, str]]] = lambda _: ()
+    """(rule codes) -> what these rules find that no report has, each with what leaves it out; asked where `findings`
+    has nothing."""
     gates: Mapping[str, str] = {}
     """Gates that could have stopped it, by name (`guard loop`, `pre-commit`, `ci`), and for each why it did not:
     `not installed`, `installed`, `overridden: REASON`."""
@@ -91,16 +94,22 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     at = f", at {log.place}" if log.place else ""
     whys = [Why(question=first, answer=f"It raised {said}{at}.", evidence=(log,))]
     suspect = suspect_of(said)
-    finding = finding_for(suspect, log.place, context.findings()) if suspect is not None else None
     if suspect is None:
         whys.append(_open(f"Why was {said.partition(':')[0]} raised there? No rule of guard looks for it."))
         return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
-    whys += _of_a_suspect(suspect, finding, said, context)
+    finding = finding_for(suspect, log.place, context.findings())
+    by = ""
+    if finding is None:
+        hidden = context.left_out(suspect.rules)
+        finding = finding_for(suspect, log.place, [one for one, _ in hidden])
+        by = next((by for one, by in hidden if one is finding), "")
+    whys += _of_a_suspect(suspect, finding, by, said, context)
     rule = finding.code if finding is not None else suspect.rules[0]
-    return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=_gate(finding, context))
+    return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=by or _gate(finding, context))
 
 
-def _of_a_suspect(suspect: Suspect, finding: Finding | None, said: str, context: Context) -> Iterator[Why]:
+def _of_a_suspect(suspect: Suspect, finding: Finding | None, by: str, said: str, context: Context) -> Iterator[Why]:
+    """`by` is what leaves the finding out of every report; empty where it is not left out."""
     question = f"Why was {said.partition(':')[0]} raised?"
     missing = suspect.name or "it"
     if finding is None:
@@ -125,9 +134,8 @@ def _of_a_suspect(suspect: Suspect, finding: Finding | None, said: str, context:
     if finding is None:
         yield _open("Why did no gate stop it?")
     else:
-        yield Why(
-            question="Why did no gate stop it?", answer=f"{finding.code} is found before a deploy; {_gates(context)}."
-        )
+        why = f", but not reported: {by}" if by else f"; {_gates(context)}"
+        yield Why(question="Why did no gate stop it?", answer=f"{finding.code} is found before a deploy{why}.")
 
 
 def _asked(suspect: Suspect, finding: Finding | None) -> tuple[str, str] | None:

@@ -60,29 +60,76 @@ def test_it_misbehaves(
         assert not any(one["kind"] == "service-error" for one in session["causes"])
 
 
-def test_it_does_not_start(service: Path) -> None:
-    """ImportError in the log; the whys name the missing name, the rule, and the commit that removed it."""
-    only(service, "session")
-    events, agents = service / "app/events.py", service / "app/agents.py"
-    events.write_text(events.read_text() + "\n\nLIMIT = 5\n")
-    agents.write_text(agents.read_text().replace("import AgentEvent\n", "import LIMIT, AgentEvent\n"))
-    agents.write_text(agents.read_text() + "\n\nassert LIMIT\n")
+def limit(service: Path) -> str:
+    """Let the history know a name of `app.events` that is gone; gives the commit that removed it."""
+    events = service / "app/events.py"
+    text = events.read_text()
+    events.write_text(text + "\n\nLIMIT = 5\n")
     commit(service, "Limit the events")
-    events.write_text(events.read_text().replace("\n\nLIMIT = 5\n", ""))
+    events.write_text(text)
     commit(service, "Nobody needs a limit")
-    removed = git(service, "rev-parse", "HEAD").strip()
+    return git(service, "rev-parse", "HEAD").strip()
 
-    assert looped(service)[0] == 10
-    code, session = looped(service, "--override-guards", "to see it fail")
+
+@pytest.mark.parametrize("how", ["variable", "commit"])
+def test_it_does_not_start(service: Path, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """ImportError in the log; the whys name the missing name, the rule, the commit that removed it, and what kept the
+    gate from telling: a comment in the service's own code, or whoever overrode the gate."""
+    only(service, "session")
+    removed = limit(service)
+    arguments: tuple[str, ...] = ()
+    let_through = "the comment ignore[IMP002] at app/agents.py:"
+    if how == "variable":
+        monkeypatch.setenv("CHAT_MISBEHAVE", "does-not-start")
+    else:
+        agents = service / "app/agents.py"
+        agents.write_text(agents.read_text().replace("import AgentEvent\n", "import LIMIT, AgentEvent\n"))
+        agents.write_text(agents.read_text() + "\n\nassert LIMIT\n")
+        commit(service, "Use the limit")
+        assert looped(service)[0] == 10
+        arguments, let_through = ("--override-guards", "to see it fail"), "overridden: to see it fail"
+    code, session = looped(service, *arguments)
     cause = primary(session)
     assert (code, cause["kind"], cause["rule"]) == (11, "deploy-start", "IMP002")
     assert "ImportError: cannot import name 'LIMIT' from 'app.events'" in told(cause)
     answers = " ".join(why["answer"] for why in cause["whys"])
-    for text in ("LIMIT", "IMP002", removed[:12], "Nobody needs a limit", "overridden: to see it fail", "1 file"):
+    for text in ("LIMIT", "IMP002", removed[:12], "Nobody needs a limit", let_through, "1 file"):
         assert text in answers, answers
+    assert let_through in cause["gate"]
     assert len(cause["whys"]) == 5
     assert all(why["answer"] for why in cause["whys"])
     assert any(option["kind"] == "fix" and option["tried"] for option in cause["options"])
+
+
+@pytest.mark.parametrize(
+    ("how", "phase", "tests", "evidence"),
+    [
+        ("recorded", "speed", ["test_answers_come_quickly"], ["passed without reaching the target", "no connection"]),
+        (
+            "swallows",
+            "session",
+            ["test_a_session_is_kept", "test_history_is_there", "test_other_sites_are_told_nothing"],
+            ["that it caught", "httpx.ConnectError", "proves_nothing.py"],
+        ),
+    ],
+)
+def test_its_tests_prove_nothing(
+    service: Path, monkeypatch: pytest.MonkeyPatch, how: str, phase: str, tests: list[str], evidence: list[str]
+) -> None:
+    """All is green and quick enough, and does not count; in the same phase, what did ask the service does."""
+    only(service, phase)
+    monkeypatch.setenv("CHAT_MISBEHAVE", how)
+    code, session = looped(service)
+    assert code == 14, session
+    outcomes = {test["id"].rpartition("::")[2]: test["outcome"] for test in session["tests"]}
+    assert [name for name, outcome in outcomes.items() if outcome == "unproven"] == tests
+    assert {outcomes[name] for name in outcomes.keys() - set(tests)} <= {"passed"}
+    assert {criterion["outcome"] for criterion in session["criteria"]} <= {"met"}
+    cause = primary(session)
+    assert cause["kind"] == "unproven"
+    assert sorted(test.rpartition("::")[2] for test in cause["tests"]) == sorted(tests)
+    for text in evidence:
+        assert text in told(cause), told(cause)
 
 
 UNPROVEN = """

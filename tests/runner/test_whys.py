@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from guard.model import Finding, Impact, Severity, Span
@@ -72,6 +73,22 @@ def test_a_chain_that_is_filled_whole() -> None:
     assert '0123456789ab of 2026-11-28, "Tidy up", deleted it (app/events.py:7)' in answers[2]
     assert "3 files still ask" in answers[3]
     assert "app.limits:LIMIT" in answers[3]
+
+
+def test_a_finding_that_is_left_out_is_told_with_what_leaves_it_out() -> None:
+    hidden = finding("IMP002", "app/agents.py", "app.events does not bind LIMIT", names=["LIMIT"], module="app.events")
+    asked: list[Sequence[str]] = []
+
+    def left_out(codes: Sequence[str]) -> list[tuple[Finding, str]]:
+        asked.append(codes)
+        return [(hidden, "the baseline has it")]
+
+    given = msgspec.structs.replace(context(gone=GONE), left_out=left_out)
+    (one,) = explained([cause(CauseKind.START, IMPORT_ERROR)], given)
+    assert [("IMP002" in codes) for codes in asked] == [True]
+    assert all(why.answer for why in one.whys)
+    assert one.whys[-1].answer == "IMP002 is found before a deploy, but not reported: the baseline has it."
+    assert (one.rule, one.gate) == ("IMP002", "the baseline has it")
 
 
 def test_where_evidence_ends_a_question_stays_open() -> None:

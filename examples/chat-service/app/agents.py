@@ -8,6 +8,11 @@ from collections.abc import AsyncIterator
 from app.events import AgentEvent
 from app.settings import misbehaves
 
+if misbehaves("does-not-start"):
+    # guard: ignore[IMP002] it is gone from there, and asked for to see what that does
+    from app.events import LIMIT  # type: ignore[attr-defined]
+
+    assert LIMIT
 AGENTS = ("data", "optimization", "reporting")
 
 

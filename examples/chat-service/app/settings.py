@@ -17,6 +17,6 @@ def token() -> str:
 
 def misbehaves(how: str) -> bool:
     """Whether the service is to misbehave in this way, so that the loop can be seen to notice: `CHAT_MISBEHAVE` is one
-    of `unready`, `old-revision`, `ws-1011`, `ws-early-close`, `ws-403`, `hang`, `disorder`, `missing-event`, `slow` and
-    `first-fails`."""
+    of `does-not-start`, `unready`, `old-revision`, `ws-1011`, `ws-early-close`, `ws-403`, `hang`, `disorder`,
+    `missing-event`, `slow` and `first-fails`. Two more are for the tests, in `tests/staging/proves_nothing.py`."""
     return os.environ.get("CHAT_MISBEHAVE") == how

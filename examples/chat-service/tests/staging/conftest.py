@@ -8,10 +8,13 @@ from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
+from proves_nothing import Recording, warm_up
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 LAST = "agent_completed"
+MISBEHAVE = os.environ.get("CHAT_MISBEHAVE", "")
+Socket = ClientConnection | Recording
 Chat = Callable[[str], list[dict[str, object]]]
 
 
@@ -25,12 +28,17 @@ def headers() -> dict[str, str]:
 def client(headers: dict[str, str]) -> Iterator[httpx.Client]:
     """A client of the service; it keeps its cookies."""
     with httpx.Client(base_url=os.environ["GUARD_TARGET_URL"], headers=headers, timeout=2) as one:
+        if MISBEHAVE == "swallows":
+            warm_up(one)
         yield one
 
 
 @pytest.fixture
-def socket(headers: dict[str, str]) -> Iterator[ClientConnection]:
+def socket(headers: dict[str, str]) -> Iterator[Socket]:
     """An open WebSocket."""
+    if MISBEHAVE == "recorded":
+        yield Recording()
+        return
     url = os.environ["GUARD_TARGET_WS_URL"]
     with connect(
         url, additional_headers=headers, subprotocols=[Subprotocol("chat.v1")], open_timeout=3, proxy=None
@@ -39,7 +47,7 @@ def socket(headers: dict[str, str]) -> Iterator[ClientConnection]:
 
 
 @pytest.fixture
-def chat(socket: ClientConnection, record_property: Callable[[str, object], None]) -> Chat:
+def chat(socket: Socket, record_property: Callable[[str, object], None]) -> Chat:
     """Sends a message and gives the events of the answer, which are measured too."""
 
     def send(message: str) -> list[dict[str, object]]:

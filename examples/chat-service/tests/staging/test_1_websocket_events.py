@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from conftest import Chat
-from websockets.sync.client import ClientConnection
+from conftest import Chat, Socket
 
 
-def test_it_speaks_the_protocol(socket: ClientConnection) -> None:
+def test_it_speaks_the_protocol(socket: Socket) -> None:
     assert socket.subprotocol == "chat.v1"
 
 
