@@ -262,9 +262,10 @@ class _Publisher:
 def _is_passing(error: BaseException) -> bool:
     """Whether it may be over the next time."""
     if isinstance(error, RateLimitExceeded):
-        return error.retry_after.total_seconds() <= _LONGEST_WAIT_S
+        return _rest_of(error) <= _LONGEST_WAIT_S
     if isinstance(error, RequestFailed):
-        return error.response.status_code in (408, 409, 429) or error.response.status_code >= 500
+        status = int(error.response.status_code)
+        return status in (408, 409, 429) or status >= 500
     return isinstance(error, RequestTimeout | RequestError)
 
 
@@ -272,14 +273,19 @@ def _wait(state: tenacity.RetryCallState) -> float:
     """Seconds: as long as GitHub says, else twice as long each time, with a little chance in it."""
     error = state.outcome.exception() if state.outcome is not None else None
     if isinstance(error, RateLimitExceeded):
-        return max(1.0, error.retry_after.total_seconds())
+        return max(1.0, _rest_of(error))
     return float(tenacity.wait_exponential_jitter(initial=1, max=30, jitter=0.5)(state))
+
+
+def _rest_of(limit: RateLimitExceeded) -> float:
+    """Seconds until a rate limit is over."""
+    return float(limit.retry_after.total_seconds())
 
 
 def _told(error: Exception) -> str:
     """One line: what GitHub said, and what to do."""
     if isinstance(error, RateLimitExceeded):
-        return f"rate limit; it is over in {error.retry_after.total_seconds():.0f} s: publish again then"
+        return f"rate limit; it is over in {_rest_of(error):.0f} s: publish again then"
     if not isinstance(error, RequestFailed):
         cause = error.exc if isinstance(error, RequestError) else error
         return f"{type(cause).__name__}: {str(cause).partition(chr(10))[0]}"
