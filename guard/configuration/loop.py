@@ -72,7 +72,9 @@ class Deploy(_Table, frozen=True):
     context: Annotated[Words, Meta(description="kubernetes: the context of the kubeconfig.")] = ""
     namespace: Annotated[Words, Meta(description="kubernetes: the namespace.")] = ""
     deployment: Annotated[Words, Meta(description="kubernetes: the deployment.")] = ""
-    container: Annotated[Words, Meta(description="kubernetes: the container that gets the image.")] = ""
+    container: Annotated[
+        Words, Meta(description="kubernetes: the container that gets the image; `env` goes to all.")
+    ] = ""
     manifests: Annotated[tuple[Text, ...], Meta(description="kubernetes: files or folders to apply.")] = ()
     # command
     deploy: Annotated[Command | None, Meta(description="command: deploys.")] = None

@@ -65,7 +65,10 @@ def _cycle(frame: Frame, cycle: int) -> Verdict:
     if failure is not None:
         return _not_up(frame, cycle, Verdict.DEPLOY_FAILED, failure, None)
     deployment = serving.deployment_of(step)
-    if not _is_over(frame, cycle):
+    if _is_over(frame, cycle):
+        with contextlib.suppress(GuardError):
+            frame.deployer.alive(deployment)  # so it learns whose it is, and stops it at the end
+    else:
         try:
             deployment = serving.still_up(frame, cycle, deployment)
         except DeployFailed as again:

@@ -136,10 +136,11 @@ def _adopted(frame: Frame, left: Begun | None) -> Deployment | None:
 
 
 def _deployed(found: Deployment, left: Begun | None) -> Did:
-    taken_over = " (found as an earlier beginning left it)" if left is not None else ""
+    more = f"; {found.note}" if found.note else ""
+    more += " (found as an earlier beginning left it)" if left is not None else ""
     return Did(
         outcome=Outcome.OK,
-        summary=f"revision {found.revision} at {found.base_url or 'the target'}{taken_over}",
+        summary=f"revision {found.revision} at {found.base_url or 'the target'}{more}",
         data={"deployment": msgspec.to_builtins(found)},
         changes={"revision": found.revision},
     )

@@ -21,6 +21,8 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
     base_url: str
     """Where it answers, without a slash at the end; empty where the plan has to say it."""
     websocket_url: str = ""
+    note: str = ""
+    """What a reader of the record should know of it."""
     data: Mapping[str, object] = {}
     """What the deployer needs to find it again: a process id, a container. Plain JSON values."""
 

@@ -73,6 +73,14 @@ class _Revision(msgspec.Struct, frozen=True):
     metadata: _Named = _Named()
 
 
+class _Request(msgspec.Struct, frozen=True, rename="camel"):
+    """A request in the log, as Cloud Run itself writes it."""
+
+    request_method: str = ""
+    request_url: str = ""
+    status: int = 0
+
+
 class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     """What is read of `gcloud logging read`."""
 
@@ -81,6 +89,7 @@ class _Entry(msgspec.Struct, frozen=True, rename="camel"):
     text_payload: str = ""
     json_payload: Mapping[str, object] = {}
     proto_payload: Mapping[str, object] = {}
+    http_request: _Request | None = None
 
     def __str__(self) -> str:
         text = self.text_payload or str(self.json_payload.get("message") or "")
@@ -89,6 +98,9 @@ class _Entry(msgspec.Struct, frozen=True, rename="camel"):
         if not text:
             status = self.proto_payload.get("status")
             text = str(status.get("message") or "") if isinstance(status, Mapping) else ""
+        request = self.http_request
+        if not text and request is not None:
+            text = f"{request.request_method} {request.request_url} {request.status}"
         return f"{self.timestamp} {self.severity or 'DEFAULT'} {text}".rstrip()
 
 

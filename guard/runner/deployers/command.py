@@ -9,14 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from guard.model import ConfigError
 from guard.runner.deployers.base import DeployFailed, Deployment, Progress
-from guard.runner.deployers.tool import Ran, Redact, Tool, child_environment, required, tail
+from guard.runner.deployers.tool import Ran, Redact, Tool, child_environment, required
 from guard.runner.plan import Deploy, Target
 
-_ASKING_S = 60.0
+_ASKING_S: Final = 60.0
 """Seconds for a command that only asks."""
+_LONGEST: Final = 200
+"""Characters of a revision."""
 
 
 class CommandDeployer:
@@ -90,19 +93,28 @@ class CommandDeployer:
     def _serving(self, deployed: Ran) -> Deployment:
         revision, asked = self._revision()
         if not revision:
-            raise self._tool.failed("deployed, but the revision command tells no revision", asked or deployed, "start")
+            why = "deployed, but the revision command tells no revision"
+            last = _last_line(asked) if asked is not None and asked.ok else ""
+            if last:
+                why += f": its last line has {len(last)} characters, and a revision at most {_LONGEST}"
+            raise self._tool.failed(why, asked or deployed, "start")
         return self._deployment(revision)
 
     def _revision(self) -> tuple[str, Ran | None]:
         if self._deploy.revision is None:
             return self._target.revision, None
         ran = self._tool.run(*self._deploy.revision, timeout_s=_ASKING_S)
-        lines = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
-        return (lines[-1] if ran.ok and lines else ""), ran
+        revision = _last_line(ran) if ran.ok else ""
+        return (revision if len(revision) <= _LONGEST else ""), ran
 
     def _deployment(self, revision: str) -> Deployment:
         return Deployment(
-            revision=tail(revision, 200),
+            revision=revision,
             base_url=self._target.base_url.rstrip("/"),
             websocket_url=self._target.websocket_url,
         )
+
+
+def _last_line(ran: Ran) -> str:
+    lines = [line.strip() for line in ran.stdout.splitlines() if line.strip()]
+    return lines[-1] if lines else ""

@@ -44,6 +44,11 @@ class _Container(msgspec.Struct, frozen=True, rename="pascal"):
     publishers: tuple[_Publisher, ...] | None = None
 
     @property
+    def is_done(self) -> bool:
+        """Whether it has ended well, as what runs once before the others does."""
+        return self.state == "exited" and self.exit_code == 0
+
+    @property
     def serves(self) -> bool:
         """Whether it runs, and says nothing bad of its health."""
         return self.state == "running" and self.health in ("", "healthy")
@@ -52,7 +57,7 @@ class _Container(msgspec.Struct, frozen=True, rename="pascal"):
         told = f"{self.service} ({self.name}): {self.state}"
         if self.health:
             told += f", {self.health}"
-        return f"{told}, exit code {self.exit_code}" if self.state == "exited" else told
+        return f"{told}, exit code {self.exit_code}" if self.state in ("exited", "restarting") else told
 
 
 class _Image(msgspec.Struct, frozen=True):
@@ -71,7 +76,8 @@ class ComposeDeployer:
         matching(r"[A-Za-z0-9][A-Za-z0-9._-]*", "a service's name", service=deploy.service)
         self._deploy = deploy
         self._target = target
-        self._started = False
+        self._is_ours = False
+        """Whether this session has started it; then it is taken down when the session ends."""
         self._docker = Tool(
             ("docker",),
             root=root,
@@ -87,7 +93,7 @@ class ComposeDeployer:
     def deploy(self, progress: Progress) -> Deployment:
         """Build, start everything, and wait until it runs and is healthy."""
         before = self._containers()
-        self._started = True
+        self._is_ours = True
         ran = self._up(progress, "--build")
         if not ran.ok:
             raise self._failed(ran, before)
@@ -96,13 +102,11 @@ class ComposeDeployer:
     def current(self) -> Deployment | None:
         """The service's container, if it runs."""
         container = self._container(running=True)
-        if container is None:
-            return None
-        self._started = True
-        return self._deployment(container)
+        return self._deployment(container) if container is not None else None
 
     def rollback(self, revision: str, progress: Progress) -> Deployment:
-        """Give the service's image name to a former image, and make the container anew. Other services stay."""
+        """Give the service's image name to a former image, and make the container anew. Other services stay as they
+        are, since only of this one is it known which image was well; the deployment's note says so."""
         container = self._container(running=False)
         if container is None:
             raise DeployFailed("there is no container to roll back", "start")
@@ -117,7 +121,7 @@ class ComposeDeployer:
         tagged = self._docker.run("image", "tag", "--", revision, name, timeout_s=_ASKING_S)
         if not tagged.ok:
             raise self._docker.failed(f"{name} cannot be given to {revision}", tagged, "build")
-        self._started = True
+        self._is_ours = True
         before = self._containers()
         options = ("--no-build", "--pull=never", "--no-deps", "--force-recreate")
         ran = self._up(progress, *options, service=container.service)
@@ -126,7 +130,10 @@ class ComposeDeployer:
         found = self._serving()
         if found.revision != revision:
             raise DeployFailed(f"rolled back to {revision}, but {found.revision} serves", "start")
-        return found
+        others = sorted({one.service for one in before} - {container.service})
+        stayed = f"{', '.join(others)} {'is as it was' if len(others) == 1 else 'are as they were'}"
+        note = f"only {container.service} went back; {stayed}" if others else ""
+        return msgspec.structs.replace(found, note=note)
 
     @property
     def can_roll_back(self) -> bool:
@@ -139,20 +146,21 @@ class ComposeDeployer:
         return self._docker.text_of([*self._compose, "logs", "--no-color", f"--since={moment}"])
 
     def alive(self, deployment: Deployment) -> bool:
-        """Whether the container that was deployed runs."""
+        """Whether the container that was deployed runs. Who asks has deployed it, maybe before it was resumed."""
+        self._is_ours = True
         container = self._container(running=True)
         return container is not None and container.id == deployment.data.get("container")
 
     def close(self) -> None:
         """Take everything down that this session has started, volumes left alone, unless the plan says `keep`."""
-        if self._started and not self._deploy.keep:
-            self._started = False
+        if self._is_ours and not self._deploy.keep:
+            self._is_ours = False
             self._docker.run(*self._compose, "down", "--timeout=10", timeout_s=120)
 
     def _up(self, progress: Progress, *options: str, service: str = "") -> Ran:
         wait = max(1, int(self._deploy.timeout_s))
         arguments = [*self._compose, "up", *options, "--wait", f"--wait-timeout={wait}", "--detach"]
-        return self._docker.run(*arguments, *([service] if service else ()), progress=progress)
+        return self._docker.run(*arguments, *(("--", service) if service else ()), progress=progress)
 
     def _serving(self) -> Deployment:
         container = self._container(running=True)
@@ -200,6 +208,7 @@ class ComposeDeployer:
         """Why `up` failed: nothing changed, so it was not built; or what has become of the containers."""
         after = self._containers()
         bad = [one for one in after if not one.serves]
+        bad = [one for one in bad if not one.is_done] or bad
         known = {(one.id, one.state, one.health) for one in before}
         changed = {(one.id, one.state, one.health) for one in after} - known
         if not changed and not (bad and ("is unhealthy" in ran.stderr or "exited (" in ran.stderr)):
@@ -208,7 +217,7 @@ class ComposeDeployer:
         logs = [
             self._docker.log(text, place=f"log of {one.service}")
             for one in bad
-            if (text := self._docker.text_of([*self._compose, "logs", "--no-color", "--tail=200", one.service]))
+            if (text := self._docker.text_of([*self._compose, "logs", "--no-color", "--tail=200", "--", one.service]))
         ]
         what = "; ".join(map(str, bad)) or "docker compose up failed"
         return self._docker.failed(what, ran, "start", states, *logs)

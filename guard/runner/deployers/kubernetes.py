@@ -1,4 +1,4 @@
-"""`kubernetes`: `kubectl apply`, `set image`, `rollout status` and `rollout undo` on one deployment.
+"""`kubernetes`: `kubectl apply`, `patch`, `rollout status` and `rollout undo` on one deployment.
 
 A revision is the name of the deployment's ReplicaSet: unlike the number that Kubernetes counts up, it comes back when
 the deployment goes back to it. A pod finds the end of it in its label `pod-template-hash`.
@@ -6,10 +6,12 @@ the deployment goes back to it. A pod finds the end of it in its label `pod-temp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from guard.model import ConfigError, EnvironmentFailed
 from guard.runner.deployers.base import DeployFailed, Deployment, Progress
@@ -39,9 +41,6 @@ class KubernetesDeployer:
         self._name = f"deployment/{deploy.deployment}"
         self._redact = redact
         self._env = expanded(deploy.env, environ)
-        lines = [key for key, value in self._env.items() if "\n" in value]
-        if lines:
-            raise ConfigError([f"loop.deploy.env.{key}: kubectl takes no value of several lines" for key in lines])
         self._kubectl = Tool(
             (
                 "kubectl",
@@ -59,12 +58,11 @@ class KubernetesDeployer:
         """Apply the manifests, set the environment and the image, and wait until the rollout is through."""
         for manifest in self._deploy.manifests:
             self._change(progress, "apply", f"--filename={manifest}")
-        if self._env:
-            # From standard input: on the command line every user of the machine could read it.
-            given = "".join(f"{key}={value}\n" for key, value in self._env.items())
-            self._change(progress, "set", "env", self._name, "-", stdin=given)
-        if self._deploy.image:
-            self._change(progress, "set", "image", self._name, f"{self._container()}={self._deploy.image}")
+        if self._env or self._deploy.image:
+            # From standard input: on the command line every user of the machine could read it. `kubectl set env -`
+            # would end each value at its first `#`.
+            options = ("--type=strategic", "--patch-file=/dev/stdin")
+            self._change(progress, "patch", self._name, *options, stdin=self._patch())
         return self._rolled_out(progress)
 
     def current(self) -> Deployment | None:
@@ -132,17 +130,37 @@ class KubernetesDeployer:
             raise self._failed(found, ran)
         return self._deployment(self._newest(found))
 
-    def _container(self) -> str:
-        """The container that gets the image: the plan's, or the only one."""
-        if self._deploy.container:
-            return self._deploy.container
+    def _patch(self) -> str:
+        """What changes in the template, as JSON: the environment of every container, and the image of one. As one
+        change it is one rollout, so that there is no ReplicaSet of a state half way."""
         found = self._found()
         if found is None:
-            raise DeployFailed(f"there is no {self._name} to give an image to; name its manifests", "build")
-        names = [one.name for one in found.spec.template.spec.containers]
-        if len(names) != 1:
-            raise ConfigError([f"loop.deploy.container is missing: one of {', '.join(names)} is to get the image"])
-        return names[0]
+            raise DeployFailed(f"there is no {self._name} to change; name its manifests", "build")
+        pod = found.spec.template.spec
+        # A variable that came from a secret or the like would have a value and a source, which is refused.
+        env = [{"name": key, "value": value, "valueFrom": None} for key, value in self._env.items()]
+        every: dict[str, dict[str, object]] = {
+            one.name: {"name": one.name} | ({"env": env} if env else {})
+            for one in (*pod.containers, *pod.init_containers)
+        }
+        if self._deploy.image:
+            every[self._container([one.name for one in pod.containers])]["image"] = self._deploy.image
+        parts = {"containers": pod.containers, "initContainers": pod.init_containers}
+        changed = {
+            part: [every[one.name] for one in containers if len(every[one.name]) > 1]
+            for part, containers in parts.items()
+        }
+        spec = {part: containers for part, containers in changed.items() if containers}
+        return msgspec.json.encode({"spec": {"template": {"spec": spec}}}).decode()
+
+    def _container(self, names: Sequence[str]) -> str:
+        """The container that gets the image: the plan's, or the only one."""
+        wanted, there = self._deploy.container, ", ".join(names)
+        if wanted and wanted not in names:
+            raise ConfigError([f"loop.deploy.container: {self._name} has no container {wanted}, only {there}"])
+        if not wanted and len(names) != 1:
+            raise ConfigError([f"loop.deploy.container is missing: one of {there} is to get the image"])
+        return wanted or names[0]
 
     def _found(self) -> DeploymentObject | None:
         """The deployment; None where there is none. Raises EnvironmentFailed where kubectl cannot tell."""

@@ -49,6 +49,7 @@ class PodSpec(_Read, frozen=True):
     """What a pod is made of."""
 
     containers: tuple[Container, ...] = ()
+    init_containers: tuple[Container, ...] = ()
 
 
 class Template(_Read, frozen=True):

@@ -222,10 +222,10 @@ def parsed(ran: Ran) -> object:
         return None
     try:
         return msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         try:
             return [msgspec.json.decode(line) for line in text.splitlines() if line.strip()]
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise EnvironmentFailed(f"{ran.command}: its output is no JSON: {error}") from error
 
 

@@ -182,6 +182,16 @@ def test_logs_are_asked_for_by_revision_and_time(gcloud: Fake, tmp_path: Path) -
     ]
 
 
+def test_requests_stand_in_the_log_with_their_status(gcloud: Fake, tmp_path: Path) -> None:
+    gcloud.answers("describe", stdout=service("chat-00002-def"))
+    request = {"requestMethod": "GET", "requestUrl": f"{URL}/health", "status": 503, "latency": "0.2s"}
+    gcloud.answers("logging", stdout=[{"timestamp": "t", "severity": "ERROR", "httpRequest": request}])
+    one = deployer(gcloud, tmp_path)
+    made = one.current()
+    assert made is not None
+    assert one.logs(made, 0) == f"t ERROR GET {URL}/health 503"
+
+
 def test_a_log_that_cannot_be_read_is_empty(gcloud: Fake, tmp_path: Path) -> None:
     gcloud.answers("describe", stdout=service("chat-00002-def"))
     gcloud.answers("logging", stderr="ERROR: (gcloud.logging.read) PERMISSION_DENIED\n", status=1)

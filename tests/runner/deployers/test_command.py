@@ -64,6 +64,14 @@ def test_a_deploy_without_a_revision_has_failed(ship: Fake, tmp_path: Path) -> N
         deployer(ship, tmp_path).deploy(silent)
 
 
+def test_a_line_that_is_too_long_is_no_revision(ship: Fake, tmp_path: Path) -> None:
+    ship.answers("deploy")
+    ship.answers("revision", stdout="x" * 201)
+    with pytest.raises(DeployFailed, match="its last line has 201 characters, and a revision at most 200"):
+        deployer(ship, tmp_path).deploy(silent)
+    assert deployer(ship, tmp_path).current() is None
+
+
 def test_it_rolls_back_and_looks(ship: Fake, tmp_path: Path) -> None:
     ship.answers("rollback")
     ship.answers("revision", stdout="v6\n")

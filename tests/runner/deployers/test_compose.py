@@ -125,7 +125,7 @@ def test_a_container_that_ends_is_a_failed_start_with_its_log(docker: Fake, tmp_
     assert caught.value.phase == "start"
     assert [one.source for one in caught.value.evidence] == ["deployer", "deployer", "log"]
     assert caught.value.evidence[2].text == "web-1  | ImportError: cannot import name 'x' (***)\n"
-    assert docker.lines()[-1] == [*BASE, "logs", "--no-color", "--tail=200", "web"]
+    assert docker.lines()[-1] == [*BASE, "logs", "--no-color", "--tail=200", "--", "web"]
 
 
 def test_it_rolls_back_to_an_image_that_is_there(docker: Fake, tmp_path: Path) -> None:
@@ -135,12 +135,13 @@ def test_it_rolls_back_to_an_image_that_is_there(docker: Fake, tmp_path: Path) -
     docker.answers("image", "inspect", stdout=OLD + "\n")
     docker.answers("image", "tag")
     docker.answers("up")
-    assert deployer(docker, tmp_path).rollback(OLD, silent).revision == OLD
+    made = deployer(docker, tmp_path).rollback(OLD, silent)
+    assert (made.revision, made.note) == (OLD, "only web went back; db is as it was")
     asked = docker.lines()
     assert ["image", "inspect", "--format={{.Id}}", "--", OLD] in asked
     assert ["image", "tag", "--", OLD, "chat-web"] in asked
     up = ["up", "--no-build", "--pull=never", "--no-deps", "--force-recreate", "--wait", "--wait-timeout=90"]
-    assert [*BASE, *up, "--detach", "web"] in asked
+    assert [*BASE, *up, "--detach", "--", "web"] in asked
 
 
 @pytest.mark.parametrize(
@@ -201,6 +202,41 @@ def test_what_it_started_is_taken_down_once_unless_kept(docker: Fake, tmp_path: 
     one.close()
     one.close()
     assert docker.lines().count([*BASE, "down", "--timeout=10"]) == downs
+
+
+def test_what_somebody_else_started_is_left_alone(docker: Fake, tmp_path: Path) -> None:
+    docker.answers("ps", stdout=lines(container()))
+    docker.answers("inspect", stdout=inspected())
+    docker.answers("down")
+    one = deployer(docker, tmp_path)
+    made = one.current()
+    one.close()
+    assert not any("down" in line for line in docker.lines())
+    assert made is not None
+    assert one.alive(made)  # a session that is resumed asks this of what it has deployed before
+    one.close()
+    assert docker.lines()[-1] == [*BASE, "down", "--timeout=10"]
+
+
+def test_a_one_shot_that_is_done_is_not_blamed_beside_one_that_crashes(docker: Fake, tmp_path: Path) -> None:
+    done = container("e", Name="chat-migrate-1", Service="migrate", State="exited", Health="", Publishers=None)
+    docker.answers("ps", stdout="")
+    docker.answers("ps", stdout=lines(container(State="restarting", ExitCode=1, Health=""), done))
+    docker.answers("up", stderr="application not healthy after 1m30s\n", status=1)
+    docker.answers("logs")
+    with pytest.raises(DeployFailed) as caught:
+        deployer(docker, tmp_path).deploy(silent)
+    assert str(caught.value) == "web (chat-web-1): restarting, exit code 1: application not healthy after 1m30s"
+
+
+def test_a_service_named_like_an_option_is_still_a_service(docker: Fake, tmp_path: Path) -> None:
+    docker.answers("ps", stdout="")
+    docker.answers("ps", stdout=lines(container(Service="--follow", State="exited", ExitCode=3, Health="")))
+    docker.answers("up", stderr="container chat-web-1 exited (3)\n", status=1)
+    docker.answers("logs")
+    with pytest.raises(DeployFailed):
+        deployer(docker, tmp_path).deploy(silent)
+    assert docker.lines()[-1][-2:] == ["--", "--follow"]
 
 
 def test_two_services_with_ports_have_to_be_told_apart(docker: Fake, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ BASE = ["--context=kind staging", "--namespace=chat"]
 GET = [*BASE, "get", "deployment/web", "--output=json"]
 SETS = [*BASE, "get", "replicasets", "--selector=app=web", "--output=json"]
 STATUS = [*BASE, "rollout", "status", "deployment/web", "--timeout=120s"]
+PATCH = [*BASE, "patch", "deployment/web", "--type=strategic", "--patch-file=/dev/stdin"]
 TARGET = Target(name="staging", base_url="https://chat.example/")
 
 
@@ -94,23 +96,66 @@ def with_sets(kubectl: Fake, number: int = 4) -> None:
 def test_it_applies_sets_and_waits(kubectl: Fake, tmp_path: Path) -> None:
     with_sets(kubectl)
     kubectl.answers("apply", stdout="deployment.apps/web configured\n")
-    kubectl.answers("set")
+    kubectl.answers("patch")
     kubectl.answers("status", stdout='deployment "web" successfully rolled out\n')
-    env = {"TOKEN": "hunter2", "FLAG": "--all"}
+    env = {"TOKEN": "hunter2#1", "FLAG": "--all", "LINES": "a\nb"}
     made = deployer(kubectl, tmp_path, manifests=("k8s/web.yaml", "-k; id"), env=env).deploy(silent)
     assert (made.revision, made.base_url) == ("web-bbb", "https://chat.example")
     assert made.data == {"selector": "app=web,pod-template-hash=bbb", "number": 4}
     assert kubectl.lines() == [
         [*BASE, "apply", "--filename=k8s/web.yaml"],
         [*BASE, "apply", "--filename=-k; id"],
-        [*BASE, "set", "env", "deployment/web", "-"],
         GET,
-        [*BASE, "set", "image", "deployment/web", "app=registry.example/chat:7"],
+        PATCH,
         STATUS,
         GET,
         SETS,
     ]
-    assert kubectl.asked()[2]["stdin"] == "TOKEN=hunter2\nFLAG=--all\n"
+    variables = [{"name": name, "value": value, "valueFrom": None} for name, value in env.items()]
+    assert json.loads(kubectl.asked()[3]["stdin"]) == patch(
+        containers=[{"name": "app", "env": variables, "image": "registry.example/chat:7"}]
+    )
+
+
+def patch(**containers: Any) -> dict[str, Any]:
+    """A change of a template."""
+    return {"spec": {"template": {"spec": containers}}}
+
+
+def test_every_container_gets_the_environment_and_the_one_that_is_named_the_image(
+    kubectl: Fake, tmp_path: Path
+) -> None:
+    found = deployment(4, "app", "proxy")
+    found["spec"]["template"]["spec"]["initContainers"] = [{"name": "migrate"}]
+    kubectl.answers("get", "deployment/web", stdout=found)
+    kubectl.answers("get", "replicasets", stdout=listed(replica_set("bbb", 4, available=2)))
+    kubectl.answers("patch")
+    kubectl.answers("status")
+    deployer(kubectl, tmp_path, container="proxy", env={"A": "1"}).deploy(silent)
+    env = [{"name": "A", "value": "1", "valueFrom": None}]
+    image = "registry.example/chat:7"
+    assert [json.loads(one["stdin"]) for one in kubectl.asked() if "patch" in one["argv"]] == [
+        patch(
+            containers=[{"name": "app", "env": env}, {"name": "proxy", "env": env, "image": image}],
+            initContainers=[{"name": "migrate", "env": env}],
+        )
+    ]
+
+
+def test_an_image_for_a_container_that_is_not_there_is_refused(kubectl: Fake, tmp_path: Path) -> None:
+    kubectl.answers("get", stdout=deployment(1, "app", "proxy"))
+    with pytest.raises(
+        ConfigError, match=r"loop\.deploy\.container: deployment/web has no container wep, only app, pr"
+    ):
+        deployer(kubectl, tmp_path, container="wep").deploy(silent)
+
+
+def test_manifests_alone_need_no_change_of_the_template(kubectl: Fake, tmp_path: Path) -> None:
+    with_sets(kubectl)
+    kubectl.answers("apply")
+    kubectl.answers("status")
+    deployer(kubectl, tmp_path, image="", manifests=("k8s",)).deploy(silent)
+    assert kubectl.lines() == [[*BASE, "apply", "--filename=k8s"], STATUS, GET, SETS]
 
 
 def test_the_container_has_to_be_named_where_there_are_two(kubectl: Fake, tmp_path: Path) -> None:
@@ -129,7 +174,7 @@ def test_what_cannot_be_applied_is_a_failed_build(kubectl: Fake, tmp_path: Path)
 def failing(kubectl: Fake, *pods: dict[str, Any]) -> None:
     """A rollout that does not come through."""
     with_sets(kubectl)
-    kubectl.answers("set")
+    kubectl.answers("patch")
     kubectl.answers("status", stderr="error: timed out waiting for the condition\n", status=1)
     kubectl.answers("get", "pods", stdout=listed(*pods))
 
@@ -237,7 +282,7 @@ def test_nothing_serves_where_there_is_no_deployment(kubectl: Fake, tmp_path: Pa
     said = 'Error from server (NotFound): deployments.apps "web" not found\n'
     kubectl.answers("get", stderr=said, status=1)
     assert deployer(kubectl, tmp_path).current() is None
-    with pytest.raises(DeployFailed, match="there is no deployment/web to give an image to"):
+    with pytest.raises(DeployFailed, match="there is no deployment/web to change; name its manifests"):
         deployer(kubectl, tmp_path).deploy(silent)
 
 
@@ -258,7 +303,6 @@ def test_a_cluster_that_does_not_answer_ends_with_code_4(kubectl: Fake, tmp_path
         ({"container": "x=y"}, r"loop\.deploy\.container: 'x=y' is not a name"),
         ({"image": "--all"}, r"loop\.deploy\.image: '--all' is not the name of an image"),
         ({"image": ""}, "needs image or manifests"),
-        ({"env": {"KEY": "a\nb"}}, r"loop\.deploy\.env\.KEY: kubectl takes no value of several lines"),
     ],
 )
 def test_plans_that_cannot_work_are_refused(kubectl: Fake, tmp_path: Path, changes: dict[str, Any], error: str) -> None:

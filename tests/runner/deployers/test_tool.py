@@ -115,6 +115,14 @@ def test_json_in_both_shapes(tmp_path: Path) -> None:
     assert python(tmp_path, "").json() is None
     with pytest.raises(EnvironmentFailed, match="its output is no JSON"):
         python(tmp_path, "print('WARNING: no')").json()
+    with pytest.raises(EnvironmentFailed, match="its output is no JSON"):
+        python(tmp_path, "print('[' * 200_000)").json()
+
+
+def test_output_without_an_end_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.runner.deployers.tool._WHOLE", 1 << 20)
+    with pytest.raises(EnvironmentFailed, match="wrote more than 1 MB"):
+        python(tmp_path, "while True: print('x' * 10_000)").run()
 
 
 def test_a_variable_that_is_not_set_is_told_at_once() -> None:
