@@ -46,6 +46,15 @@ def causes(session: Session, cycle: int, log: str, failure: DeployFailed | None)
         found = _with_crashes(found, thrown)
         found += _of_criteria(session, cycle, bool(found))
     found.sort(key=lambda one: (_ORDER[one.rank], -len(one.tests)))
+    return _numbered(found, cycle, 0)
+
+
+def of_criteria(session: Session, cycle: int, known: int) -> tuple[Cause, ...]:
+    """The causes of a cycle's criteria that are not met, where `known` others are there already. Pure."""
+    return _numbered(list(_of_criteria(session, cycle, known > 0)), cycle, known)
+
+
+def _numbered(found: Sequence[_Found], cycle: int, known: int) -> tuple[Cause, ...]:
     return tuple(
         Cause(
             id=f"{cycle}-{number}",
@@ -55,7 +64,7 @@ def causes(session: Session, cycle: int, log: str, failure: DeployFailed | None)
             tests=tuple(test.id for test in one.tests),
             evidence=tuple(one.evidence),
         )
-        for number, one in enumerate(found, 1)
+        for number, one in enumerate(found, known + 1)
     )
 
 
@@ -120,8 +129,10 @@ def _evidence_of(test: Test) -> Iterator[Evidence]:
         text += f"\n{test.stacks[-_TEXT:]}"
     yield Evidence("test", text or test.outcome, test.id)
     if test.peers and test.outcome is not TestOutcome.UNPROVEN:
-        amount = f"{test.bytes_sent} bytes sent, {test.bytes_received} received"
-        yield Evidence("network", f"connected to {', '.join(test.peers)}; {amount}", test.id)
+        # Not every library lets its bytes be counted; then there is nothing to say of them.
+        counts = ((test.bytes_sent, "bytes sent"), (test.bytes_received, "received"))
+        amount = ", ".join(f"{number} {what}" for number, what in counts if number)
+        yield Evidence("network", f"connected to {', '.join(test.peers)}" + (f"; {amount}" if amount else ""), test.id)
 
 
 def _of_the_way(found: _Found, log: str) -> Iterator[Evidence]:
@@ -187,7 +198,7 @@ def _of_criteria(session: Session, cycle: int, is_explained: bool) -> Iterator[_
         yield _Found(
             sign=Sign(kind, one.expression, said),
             evidence=[
-                Evidence("test", f"{one.expression}: {one.value or 'nothing was measured'} {one.message}".strip())
+                Evidence("test", "; ".join(filter(None, [f"{one.expression}: {one.value or 'no value'}", one.message])))
             ],
             rank="secondary" if is_explained else "primary",
         )

@@ -1,17 +1,18 @@
-"""Whether a session has reached its goal, and its verdict: pure."""
+"""What a phase came to, whether a session has reached its goal, and its verdict: pure."""
 
 from __future__ import annotations
 
 import operator
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from guard.runner.known import last_outcomes
-from guard.runner.record import FAILED, Goal, Outcome, Session, TestOutcome, Verdict
+from guard.runner.record import FAILED, Criterion, Evidence, Goal, Outcome, Session, Test, TestOutcome, Verdict
 
 _RATE: Final = re.compile(r"\s*pass_rate\s*(>=|>|==)\s*([01](?:\.\d+)?|\.\d+)\s*")
+_PROVEN: Final = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 _COMPARE: Final[Mapping[str, Callable[[float, float], bool]]] = {
     ">=": operator.ge,
     ">": operator.gt,
@@ -41,7 +42,9 @@ def reached(session: Session) -> Goal:
     goal = session.plan.goal
     match = _RATE.fullmatch(goal) if isinstance(goal, str) else None
     if isinstance(goal, int):
-        met, wanted = passed >= goal, f"{goal} distinct tests passing"
+        # A share of the tests may be fewer than are wanted of the whole.
+        met = passed >= goal or (bool(session.shard) and bool(counted) and passed == counted)
+        wanted = f"{goal} distinct tests passing"
     elif match is not None:
         met, wanted = bool(counted) and _COMPARE[match[1]](rate, float(match[2])), goal
     else:
@@ -69,3 +72,27 @@ def judged(session: Session, cycle: int) -> tuple[Verdict, Goal]:
     if not failing and (unproven or not phases or goal.met):
         return Verdict.UNPROVEN, goal
     return Verdict.TESTS_FAILED, goal
+
+
+def phase_outcome(tests: Sequence[Test], judged: Sequence[Criterion], broken: bool) -> Outcome:
+    """What a phase came to, by its tests, its criteria, and whether it could not be run whole."""
+    if broken or any(test.outcome in FAILED for test in tests) or any(one.outcome == "missed" for one in judged):
+        return Outcome.FAILED
+    proven = any(test.outcome is TestOutcome.PASSED for test in tests) and all(
+        test.outcome in _PROVEN for test in tests
+    )
+    return Outcome.OK if proven and all(one.outcome == "met" for one in judged) else Outcome.UNPROVEN
+
+
+def phase_summary(
+    tests: Sequence[Test], judged: Sequence[Criterion], problems: Sequence[Evidence], timed_out: bool
+) -> str:
+    """The same in a line."""
+    counts = {one: sum(test.outcome is one for test in tests) for one in TestOutcome}
+    said = [f"{number} {one}" for one, number in counts.items() if number] or ["no test ran"]
+    said += [f"criterion {one.outcome}: {one.expression}" for one in judged if one.outcome != "met"]
+    if timed_out:
+        said.append("stopped at the phase's timeout")
+    if problems:
+        said.append(problems[0].text.strip().splitlines()[-1] if problems[0].text.strip() else problems[0].source)
+    return ", ".join(said)

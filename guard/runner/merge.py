@@ -10,15 +10,20 @@ from typing import Final
 import msgspec
 
 from guard.model import GuardError
-from guard.runner.goal import judged, reached
+from guard.runner.classify import of_criteria
+from guard.runner.goal import judged, phase_outcome, phase_summary, reached
 from guard.runner.plan import Phase
 from guard.runner.record import Cause, CauseKind, Criterion, Outcome, Session, Step, Test, Verdict
 from guard.runner.shapes import shape
 from guard.runner.stability import Observed, step_data
+from guard.runner.whys import Context, explained
 
 Judge = Callable[[Phase, int, Sequence[Test], float], tuple[Criterion, ...]]
 """What came of the criteria of a phase: the phase, the cycle, its tests, and its seconds."""
 
+_PHASE: Final = "phase:"
+_NOTHING_KNOWN: Final = Context(findings=tuple, trace=lambda _module, _name: None)
+"""What is asked why a criterion was missed; no tree and no history is."""
 _SHARD: Final = re.compile(r"(\d{1,6})/(\d{1,6})")
 _WORST: Final = (
     Verdict.RUNNING,
@@ -50,7 +55,7 @@ def merged(shards: Sequence[Session], judge: Judge) -> Session:
     first = ordered[0]
     tests = tuple(sorted((test for one in ordered for test in one.tests), key=lambda test: (test.cycle, test.started)))
     shard_of = {test.id: one.shard for one in ordered for test in one.tests}
-    causes, renamed = _causes(ordered)
+    causes, renamed = _causes([_without_criteria(one) for one in ordered])
     whole = msgspec.structs.replace(
         first,
         id=merged_id(shards),
@@ -64,7 +69,9 @@ def merged(shards: Sequence[Session], judge: Judge) -> Session:
         causes=causes,
         stability=None,  # of a part against the whole, it says nothing
     )
-    whole = msgspec.structs.replace(whole, criteria=tuple(_criteria(whole, judge)))
+    whole = msgspec.structs.replace(whole, criteria=tuple(_criteria(whole, judge, _longest(ordered))))
+    whole = msgspec.structs.replace(whole, steps=tuple(_judged_anew(step, whole) for step in whole.steps))
+    whole = msgspec.structs.replace(whole, causes=tuple(_with_missed(whole)))
     worst = next((verdict for verdict in _WORST if any(one.verdict is verdict for one in ordered)), None)
     verdict, goal = judged(whole, whole.cycles) if worst is None else (worst, reached(whole))
     return msgspec.structs.replace(whole, verdict=verdict, goal=goal)
@@ -90,6 +97,8 @@ def _faults(shards: Sequence[Session]) -> Iterator[str]:
         yield f"missing: {', '.join(missing[:20])}"
     if twice:
         yield f"there twice: {', '.join(twice[:20])}"
+    else:
+        yield from _overlaps(shards)
     for what, values in (
         ("target", {session.target for session in shards}),
         ("revision", {session.revision for session in shards if session.revision}),
@@ -100,7 +109,6 @@ def _faults(shards: Sequence[Session]) -> Iterator[str]:
             yield f"the shards have different values of {what}: {', '.join(sorted(map(repr, values)))}"
     if any(session.plan != shards[0].plan for session in shards):
         yield "the shards ran by different plans"
-    yield from _overlaps(shards)
 
 
 def _overlaps(shards: Sequence[Session]) -> Iterator[str]:
@@ -145,6 +153,8 @@ def _data(steps: Sequence[Step]) -> Mapping[str, object]:
     found: dict[str, object] = {}
     for step in reversed(steps):
         found |= step.data
+    if steps[0].name.startswith(_PHASE):
+        found |= {key: any(step.data.get(key) for step in steps) for key in ("broken", "timed_out")}
     if steps[0].name == "stability":
         seen = [msgspec.convert(dict(step.data), Observed) for step in steps]
         errors = tuple(dict.fromkeys(error for one in seen for error in one.errors))
@@ -179,10 +189,51 @@ def _with_cause(test: Test, shard_of: Mapping[str, str], renamed: Mapping[tuple[
     return msgspec.structs.replace(test, cause=renamed.get((shard_of[test.id], test.cause), ""))
 
 
-def _criteria(session: Session, judge: Judge) -> Iterator[Criterion]:
+def _longest(shards: Sequence[Session]) -> Mapping[tuple[str, int], float]:
+    """Of each step the seconds of its longest share: shares run side by side, and need not begin at once."""
+    found: dict[tuple[str, int], float] = {}
+    for step in (step for session in shards for step in session.steps):
+        key = step.name, step.cycle
+        found[key] = max(found.get(key, 0.0), step.ended - step.started)
+    return found
+
+
+def _criteria(session: Session, judge: Judge, took: Mapping[tuple[str, int], float]) -> Iterator[Criterion]:
     for step in session.steps:
-        name = step.name.removeprefix("phase:")
-        phase = next((one for one in session.plan.phases if step.name.startswith("phase:") and one.name == name), None)
+        phase = next((one for one in session.plan.phases if step.name == f"{_PHASE}{one.name}"), None)
         if phase is not None and step.outcome is not Outcome.SKIPPED:
-            tests = [test for test in session.tests if (test.phase, test.cycle) == (name, step.cycle)]
-            yield from judge(phase, step.cycle, tests, step.ended - step.started)
+            yield from judge(phase, step.cycle, _tests_of(step, session), took[step.name, step.cycle])
+
+
+def _tests_of(step: Step, session: Session) -> list[Test]:
+    name = step.name.removeprefix(_PHASE)
+    return [test for test in session.tests if (test.phase, test.cycle) == (name, step.cycle)]
+
+
+def _judged_anew(step: Step, session: Session) -> Step:
+    """The step of a phase by all of its tests and the criteria of the whole; any other as it is."""
+    if not step.name.startswith(_PHASE) or step.outcome is Outcome.SKIPPED:
+        return step
+    tests, name = _tests_of(step, session), step.name.removeprefix(_PHASE)
+    criteria = [one for one in session.criteria if (one.phase, one.cycle) == (name, step.cycle)]
+    broken, timed_out = bool(step.data.get("broken")), bool(step.data.get("timed_out"))
+    return msgspec.structs.replace(
+        step,
+        outcome=phase_outcome(tests, criteria, broken),
+        summary=phase_summary(tests, criteria, step.evidence if broken else (), timed_out),
+    )
+
+
+def _without_criteria(shard: Session) -> Session:
+    """Without the causes of criteria that were judged by a share of the tests, as guard once did."""
+    said = tuple(f"{expression} is " for phase in shard.plan.phases for expression in phase.criteria)
+    kept = tuple(cause for cause in shard.causes if cause.tests or not cause.summary.startswith(said))
+    return msgspec.structs.replace(shard, causes=kept)
+
+
+def _with_missed(session: Session) -> Iterator[Cause]:
+    """The causes, and those of criteria that the whole does not meet."""
+    yield from session.causes
+    for cycle in sorted({one.cycle for one in session.criteria}):
+        number = sum(cause.id.startswith(f"{cycle}-") for cause in session.causes)
+        yield from explained(of_criteria(session, cycle, number), _NOTHING_KNOWN)

@@ -12,13 +12,12 @@ from guard.runner import criteria, phase, selection
 from guard.runner.deployers.base import Deployment
 from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
+from guard.runner.goal import phase_outcome, phase_summary
 from guard.runner.journal import Did
 from guard.runner.plan import Phase
-from guard.runner.record import FAILED, Criterion, Evidence, Outcome, Selected, Step, Test, TestOutcome
+from guard.runner.record import FAILED, Evidence, Outcome, Selected, Step, Test
 from guard.runner.redact import Names
 from guard.runner.store import Begun
-
-_PROVEN = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 
 
 def select(frame: Frame, cycle: int) -> Step:
@@ -95,11 +94,13 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
         broken = bool(problems) or timed_out
     tests = _tests(frame, cycle, one)
     took = time.monotonic() - begun
-    judged = criteria.judge(one, cycle, tests, took)
-    outcome = _outcome(tests, judged, broken)
+    # Of a share of the tests a criterion says nothing: `guard loop merge` judges them of the whole.
+    is_share = bool(frame.narrowing.shard)
+    judged = () if is_share else criteria.judge(one, cycle, tests, took)
     return Did(
-        outcome=outcome,
-        summary=_summary(tests, judged, problems, timed_out),
+        outcome=phase_outcome(tests, judged, broken),
+        summary=phase_summary(tests, judged, problems, timed_out)
+        + ("; its criteria are left to guard loop merge" if is_share and one.criteria else ""),
         evidence=problems,
         data={"broken": broken, "timed_out": timed_out, "duration_s": round(took, 3), "tests": len(tests)},
         changes={"criteria": (*frame.journal.session.criteria, *judged)},
@@ -108,23 +109,3 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
 
 def _tests(frame: Frame, cycle: int, one: Phase) -> list[Test]:
     return [test for test in frame.journal.session.tests if test.cycle == cycle and test.phase == one.name]
-
-
-def _outcome(tests: Sequence[Test], judged: Sequence[Criterion], broken: bool) -> Outcome:
-    if broken or any(test.outcome in FAILED for test in tests) or any(one.outcome == "missed" for one in judged):
-        return Outcome.FAILED
-    proven = any(test.outcome is TestOutcome.PASSED for test in tests) and all(
-        test.outcome in _PROVEN for test in tests
-    )
-    return Outcome.OK if proven and all(one.outcome == "met" for one in judged) else Outcome.UNPROVEN
-
-
-def _summary(tests: Sequence[Test], judged: Sequence[Criterion], problems: Sequence[Evidence], timed_out: bool) -> str:
-    counts = {one: sum(test.outcome is one for test in tests) for one in TestOutcome}
-    said = [f"{number} {one}" for one, number in counts.items() if number] or ["no test ran"]
-    said += [f"criterion {one.outcome}: {one.expression}" for one in judged if one.outcome != "met"]
-    if timed_out:
-        said.append("stopped at the phase's timeout")
-    if problems:
-        said.append(problems[0].text.strip().splitlines()[-1] if problems[0].text.strip() else problems[0].source)
-    return ", ".join(said)

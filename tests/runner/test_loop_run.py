@@ -180,6 +180,18 @@ def test_criteria_decide_too(tmp_path: Path, criterion: str, code: int, verdict:
     assert last(root)["verdict"] == verdict
 
 
+def test_a_share_of_the_tests_leaves_criteria_and_the_goal_to_the_whole(tmp_path: Path) -> None:
+    root = small(tmp_path / "small", head="goal = 5\n")
+    text = (root / "pyproject.toml").read_text(encoding="utf-8")
+    (root / "pyproject.toml").write_text(f'{text}criteria = ["missed"]\n', encoding="utf-8")
+    for number in (1, 2):
+        assert inside("loop", "run", "--shard", f"{number}/2", cwd=root).code == 0
+        session = last(root)
+        assert session["criteria"] == []
+        (phase,) = [step for step in session["steps"] if step["name"] == "phase:second"]
+        assert phase["summary"].endswith(" passed; its criteria are left to guard loop merge")
+
+
 @pytest.mark.parametrize(
     ("goal", "code"), [('"pass_rate >= 0.8"', 0), ('"pass_rate > 0.8"', 13), ("4", 0), ("5", 13), ('"all"', 13)]
 )

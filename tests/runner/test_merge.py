@@ -107,7 +107,11 @@ def test_steps_are_joined_by_name() -> None:
     whole = merged([shard(1, "a", "b"), shard(2, "c", bad="c")], judge)
     deploy, phase, stability = whole.steps
     assert (deploy.started, deploy.summary) == (1, "rev-1")
-    assert (phase.outcome, phase.ended, phase.summary) == (Outcome.FAILED, 120, "1/2: 2 tests; 2/2: 1 tests")
+    assert (phase.outcome, phase.ended, phase.summary) == (
+        Outcome.FAILED,
+        120,
+        "2 passed, 1 failed, criterion missed: pass_rate == 1.0",
+    )
     assert [one.text for one in phase.evidence] == ["of 1", "of 2"]
     assert stability.data == {"errors": ["ERROR 1", "ERROR 2"], "routes": {"GET /": "x"}}
 
@@ -118,12 +122,78 @@ def test_criteria_are_judged_over_all_tests() -> None:
     assert whole.verdict is Verdict.TESTS_FAILED
 
 
+def judged_by_a_share(number: int, *names: str) -> Session:
+    """A shard whose tests passed, and that holds a criterion for missed, as an older guard did."""
+    cause = Cause(
+        id="1-1", kind=CauseKind.CRITERION, summary=f"{PLAN.phases[0].criteria[0]} is missed in chat: 0.{number}"
+    )
+    done = shard(number, *names, causes=(cause,), verdict=Verdict.TESTS_FAILED)
+    return msgspec.structs.replace(
+        done,
+        steps=tuple(
+            msgspec.structs.replace(step, outcome=Outcome.FAILED, summary="criterion missed")
+            if step.name == "phase:chat"
+            else step
+            for step in done.steps
+        ),
+    )
+
+
+def test_what_a_share_says_of_a_criterion_does_not_stay() -> None:
+    whole = merged([judged_by_a_share(1, "a"), judged_by_a_share(2, "b")], judge)
+    assert (whole.verdict, whole.causes) == (Verdict.GOAL_MET, ())
+    (phase,) = [step for step in whole.steps if step.name == "phase:chat"]
+    assert (phase.outcome, phase.summary) == (Outcome.OK, "2 passed")
+
+
+def test_a_criterion_that_the_whole_misses_fails_its_phase_and_is_a_cause() -> None:
+    def strict(phase: Phase, cycle: int, tests: Sequence[Test], _duration_s: float) -> tuple[Criterion, ...]:
+        found = Criterion(
+            phase=phase.name, cycle=cycle, expression="count(x) > 2", value=f"{len(tests)}", outcome="missed"
+        )
+        return (found,)
+
+    whole = merged([shard(1, "a"), shard(2, "b")], strict)
+    assert whole.verdict is Verdict.TESTS_FAILED
+    (phase,) = [step for step in whole.steps if step.name == "phase:chat"]
+    assert (phase.outcome, phase.summary) == (Outcome.FAILED, "2 passed, criterion missed: count(x) > 2")
+    (cause,) = whole.causes
+    assert (cause.id, cause.kind, cause.rank) == ("1-1", CauseKind.CRITERION, "primary")
+    assert cause.summary == "count(x) > 2 is missed in chat: 2"
+    assert cause.whys[-1].question == "Which change made it so?"
+
+
+def test_a_phase_that_one_shard_could_not_run_whole_is_not_good() -> None:
+    broken = shard(2, "b")
+    steps = [
+        msgspec.structs.replace(step, outcome=Outcome.FAILED, data={"broken": True, "tests": 1})
+        if step.name == "phase:chat"
+        else msgspec.structs.replace(step, data={"broken": False, **step.data})
+        for step in broken.steps
+    ]
+    good = shard(1, "a")
+    fine = [msgspec.structs.replace(step, data={"broken": False, **step.data}) for step in good.steps]
+    shards = [msgspec.structs.replace(good, steps=tuple(fine)), msgspec.structs.replace(broken, steps=tuple(steps))]
+    assert merged(shards, judge).verdict is Verdict.TESTS_FAILED
+
+
+def test_a_phase_takes_as_long_as_its_longest_share() -> None:
+    late = shard(2, "b")
+    steps = tuple(
+        msgspec.structs.replace(step, started=step.started + 500, ended=step.ended + 500) for step in late.steps
+    )
+    whole = merged([shard(1, "a"), msgspec.structs.replace(late, steps=steps)], judge)
+    assert whole.criteria[0].value == "2 of 2 in 20 s"
+
+
 def test_one_cause_in_two_shards_is_one_cause() -> None:
     first, second = failing(1, "a", "b", said="HTTP 503 from 10.0.0.1"), failing(2, "c", said="HTTP 503 from 10.0.0.2")
     whole = merged([first, second], judge)
-    assert [(cause.id, cause.tests) for cause in whole.causes] == [("1-1", ("a", "c"))]
+    assert [(cause.id, cause.tests) for cause in whole.causes if cause.tests] == [("1-1", ("a", "c"))]
+    (criterion,) = [cause for cause in whole.causes if not cause.tests]
+    assert (criterion.id, criterion.rank) == ("1-2", "secondary")
     other = merged([first, failing(2, "c", said="HTTP from nowhere")], judge)
-    assert [(cause.id, cause.tests) for cause in other.causes] == [("1-1", ("a",)), ("1-2", ("c",))]
+    assert [(cause.id, cause.tests) for cause in other.causes if cause.tests] == [("1-1", ("a",)), ("1-2", ("c",))]
     assert {test.id: test.cause for test in other.tests} == {"a": "1-1", "b": "", "c": "1-2"}
 
 
@@ -147,6 +217,7 @@ def test_a_shard_that_did_not_get_to_its_tests_decides(verdict: Verdict) -> None
         ([shard(1, "a"), shard(3, "b", total=2)], "missing: 2/2"),
         ([shard(1, "a", total=4), shard(4, "b", total=4)], "missing: 2/4, 3/4"),
         ([shard(1, "a"), shard(2, "b"), shard(2, "c")], "there twice: 2/2"),
+        ([shard(1, "a"), shard(2, "b"), shard(2, "b")], "^there twice: 2/2$"),
         ([shard(1, "a"), shard(2, "b", target="production")], "different values of target: 'production', 'staging'"),
         ([shard(1, "a"), shard(2, "b", revision="rev-2")], "different values of revision: 'rev-1', 'rev-2'"),
         ([shard(1, "a"), shard(2, "b", tree="def")], "different values of tree"),
