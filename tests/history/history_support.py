@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from tests.engine.support import inside
 
 SERVICE = '''
 class {name}:
@@ -140,16 +141,9 @@ class Traced:
 
 
 def guard(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """`guard` in a process of its own."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    return subprocess.run(
-        [sys.executable, "-m", "guard", *arguments],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    """`guard` in this process, as if it had been one of its own."""
+    run = inside(*arguments, cwd=cwd)
+    return subprocess.CompletedProcess(arguments, run.code, run.out, run.err)
 
 
 def traced(cwd: Path, *arguments: str) -> Traced:
