@@ -14,6 +14,7 @@ from guard.configuration.discover import find_layers
 from guard.files import replace_file
 from guard.model import CannotCheck, ConfigError
 from guard.report.session import render
+from guard.report.session.terminal import terminal
 from guard.runner.record import Session
 from guard.runner.store import FILE, Store, folder_of
 from guard.sources.locate import open_tree
@@ -58,5 +59,6 @@ def write_pages(store: Store, session: Session) -> tuple[str, ...]:
 
 
 def page_of(store: Store, session: Session, form: str) -> str:
-    """A session in one of the formats; `text` is its Markdown, which a terminal shows as it is."""
-    return render("markdown" if form == "text" else form, session, store.earlier(session))
+    """A session in one of the formats; `text` is its Markdown, made plain."""
+    page = render("markdown" if form == "text" else form, session, store.earlier(session))
+    return terminal(page) if form == "text" else page

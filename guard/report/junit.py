@@ -7,24 +7,23 @@ is seen to have run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from guard.model import Finding, Problem, Report, Severity
 from guard.report.context import RenderContext
 from guard.report.escape import visible
+from guard.report.junit_frame import document
 from guard.report.tally import by_family, extent, set_aside
-
-_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def render(report: Report, _context: RenderContext) -> str:
     """The report as a `testsuites` document. Characters that XML 1.0 forbids are backslash escapes."""
-    root = ElementTree.Element("testsuites", name="guard")
+    suites = []
     for family, findings in by_family(report.findings).items():
-        suite = ElementTree.SubElement(root, "testsuite", name=f"guard.{family}")
+        suite = ElementTree.Element("testsuite", name=f"guard.{family}")
         for finding in findings:
             _case(suite, finding)
+        suites.append(suite)
     run = ElementTree.Element("testsuite", name="guard")
     if not report.files_analysed:
         _error(run, "files", "nothing-analysed", f"Nothing was analysed: {extent(report)}.")
@@ -35,15 +34,7 @@ def render(report: Report, _context: RenderContext) -> str:
         ).text = f"{', '.join(['Clean', *set_aside(report)])}: {extent(report)}."
     for problem in report.problems:
         _problem(run, problem)
-    if len(run):
-        root.append(run)
-    suites = list(root)
-    for suite in suites:
-        _count(suite, [suite])
-    _count(root, suites)
-    root.set("time", f"{report.total_s:.3f}")
-    ElementTree.indent(root)
-    return f"{_HEAD}{ElementTree.tostring(root, encoding='unicode')}\n"
+    return document("guard", [*suites, *([run] if len(run) else [])], report.total_s)
 
 
 def _case(suite: ElementTree.Element, finding: Finding) -> None:
@@ -86,10 +77,3 @@ def _problem(suite: ElementTree.Element, problem: Problem) -> None:
 def _error(suite: ElementTree.Element, name: str, kind: str, message: str) -> None:
     case = ElementTree.SubElement(suite, "testcase", classname=kind, name=name)
     ElementTree.SubElement(case, "error", type=kind, message=message)
-
-
-def _count(element: ElementTree.Element, suites: Sequence[ElementTree.Element]) -> None:
-    """Write the totals of `suites` on `element`, which is one of them or their root."""
-    element.set("tests", str(sum(len(suite) for suite in suites)))
-    for total, outcome in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
-        element.set(total, str(sum(len(suite.findall(f"testcase/{outcome}")) for suite in suites)))

@@ -10,6 +10,7 @@ import msgspec
 
 from guard import __version__
 from guard.report.escape import visible, wrapped
+from guard.report.junit_frame import document
 from guard.report.session.content import VERDICTS, duration, moment
 from guard.report.session.jsondoc import plain_json
 from guard.report.session.markdown import code, escape, table
@@ -107,13 +108,7 @@ def _junit(comparison: Comparison) -> str:
         ElementTree.SubElement(suite, "testcase", classname=change.kind, name=visible(change.subject))
     if not len(suite):
         ElementTree.SubElement(suite, "testcase", classname="comparison", name="nothing is worse")
-    root = ElementTree.Element("testsuites", name="guard loop compare")
-    root.append(suite)
-    for element in (suite, root):
-        element.set("tests", str(len(suite)))
-        element.set("failures", str(len(comparison.worse)))
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    return document("guard loop compare", [suite])
 
 
 def _html(comparison: Comparison) -> str:

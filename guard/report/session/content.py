@@ -10,7 +10,19 @@ import msgspec
 
 from guard.report.tally import counted
 from guard.runner.known import IssueState, KnownIssue, known_issues, last_causes, last_outcomes
-from guard.runner.record import Cause, Criterion, Option, Outcome, Selected, Session, Step, Test, TestOutcome, Verdict
+from guard.runner.record import (
+    Cause,
+    Criterion,
+    Evidence,
+    Option,
+    Outcome,
+    Selected,
+    Session,
+    Step,
+    Test,
+    TestOutcome,
+    Verdict,
+)
 
 OUTPUT: Final = 6_000
 """Characters of the literal output of one test that a page shows at the most."""
@@ -40,6 +52,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     at_risk: str
     outcome: str
     """Of the phase's last step; empty where it never began."""
+    left_out: str
+    """Why the phase was not run; empty where it was."""
     took_s: float
     tests: tuple[Test, ...]
     """Those that did not pass first."""
@@ -158,6 +172,13 @@ def bounded(text: str, most: int = OUTPUT) -> str:
     return f"{head}\n… {len(text) - most:,} characters left out …\n{end}"
 
 
+def fresh(items: Sequence[Evidence], shown: set[Evidence]) -> list[Evidence]:
+    """The evidence that a page has not `shown` yet, and that it has from now on: whys speak of what is above."""
+    found = [one for one in items if one not in shown]
+    shown.update(found)
+    return found
+
+
 def dry_run(option: Option) -> str:
     """What a dry run of an option gave, in a few words."""
     if not option.tried:
@@ -202,6 +223,7 @@ def _results(session: Session) -> Iterator[Result]:
             priority=phase.priority if phase is not None else "",
             at_risk=phase.at_risk if phase is not None else "",
             outcome=step.outcome if step is not None else "",
+            left_out=step.summary if step is not None and step.outcome is Outcome.SKIPPED else "",
             took_s=step.ended - step.started if step is not None else 0.0,
             tests=tuple(
                 sorted(

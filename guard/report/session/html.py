@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Final
@@ -12,7 +13,7 @@ from markupsafe import Markup
 
 from guard import __version__
 from guard.report.escape import visible
-from guard.report.session.content import Result, bounded, content, dry_run, duration, moment
+from guard.report.session.content import Result, bounded, content, dry_run, duration, fresh, moment
 from guard.report.tally import counted
 from guard.runner.record import Session, TestOutcome
 
@@ -41,7 +42,14 @@ def render(session: Session, earlier: Sequence[Session]) -> str:
     """The page. Nothing in the record becomes markup."""
     page = content(session, earlier)
     return rendered(
-        "session", page=page, session=session, bars=_bars(session), split=_split, shares=_shares, guard=__version__
+        "session",
+        page=page,
+        session=session,
+        bars=_bars(session),
+        split=_split,
+        shares=_shares,
+        fresh=functools.partial(fresh, shown=set()),
+        guard=__version__,
     )
 
 

@@ -11,6 +11,7 @@ import msgspec
 
 from guard import __version__
 from guard.report.escape import visible
+from guard.report.junit_frame import document
 from guard.report.session.content import VERDICTS, duration, moment
 from guard.report.session.jsondoc import plain_json
 from guard.report.session.markdown import code, escape, table
@@ -86,19 +87,14 @@ def _markdown(sessions: Sequence[Summary]) -> str:
 
 def _junit(sessions: Sequence[Summary]) -> str:
     """A case per session; one whose goal was not met is a failure."""
-    root = ElementTree.Element("testsuites", name="guard loop list")
-    suite = ElementTree.SubElement(root, "testsuite", name="sessions")
+    suite = ElementTree.Element("testsuite", name="sessions")
     for one in sessions:
         took = f"{max(0.0, one.ended - one.started):.3f}"
         case = ElementTree.SubElement(suite, "testcase", classname=visible(one.target), name=visible(one.id), time=took)
         if one.verdict is not Verdict.GOAL_MET:
             message = f"{VERDICTS[one.verdict]}: {counts(one)}"
             ElementTree.SubElement(case, "failure", type=one.verdict, message=message)
-    for element in (suite, root):
-        element.set("tests", str(len(suite)))
-        element.set("failures", str(len(suite.findall("testcase/failure"))))
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{ElementTree.tostring(root, encoding="unicode")}\n'
+    return document("guard loop list", [suite])
 
 
 def _html(sessions: Sequence[Summary]) -> str:

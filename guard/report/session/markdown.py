@@ -7,12 +7,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from guard.report.escape import shortened, visible
-from guard.report.session.content import Content, Result, bounded, content, counts_of, dry_run, duration, moment
+from guard.report.session.content import Content, Result, bounded, content, counts_of, dry_run, duration, fresh, moment
 from guard.report.tally import counted
 from guard.runner.known import IssueState
 from guard.runner.record import Cause, Evidence, Option, Outcome, Session, Step, Test, TestOutcome
 
 _SPECIAL: Final = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`*_~[]\\\u200b"})
+_WITHIN: Final = re.compile("(?<=[A-Za-z0-9])_+(?=[A-Za-z0-9])")
+"""Underscores that begin and end nothing."""
 _MENTION: Final = re.compile(r"@|#(?=\d)")
 _CELL: Final = 300
 """Columns of a text in a table or a sentence."""
@@ -65,8 +67,9 @@ def cycle_text(session: Session, cycle: int) -> str:
     tests = [test for test in session.tests if test.cycle == cycle]
     causes = [cause for cause in session.causes if cause.id.startswith(f"{cycle}-")]
     lines = [f"### Cycle {cycle}: {counts_of(tests)}", "", *_step_table(steps)]
+    shown: set[Evidence] = set()
     for cause in causes:
-        lines += _one_cause(cause, 4)
+        lines += _one_cause(cause, 4, shown)
     return _joined(lines)
 
 
@@ -75,7 +78,9 @@ def _result_lines(result: Result) -> Iterator[str]:
     yield f"## {_MARKS.get(state, '✗')} Phase {escape(result.name)}: {result.counts}"
     yield ""
     about = [part for part in (result.priority, f"at risk: {result.at_risk}" if result.at_risk else "", state) if part]
-    if result.took_s:
+    if result.left_out:
+        about[-1] = result.left_out
+    elif result.took_s:
         about.append(duration(result.took_s))
     yield f"{escape('; '.join(about))}"
     yield ""
@@ -129,8 +134,9 @@ def _cause_lines(page: Content) -> Iterator[str]:
     if page.causes:
         yield "## Causes"
         yield ""
+        shown: set[Evidence] = set()
         for cause in page.causes:
-            yield from _one_cause(cause, 3)
+            yield from _one_cause(cause, 3, shown)
     if page.past_causes:
         yield "## Causes of earlier cycles"
         yield ""
@@ -139,20 +145,20 @@ def _cause_lines(page: Content) -> Iterator[str]:
         yield ""
 
 
-def _one_cause(cause: Cause, level: int) -> Iterator[str]:
+def _one_cause(cause: Cause, level: int, shown: set[Evidence]) -> Iterator[str]:
     yield f"{'#' * level} {escape(f'{cause.id} ({cause.rank}), {cause.kind}: {cause.summary}')}"
     yield ""
     if cause.tests:
         more = len(cause.tests) - 5
-        shown = ", ".join(map(code, cause.tests[:5])) + (f" and {more:,} more" if more > 0 else "")
-        yield f"{counted(len(cause.tests), 'test')}: {shown}"
+        named = ", ".join(map(code, cause.tests[:5])) + (f" and {more:,} more" if more > 0 else "")
+        yield f"{counted(len(cause.tests), 'test')}: {named}"
         yield ""
-    for evidence in cause.evidence:
+    for evidence in fresh(cause.evidence, shown):
         yield from _evidence_lines(evidence)
     for number, why in enumerate(cause.whys, 1):
         yield f"**Why {number}. {escape(why.question)}** {escape(why.answer) or '*open: no evidence reaches this far*'}"
         yield ""
-        for evidence in why.evidence:
+        for evidence in fresh(why.evidence, shown):
             yield from _evidence_lines(evidence)
     yield f"Rule that should have caught it: {code(cause.rule) if cause.rule else 'there is none'}."
     if cause.gate:
@@ -307,7 +313,10 @@ _ENDS_CODE: Final = re.compile(r"[`|\\\n]")
 def escape(text: str) -> str:
     """`text` as itself, on one line: no markup, no HTML, no table cell, no mention of a person or an issue."""
     # `visible` leaves no zero-width space, so each one here keeps a sign from what follows it.
-    return _MENTION.sub("\\g<0>\u200b", shortened(visible(text), _CELL)).translate(_SPECIAL)
+    shown = _MENTION.sub("\\g<0>\u200b", shortened(visible(text), _CELL))
+    parts = _WITHIN.split(shown)
+    kept = [*_WITHIN.findall(shown), ""]
+    return "".join(part.translate(_SPECIAL) + underscores for part, underscores in zip(parts, kept, strict=True))
 
 
 def code(text: str) -> str:

@@ -1,6 +1,7 @@
 """Session pages in Markdown, HTML and JUnit: what they say, and that nothing in a record becomes markup.
 
-That the HTML page reads well, wide and narrow, is for eyes: it was looked at in a browser, which no test here opens.
+That the HTML page reads well, wide and narrow, is for eyes; that nothing on it is wider than the page, for
+`test_page_width`.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import pytest
 
 from guard.report.session import render
 from guard.report.session.content import bounded, content, duration, headline
-from guard.report.session.markdown import cycle_text
+from guard.report.session.markdown import cycle_text, escape
+from guard.report.session.terminal import terminal
 from guard.runner.known import IssueState
-from guard.runner.record import Outcome, Session, Verdict
+from guard.runner.record import Evidence, Outcome, Session, Verdict, Why
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -243,6 +245,76 @@ def test_a_cycle_as_a_comment() -> None:
     text = cycle_text(page_sessions.failed(), 1)
     assert text.startswith("### Cycle 1: 1 failed, 1 unproven, 1 passed\n")
     assert "ImportError" in text
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_evidence_stands_on_a_page_once(form: str) -> None:
+    session = page_sessions.failed()
+    evidence = Evidence(source="log", text="the very same lines", place="service log")
+    why = Why(question="Why?", answer="So it says.", evidence=(evidence,))
+    again = [msgspec.structs.replace(cause, evidence=(evidence,), whys=(why, why)) for cause in session.causes]
+    text = render(form, msgspec.structs.replace(session, causes=tuple(again)), [])
+    assert text.count("the very same lines") == 1
+    assert text.count("So it says.") == 4
+
+
+@pytest.mark.parametrize("form", ["markdown", "html"])
+def test_a_phase_that_was_left_out_says_why(form: str) -> None:
+    session = page_sessions.failed()
+    steps = [
+        page_sessions.step("phase:agents", 58, 0.001, Outcome.SKIPPED, summary="not run: the first one failed")
+        if step.name == "phase:agents"
+        else step
+        for step in session.steps
+    ]
+    left_out = msgspec.structs.replace(session, steps=tuple(steps), tests=session.tests[:2])
+    text = render(form, left_out, [])
+    results = text[text.index("agents: no tests") :][:200]
+    assert "not run: the first one failed" in results
+    assert "0.00 s" not in results
+
+
+def test_names_with_underscores_are_readable_in_the_source_of_markdown() -> None:
+    assert escape("tests/test_a.py::test_it__twice") == "tests/test_a.py::test_it__twice"
+    assert escape("_private _x_ a_ __init__.py") == "&#95;private &#95;x&#95; a&#95; &#95;&#95;init&#95;&#95;.py"
+
+
+def test_on_a_terminal_markdown_is_plain_text() -> None:
+    text = terminal(
+        """# [x] a &amp; b: tests&#95;1
+
+| ✗ failed | <code>a&#96;b</code> | `x &#96; y` |
+
+<details><summary>2 tests &lt;passed&gt;</summary>
+
+someone@​here
+
+````text
+literal &amp; <details>
+```
+````
+
+</details>
+""".replace("&amp;", "&#38;", 1)
+        .replace("&lt;", "&#60;")
+        .replace("&gt;", "&#62;")
+    )
+    assert (
+        text
+        == """# [x] a & b: tests_1
+
+| ✗ failed | a`b | `x &#96; y` |
+
+2 tests <passed>
+
+someone@here
+
+````text
+literal &amp; <details>
+```
+````
+"""
+    )
 
 
 def test_durations_for_people() -> None:
