@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
 from guard.runner.known import last_causes, last_outcomes
-from guard.runner.record import Cause, Change, Latency, Session, TestOutcome, Verdict
+from guard.runner.record import Cause, CauseKind, Change, Latency, Session, TestOutcome, Verdict
 from guard.runner.shapes import shape
 from guard.runner.stability import Observed, assess, observed_in
 
@@ -40,13 +40,15 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     better: tuple[Change, ...]
     """`now-passing`, `cause-gone`, `criterion`."""
     other: tuple[Change, ...]
-    """`new-test`, `findings` (by rule), and what was asked for differently: `plan`, `run`."""
+    """`new-test`, `now-run` (which the first had selected and did not reach), `not-run`, `findings` (by rule), and what
+    was asked for differently: `plan`, `run`."""
     latencies: tuple[Latency, ...]
 
 
 def compared(before: Session, after: Session) -> Comparison:
     """`after` against `before`, whichever ran first."""
     found = assess(after, before, observed_in(after) or Observed())
+    gone = {change.subject for change in found.changes if change.kind == "gone"}
     return Comparison(
         before=_side(before),
         after=_side(after),
@@ -58,7 +60,12 @@ def compared(before: Session, after: Session) -> Comparison:
             *_causes("cause-gone", after, before),
             *_criteria(after, before, turned=True),
         ),
-        other=(*_new_tests(before, after), *_settings(before, after), *_findings(before, after)),
+        other=(
+            *_new_tests(before, after),
+            *_not_run(before, after, gone),
+            *_settings(before, after),
+            *_findings(before, after),
+        ),
         latencies=found.latencies,
     )
 
@@ -88,15 +95,26 @@ def _passing(before: Session, after: Session) -> Iterator[Change]:
 
 def _new_tests(before: Session, after: Session) -> Iterator[Change]:
     former = last_outcomes(before.tests)
+    selected = {one.id for one in before.selection}
     for name, test in last_outcomes(after.tests).items():
         if name not in former:
-            yield Change(kind="new-test", subject=name, after=test.outcome)
+            yield Change(kind="now-run" if name in selected else "new-test", subject=name, after=test.outcome)
+
+
+def _not_run(before: Session, after: Session, gone: Collection[str]) -> Iterator[Change]:
+    """The tests that ran in the one and not in the other, and are not `gone`: not reached, or not asked for."""
+    today = last_outcomes(after.tests)
+    for name, test in last_outcomes(before.tests).items():
+        if name not in today and name not in gone:
+            yield Change(kind="not-run", subject=name, before=test.outcome)
 
 
 def _causes(kind: str, without: Session, having: Session) -> Iterator[Change]:
-    """The causes that one of two has and the other has not, by kind and shape."""
+    """The causes that one of two has and the other has not, by kind and shape. Criteria are compared themselves."""
     known = {_key(cause) for cause in last_causes(without)}
     for cause in last_causes(having):
+        if cause.kind is CauseKind.CRITERION or (cause.kind is CauseKind.UNPROVEN and not cause.tests):
+            continue
         if _key(cause) not in known:
             yield Change(kind=kind, subject=f"{cause.kind}: {cause.summary}")
 

@@ -12,6 +12,7 @@ from test_pages import Page
 
 from guard.report.session.comparison import FORMATS, render
 from guard.runner.compare import compared
+from guard.runner.record import Cause, CauseKind, Outcome
 
 
 def test_a_session_that_got_worse() -> None:
@@ -48,10 +49,38 @@ def test_what_was_asked_for_differently_is_told() -> None:
     )
     found = compared(other, one)
     assert [(change.kind, change.subject) for change in found.other] == [
-        ("new-test", one.tests[2].id),
+        ("now-run", one.tests[2].id),
         ("plan", "cycles"),
         ("run", "focus"),
     ]
+    found = compared(msgspec.structs.replace(other, selection=other.selection[:2]), one)
+    assert [(change.kind, change.subject) for change in found.other][:1] == [("new-test", one.tests[2].id)]
+
+
+def test_what_was_not_reached_is_told_and_what_is_gone_is_told_once() -> None:
+    one = page_sessions.good()
+    stopped = [
+        page_sessions.step("phase:agents", 58, 0, Outcome.SKIPPED) if step.name == "phase:agents" else step
+        for step in one.steps
+    ]
+    short = msgspec.structs.replace(one, focus="", tests=one.tests[:2])
+    other = msgspec.structs.replace(one, focus="")
+    found = compared(other, msgspec.structs.replace(short, steps=tuple(stopped)))
+    assert [(change.kind, change.subject, change.before) for change in found.other] == [
+        ("not-run", one.tests[2].id, "passed")
+    ]
+    found = compared(other, short)
+    assert [change.kind for change in found.worse] == ["gone"]
+    assert found.other == ()
+
+
+def test_a_criterion_is_told_once() -> None:
+    one = page_sessions.good()
+    missed = [msgspec.structs.replace(criterion, outcome="missed") for criterion in one.criteria]
+    kinds = (CauseKind.CRITERION, CauseKind.UNPROVEN)
+    causes = [Cause(id=f"1-{kind}", kind=kind, summary=f"{kind} of a criterion") for kind in kinds]
+    found = compared(one, msgspec.structs.replace(one, criteria=tuple(missed), causes=tuple(causes)))
+    assert [change.kind for change in found.worse] == ["criterion", "criterion"]
 
 
 @pytest.mark.parametrize("form", list(FORMATS))
