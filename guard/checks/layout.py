@@ -229,6 +229,13 @@ class Layout:
             own |= stated.own
         return frozenset(asked - own), frozenset(own)
 
+    @cached_property
+    def _families(self) -> frozenset[str]:
+        """What the names of the tree's distributions, and of those that it asks for, begin with: `a` and `a-b` for
+        `a-b-c`."""
+        asked, own = self._distributions
+        return frozenset(name[:end] for name in asked | own for end, letter in enumerate(name) if letter == "-")
+
     def holders_of(self, name: str) -> frozenset[str] | set[str]:
         """The folders in which a name is something that can be imported, whoever has them as a root."""
         return self._holders.get(name, frozenset())
@@ -257,9 +264,8 @@ class Layout:
 
     def _shared_namespace(self, name: str) -> bool:
         """Whether other distributions put modules below this top-level folder, as `google` and `azure` have it."""
-        asked, own = self._distributions
         top = normal(name)
-        return name in SHARED or top in asked or any(one.startswith(top + "-") for one in (*asked, *own))
+        return name in SHARED or top in self._distributions[0] or top in self._families
 
     # Resolution
 
@@ -381,8 +387,9 @@ class Layout:
             regular = any(target.kind != "namespace" for target in targets)
             doubtful = not any(target.kind != "namespace" or not regular for target in sure)
             return Resolution(tuple(targets), doubtful=doubtful, roots=tuple(having))
+        holders = self._holders.get(top, frozenset())
         for root in self.roots.anybody:
-            if self.step(root, top) is not None:
+            if (root in holders or root in self._opaque) and self.step(root, top) is not None:
                 found = self.descend(root, parts)
                 if isinstance(found, Target):
                     return Resolution((found,), doubtful=True)
@@ -470,12 +477,24 @@ class Layout:
         asked, _ = self._distributions
         if missing.index < 2 or not asked or self._shared_namespace(top):
             return False
-        if any(normal(top) in one.split("-") for one in asked):
+        if normal(top) in self._words_asked_for:
             return False
         if root in self.packages:
             return missing.parent.kind == "package" and root in self.roots.anybody
-        folder = f"{root}/{top}" if root else top
-        return certain and any(path.startswith(folder + "/") for path in self.files)
+        return certain and self.holds_python(f"{root}/{top}" if root else top)
+
+    @cached_property
+    def _words_asked_for(self) -> frozenset[str]:
+        """The words of the names of the distributions that the tree's projects ask for."""
+        return frozenset(word for name in self._distributions[0] for word in name.split("-"))
+
+    def holds_python(self, folder: str) -> bool:
+        """Whether a Python file or a stub is in the folder, or below it."""
+        return folder in self._with_python
+
+    @cached_property
+    def _with_python(self) -> frozenset[str]:
+        return _with_parents(parent_of(path) for path in self.files)
 
 
 def _with_parents(folders: Iterable[str]) -> frozenset[str]:

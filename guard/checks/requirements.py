@@ -11,6 +11,7 @@ import enum
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -127,6 +128,7 @@ _LIKELY_DEVELOPMENT: Final = _DEVELOPMENT | {
 """The same for files and groups only: an extra called `format` may well be one for users."""
 
 
+@lru_cache(maxsize=4096)
 def normal(name: str) -> str:
     """A distribution's name in the form of PEP 503."""
     return re.sub(r"[-_.]+", "-", name).lower()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from guard.checks.class_texts import may_set, sets_on_self
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref, reference_of_name
@@ -187,15 +188,7 @@ class ClassLookup:
         """Whether something may give the class the attribute in a way that its statement does not say."""
         if name in self._set_from_elsewhere.get(cls.path, ()):
             return True
-        word = re.escape(name)
-        # Its own file says the name in a string, sets it on something else than `self`, or fills namespaces.
-        return (
-            re.search(
-                rf"""["']{word}["']|(?<!\bself)\.{word}\s*(=[^=]|:[^=]|[-+*/|&]=)|\b(locals|vars|exec)\(""",
-                self._text(cls.path),
-            )
-            is not None
-        )
+        return may_set(self._text(cls.path), name)
 
     @cached_property
     def _set_from_elsewhere(self) -> Mapping[str, frozenset[str]]:
@@ -210,10 +203,7 @@ class ClassLookup:
 
     def is_on_instances(self, cls: Class, name: str) -> bool:
         """Whether the class's file sets the attribute on `self`, or annotates it as a field."""
-        word = re.escape(name)
-        return (
-            re.search(rf"\bself\.{word}\s*(:|=[^=])|^[ \t]+{word}\s*:", self._text(cls.path), re.MULTILINE) is not None
-        )
+        return sets_on_self(self._text(cls.path), name)
 
     def _text(self, path: str) -> str:
         if path not in self._texts:

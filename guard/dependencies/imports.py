@@ -131,7 +131,7 @@ class ImportsOut:
         if target.kind != "namespace" or "." in found.module:
             return True
         layout = self.modules.layout
-        if not any(path.startswith(f"{target.path}/") for path in layout.files):
+        if not layout.holds_python(target.path):
             return False
         if found.statement.level == 0 and any(
             layout.step(target.path, alias.name) is not None for alias in found.statement.aliases

@@ -79,12 +79,16 @@ class _Search:
             return
         modules = self._imports.modules
         changed = {top for top in (*REMOVED, *ADDED) if change_of(top, program.target.version) is not None}
+        if not changed:
+            return
         for path, facts in modules.facts.items():
+            if path.endswith(".pyi"):
+                continue
             for statement in facts.imports:
                 if statement.level > 0 or statement.flags & ~LAZY:
                     continue
                 for name in statement.modules:
-                    if name.partition(".")[0] not in changed or path.endswith(".pyi"):
+                    if name.partition(".")[0] not in changed:
                         continue
                     alias = next((alias for alias in statement.aliases if alias.name == name), None)
                     found = ThirdParty(path, statement, alias if statement.level < 0 else None, name)

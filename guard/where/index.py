@@ -182,10 +182,10 @@ class NameIndex:
     def _module_of(self, path: str, origin: str) -> str:
         ranks = self._roots_of(origin)
         above = sorted((folder for folder in _folders_above(path) if folder in ranks), key=ranks.__getitem__)
-        below = [
-            module for root in above if (module := dotted_below(root, path)) and self._leads_to(origin, module, path)
-        ]
-        return max(below, key=lambda module: self._tops[module.partition(".")[0]], default=dotted_below("", path))
+        below = [module for root in above if (module := dotted_below(root, path))]
+        below.sort(key=lambda module: -self._tops[module.partition(".")[0]])
+        leading = (module for module in below if self._leads_to(origin, module, path))
+        return next(leading, dotted_below("", path))
 
     def _roots_of(self, origin: str) -> Mapping[str, int]:
         """The roots that the file `origin` may have, each with its place among them."""
