@@ -21,6 +21,7 @@ from examples.telling import command, fail, item, say, show, title
 _EXAMPLE: Final = Path(__file__).parent / "chat-service"
 _FIELD: Final = "    trace: list[str] = field(default_factory=list)\n"
 _USE: Final = ', "trace": self.trace'
+_CODES: Final = {0: "the goal is met", 10: "the guards blocked it", 12: "the service was not healthy"}
 _STEPS: Final = ("guards", "select", "deploy", "health", "phase", "why", "options", "rollback", "health-after-rollback")
 
 
@@ -54,10 +55,11 @@ def run(folder: Path) -> None:
     for why in cause["whys"]:
         item(why["question"], why["answer"] or "(open)")
     for option in cause["options"]:
-        item(f"Way out: {option['title']}", option["note"])
+        item(f"Way out: {option['title']}", _dry_run(option))
     _expect("the cause", (cause["kind"], cause["rule"]), ("service-error", "DCF002"))
     _expect("questions left open", [why["question"] for why in cause["whys"] if not why["answer"]], [])
     after = {step["name"]: step["outcome"] for step in failed["steps"]}
+    _expect("ways out that were tried", [one["kind"] for one in cause["options"] if not one["tried"]], [])
     _expect("the rollback", (after.get("rollback"), after.get("health-after-rollback")), ("ok", "ok"))
 
     title("9. Mended: the loop is green again")
@@ -74,15 +76,17 @@ def _loop(folder: Path, code: int, *arguments: str) -> dict[str, Any]:
     for step in session["steps"]:
         if step["name"].startswith(_STEPS):
             show([f"  {step['outcome']:<9} {step['name']:<24} {step['summary'][:180]}"])
-    show(
-        [
-            f"  {session['verdict']}: {session['goal']['reached'] if session['goal'] else ''}",
-            f"(exit code {done.returncode})",
-        ]
-    )
+    reached = f": {session['goal']['reached']}" if session["goal"] else ""
+    show([f"  {session['verdict']}{reached}", f"(exit code {done.returncode}: {_CODES[code]})"])
     if done.returncode != code:
         fail(f"guard loop run ended with {done.returncode}, expected {code}\n{done.stdout}{done.stderr}")
     return session
+
+
+def _dry_run(option: Mapping[str, Any]) -> str:
+    """What a dry run of a way out gave, as a sentence."""
+    told = ", ".join(f"{word} {len(option[word]) or 'none'}" for word in ("removes", "adds", "leaves"))
+    return f"Dry run, in findings: {told}; {option['note']}."
 
 
 def _guard(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ def command(files: tuple[str, ...]) -> int:
         if store.has(whole.id):
             raise GuardError(f"these shards are merged already: guard loop show {whole.id}")
         seen = observed_in(whole)
-        if seen is not None:
+        if seen is not None and whole.verdict is Verdict.GOAL_MET:
             good = store.earlier(whole, Verdict.GOAL_MET, 1)
             whole = msgspec.structs.replace(whole, stability=assess(whole, good[-1] if good else None, seen))
         store.add(whole)
@@ -52,7 +52,7 @@ def _shard(path: Path) -> Session:
     """The last shard of a file of sessions."""
     file = path / FILE if path.is_dir() else path
     if not file.is_file():
-        raise GuardError(f"{path}: no such file of sessions")
+        raise GuardError(f"{path}: no {FILE} in it; name a .guard folder" if path.is_dir() else f"{path}: no such file")
     with Store(file) as store:
         for summary in store.summaries(_LOOKED_AT):
             session = store.load(summary.id)

@@ -145,6 +145,7 @@ def run_session(
                 brought=analysis.brought,
                 left_out=analysis.left_out,
                 fix=analysis.fix,
+                back=analysis.back,
                 gates=analysis.gates,
                 record=lambda ended: write_pages(store, ended),
                 publish=(lambda ended: tell(ready.plan, store, ended, ready.redact, os.environ))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Final
 
 from guard.cache import open_default
 from guard.cli.mending import mend
-from guard.config import Config, resolve_selection
+from guard.config import Config, load, resolve_selection
 from guard.engine import Options, check, look
 from guard.history.answer import Answer, Verdict
 from guard.history.bisect import Origin, Search
@@ -21,8 +22,11 @@ from guard.left_out import left_out
 from guard.model import Finding, GuardError, Report
 from guard.registry import all_rules
 from guard.runner.options import Fixed
+from guard.runner.snapshot import taken
+from guard.runner.store import folder_of
 from guard.runner.whys import Gone
 from guard.sources.commit import CommitTree
+from guard.sources.directory import DirectoryTree
 from guard.sources.locate import PathFilter, open_tree
 from guard.sources.tree import Tree
 
@@ -135,7 +139,7 @@ class Analysis:
             subject=found.commit.subject,
             path=place.path if place is not None else finding.path,
             line=place.line if place is not None else finding.span.line,
-            how=f"{place.how} that file" if place is not None else "brought it in",
+            how=f"{place.how} {place.path}" if place is not None else "brought it in",
             importers=0,
         )
 
@@ -160,6 +164,28 @@ class Analysis:
         except GuardError:
             return None
         return Fixed(before=before.findings, after=after.findings, files=tuple(mended.changes))
+
+    def back(self, now: str, then: str) -> Fixed | None:
+        """What the guards find in the copies that the deployer `local` keeps of two revisions; None where it has not
+        both. Without `now` it is that of the tree as it is."""
+        plan = self._config.loop.deploy
+        if plan.kind != "local" or posixpath.normpath(plan.folder) != ".":
+            return None  # of another folder the configuration would not hold
+        copies = folder_of(self._root) / "revisions"
+        places = [copies / (revision or taken(self._root).revision) for revision in (now, then)]
+        if not all(place.is_dir() for place in places):
+            return None
+        try:
+            before, after = (self._findings_in(place) for place in places)
+        except GuardError:
+            return None
+        return Fixed(before=before, after=after, files=())
+
+    def _findings_in(self, copy: Path) -> tuple[Finding, ...]:
+        tree = DirectoryTree(str(copy))
+        # Below the root of a repository the configuration's paths begin with its folder; in a copy they do not.
+        config = load(tree, rules=all_rules()) if self._within.prefixes else self._config
+        return check(tree, config, self._codes, self._options).findings
 
     def gates(self) -> Mapping[str, str]:
         """The gates that could have stopped a bad tree, and for each why it did not."""

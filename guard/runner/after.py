@@ -63,12 +63,14 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
             healthy=frame.store.healthy_revisions(journal.session.target),
             revision=failed,
             can_roll_back=frame.deployer.can_roll_back,
+            back=frame.tools.back,
+            findings=lambda: frame.report.findings,
         )
         found = {cause.id: cause for cause in options.tried(mine, context)}
         number = sum(len(cause.options) for cause in found.values())
         return Did(
             outcome=Outcome.OK if number else Outcome.SKIPPED,
-            summary=f"{number} ways out",
+            summary=f"{number} {'way' if number == 1 else 'ways'} out" if number else "no way out that guard can offer",
             changes={"causes": tuple(found.get(cause.id, cause) for cause in journal.session.causes)},
         )
 

@@ -70,15 +70,22 @@ def _all(lines: list[str]) -> Iterator[Crash | str]:
                 yield line
             at += 1
             continue
-        # What a platform writes before each line (a time, a pod's name) is as long as before the first one.
+        before = _like(line[:begin])
         end = at + 1
-        while end < len(lines) and end - at < _LONGEST and not _is_end(lines[end][begin:]):
+        while end < len(lines) and end - at < _LONGEST and not _is_end(before.sub("", lines[end], 1)):
             end += 1
         if end < len(lines):
-            crash = _crash([line[begin:] for line in lines[at : end + 1]])
+            crash = _crash([before.sub("", line, 1) for line in lines[at : end + 1]])
             if crash is not None:
                 yield crash
         at = end + 1
+
+
+def _like(prefix: str) -> re.Pattern[str]:
+    """What a platform writes before each line as it did before the first one: a time that goes on, a pod's name. An
+    entry of several lines has it before its first only."""
+    fixed = re.sub(r"\d+", r"\\d+", re.escape(prefix))
+    return re.compile("^" + re.sub(r"(?:\\\.\\d\+)?Z", r"(?:\\.\\d+)?Z", fixed))
 
 
 def _is_end(line: str) -> bool:

@@ -100,6 +100,9 @@ def _of_connection(test: Test) -> Sign | None:
         return None
     path = _path(facts) if kind is CauseKind.TIMEOUT_CLIENT else ""
     at = f" at {path}" if path else ""
+    is_refused = "ConnectionRefusedError" in " ".join(chain) or "ECONNREFUSED" in facts.get("errno", "")
+    if kind is CauseKind.REFUSED and not is_refused and "refused" not in test.message.lower():
+        return Sign(kind, "other", f"no connection can be made: {test.message or test.exception}")
     return Sign(kind, path, f"{_SAID[kind]}{at}: {test.message or test.exception}")
 
 
@@ -118,13 +121,14 @@ def _is_type(one: str, name: str) -> bool:
 
 def _closed(code: str, facts: Mapping[str, str]) -> Sign:
     reason = f" ({facts['close_reason']})" if facts.get("close_reason") else ""
-    who = "the server" if facts.get("closed_by", "server") == "server" else "the client"
+    by = facts.get("closed_by")
+    closed = f"the {by} closed the WebSocket" if by in ("server", "client") else "the WebSocket was closed"
     if code in _CLEAN:
-        said = f"{who} closed the WebSocket cleanly, with {code}{reason}, before the test was through"
+        said = f"{closed} cleanly, with {code}{reason}, before the test was through"
     elif code == "1006":
         said = "the WebSocket's connection was dropped without a close (1006)"
     else:
-        said = f"{who} closed the WebSocket with {code}{reason}"
+        said = f"{closed} with {code}{reason}"
     return Sign(CauseKind.WEBSOCKET_CLOSE, code, said)
 
 

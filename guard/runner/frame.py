@@ -31,6 +31,9 @@ class Tools:
     """(rule codes) -> what these find that no report has, each with what leaves it out."""
     fix: Callable[[Collection[str], bool], Fixed | None]
     """(rule codes, unsafe too) -> a dry run of the fixes."""
+    back: Callable[[str, str], Fixed | None]
+    """(revision, revision) -> what the guards find in the copies of both; the first may be empty, for the tree as it is
+    now."""
     gates: Callable[[], Mapping[str, str]]
     """The gates that could have stopped it, and for each why it did not."""
     record: Callable[[Session], tuple[str, ...]]

@@ -30,6 +30,11 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     revision: str = ""
     """The one that failed."""
     can_roll_back: bool = False
+    back: Callable[[str, str], Fixed | None] = lambda _failed, _healthy: None
+    """(the revision that failed, or nothing where none came about; a healthy one) -> what the guards find in the one
+    and in the other; None where there is no copy of both."""
+    findings: Callable[[], Sequence[Finding]] | None = None
+    """What the guards say of the tree; None where that is not known."""
 
 
 _MOST: Final = 20
@@ -62,10 +67,13 @@ def _options(cause: Cause, context: Context) -> Iterator[Option]:
     if cause.kind in _OF_THE_SERVICE:
         yield from _rollback(context)
     if cause.rule and "pre-commit: not installed" in cause.gate:
+        # It changes nothing that the guards look at, so what they find now is what they find with it.
         yield Option(
             kind="configuration",
             title=f"Let pre-commit run guard, which finds {cause.rule} before it is committed",
             command=_HOOK,
+            tried=context.findings is not None,
+            leaves=_of_the_rule(cause, context),
             note="mends nothing by itself; keeps the next one out",
         )
     if cause.kind is CauseKind.UNPROVEN and cause.tests:
@@ -74,9 +82,13 @@ def _options(cause: Cause, context: Context) -> Iterator[Option]:
             title="Say that the phase is not about the real service",
             command="real = false",
             tried=True,
-            leaves=cause.tests,
-            note="for tests that are not meant to reach the target: their passes count then, and prove as little",
+            note=f"{_passes(len(cause.tests))} then, and prove as little as now; for tests that are not meant to reach "
+            "the target",
         )
+
+
+def _passes(number: int) -> str:
+    return "1 pass counts" if number == 1 else f"{number} passes count"
 
 
 def _fix(cause: Cause, context: Context) -> Option:
@@ -103,18 +115,34 @@ def _fix(cause: Cause, context: Context) -> Option:
         title=f"Mend {cause.rule} by hand",
         command=f"guard check --select {cause.rule}",
         tried=True,
+        leaves=_of_the_rule(cause, context),
         note="guard's own fixes change nothing here: it cannot know what was meant",
     )
 
 
+def _of_the_rule(cause: Cause, context: Context) -> tuple[str, ...]:
+    """What the rule of a cause finds in the tree as it is."""
+    known = context.findings() if context.findings is not None else ()
+    return tuple(_keyed([one for one in known if one.code == cause.rule]).values())[:_MOST]
+
+
 def _rollback(context: Context) -> Iterator[Option]:
+    """A dry run of it changes nothing that serves: the guards look at what would."""
     known = [one for one in context.healthy if one != context.revision]
-    if context.can_roll_back and known:
-        yield Option(
-            kind="rollback",
-            title=f"Go back to {known[0]}, the last revision that is known to be healthy on this target",
-            note="not tried: that would change what serves; the loop does it by itself where health fails",
-        )
+    if not context.can_roll_back or not known:
+        return
+    found = context.back(context.revision, known[0])
+    before, after = (_keyed(found.before), _keyed(found.after)) if found is not None else ({}, {})
+    checked = "its files were checked, it was not started" if found is not None else "not tried: its files are not here"
+    yield Option(
+        kind="rollback",
+        title=f"Go back to {known[0]}, the last revision that is known to be healthy on this target",
+        tried=found is not None,
+        removes=_listed(before, after),
+        adds=_listed(after, before),
+        leaves=_both(before, after),
+        note=f"{checked}; where health fails the loop goes back by itself",
+    )
 
 
 _Key = tuple[str, str, str]

@@ -5,6 +5,7 @@ Where it does not reach, the chain ends in a question without an answer: somebod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -89,7 +90,7 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     said = _exception_in(log.text) if log is not None else ""
     first = "Why did the service not start?" if cause.kind is CauseKind.START else "Why did it answer so?"
     if log is None or not said:
-        question = "What did it end of? Its log has no exception."
+        question = "What did it end of? No exception of it is known."
         return msgspec.structs.replace(cause, whys=(_open(first, cause.evidence), _open(question)), gate=NO_RULE)
     at = f", at {log.place}" if log.place else ""
     whys = [Why(question=first, answer=f"It raised {said}{at}.", evidence=(log,))]
@@ -148,11 +149,12 @@ def _asked(suspect: Suspect, finding: Finding | None) -> tuple[str, str] | None:
 
 def _of_the_history(question: str, gone: Gone) -> Why:
     place = f"{gone.path}:{gone.line}" if gone.line else gone.path
+    did = gone.how if gone.how.endswith(f" {gone.path}") else f"{gone.how} ({place})"
     if gone.commit:
-        answer = f'{gone.commit[:12]} of {gone.date[:10]}, "{gone.subject}", {gone.how} ({place}).'
+        answer = f'{gone.commit[:12]} of {gone.date[:10]}, "{gone.subject}", {did}.'
     else:
-        answer = f"A change that is not committed yet: it {gone.how} ({place})."
-    text = f"{gone.commit} {gone.date}\n{gone.subject}\n{gone.how} ({place})".strip()
+        answer = f"A change that is not committed yet: it {did}."
+    text = f"{gone.commit} {gone.date}\n{gone.subject}\n{did}".strip()
     return Why(question=question, answer=answer, evidence=(Evidence("git", text, gone.commit or place),))
 
 
@@ -197,6 +199,15 @@ _FAILED: Final = "Why did the tests fail?"
 _unknown = _plain(_FAILED, "What does that come from?")
 
 
+_LOST: Final = re.compile(
+    r"(?i)\b(?:no|without|missing|lacks?|empty)\b[^.;]{0,40}\bauthorization\b"
+    r"|\bauthorization\b[^.;]{0,40}\b(?:missing|absent|empty|not (?:there|sent|given|found|present))\b"
+)
+"""A line that says that no such header came, and not that what came in it was refused."""
+_BETWEEN: Final = re.compile(r"(?i)calls itself (?!(?:uvicorn|hypercorn|gunicorn|daphne|granian|waitress|werkzeug)\b)")
+"""Who answered is none of the servers that an application runs in."""
+
+
 def _http(cause: Cause) -> Iterator[Why]:
     yield Why(
         question=_FAILED if cause.tests else "Why is it not well?",
@@ -206,11 +217,11 @@ def _http(cause: Cause) -> Iterator[Why]:
     sent = next((one for one in cause.evidence if "carried an Authorization header" in one.text), None)
     log = next((one for one in cause.evidence if one.source == "log"), None)
     if sent is None:
-        yield _open("Why does the service answer so? Its log has no exception.")
+        yield _open("Why does the service answer so? No exception of it is known.")
         return
-    between = next((one for one in cause.evidence if "calls itself" in one.text), None)
+    between = next((one for one in cause.evidence if _BETWEEN.search(one.text)), None)
     seen = [one for one in (sent, log) if one is not None]
-    if log is None:
+    if log is None or not _LOST.search(log.text):
         yield _open("The request carried an Authorization header. Why was it not let in?", seen)
         return
     yield Why(
@@ -220,13 +231,21 @@ def _http(cause: Cause) -> Iterator[Why]:
         evidence=tuple(seen),
     )
     if between is not None:
-        who = between.text.rpartition(" ")[2]
+        who = between.text.partition("calls itself ")[2]
         yield Why(
             question="What stands between them?", answer=f"{who}, by the answer's Server header.", evidence=(between,)
         )
         yield _open(f"Which setting of {who.partition('/')[0]} drops the Authorization header?")
     else:
         yield _open("What stands between the test and the service?")
+
+
+def _gave_up(cause: Cause) -> Iterator[Why]:
+    yield Why(question=_FAILED, answer=f"{cause.summary}.", evidence=cause.evidence[:2])
+    if any(one.text.startswith("connected to ") for one in cause.evidence):
+        yield _open("What did the server do meanwhile? It accepted the connection.")
+    else:
+        yield _open("Did the request reach the server at all?")
 
 
 def _closed(cause: Cause) -> Iterator[Why]:
@@ -238,7 +257,7 @@ def _closed(cause: Cause) -> Iterator[Why]:
         yield Why(
             question="What does 1011 say?", answer="The server met an error of its own that kept it from going on."
         )
-        yield _open("What was that error? The service's log has no exception; let its handler log what it catches.")
+        yield _open("What was that error? No exception of it is known; let its handler log what it catches.")
     else:
         yield _open("Who ended the connection: the service, a proxy's limit, or the network?")
 
@@ -256,7 +275,7 @@ _WHYS: Final[Mapping[CauseKind, Callable[[Cause], Iterator[Why]]]] = {
     CauseKind.RESET: _plain(_FAILED, "Who dropped the connection?"),
     CauseKind.DNS: _plain(_FAILED, "Is the name wrong, or not published yet?"),
     CauseKind.TLS: _plain(_FAILED, "Is it the certificate, its chain, or the client's trust?"),
-    CauseKind.TIMEOUT_CLIENT: _plain(_FAILED, "What did the server do meanwhile? It accepted the request."),
+    CauseKind.TIMEOUT_CLIENT: _gave_up,
     CauseKind.TIMEOUT_PROXY: _plain(_FAILED, "What did the service behind the proxy wait for?"),
     CauseKind.TIMEOUT_TEST: _plain(
         "Why did the test not end?", "What was it waiting for there, and why without a limit?"

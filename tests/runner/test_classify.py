@@ -106,6 +106,49 @@ def test_ten_tests_of_one_cause_are_one_cause() -> None:
     assert len(one.evidence) <= 10
 
 
+RAISED = [
+    "Traceback (most recent call last):",
+    '  File "/srv/app/a.py", line 12, in load',
+    "    return TABLE[7]",
+    "KeyError: 7",
+]
+TIMES = ("21.123456Z", "21.5Z", "22Z", "22.000001Z")
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"web-1  | {line}" for line in RAISED],
+        [f"[pod/web-bbb-x1/app] 2026-09-21T14:13:{at} {line}" for at, line in zip(TIMES, RAISED, strict=True)],
+        [f"2026-09-21T14:13:{at} ERROR {line}" for at, line in zip(TIMES, RAISED, strict=True)],
+        [f"2026-09-21T14:13:21Z ERROR {RAISED[0]}", *RAISED[1:]],
+        [f"14:13:21 ERROR chat: {RAISED[0]}", *RAISED[1:], "14:13:21 INFO chat: next"],
+    ],
+    ids=["compose", "kubernetes", "cloud-run", "cloud-run-one-entry", "logging"],
+)
+def test_an_exception_is_found_whatever_stands_before_its_lines(lines: list[str]) -> None:
+    (crash,) = crashes("\n".join(lines))
+    assert (crash.said, crash.place) == ("KeyError: 7", "/srv/app/a.py:12")
+    assert crash.text == "\n".join(RAISED)
+
+
+def test_no_connection_is_only_called_refused_where_it_was() -> None:
+    (cause,) = found(test(facts={"chain": "httpx.ConnectError < OSError", "errno": "EHOSTUNREACH"}, message="No route"))
+    assert cause.summary == "no connection can be made: No route"
+
+
+def test_who_closed_a_websocket_is_only_said_where_it_is_known() -> None:
+    (cause,) = found(test(facts={"close_code": "1011"}))
+    assert cause.summary == "the WebSocket was closed with 1011"
+
+
+def test_bytes_that_could_not_be_counted_are_not_told_of() -> None:
+    for counts, told in (({}, ""), ({"bytes_sent": 7, "bytes_received": 9}, "; 7 bytes sent, 9 received")):
+        (cause,) = found(test(exception="AssertionError", peers=("h:80",), **counts))
+        texts = [one.text for one in cause.evidence if one.source == "network"]
+        assert texts == [f"connected to h:80{told}"]
+
+
 def test_assertions_of_other_places_are_other_causes() -> None:
     tests = [
         test(name, exception="AssertionError", message="assert 0", facts={"frame": f"t.py:{name}"}) for name in "abb"

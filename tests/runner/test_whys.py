@@ -131,6 +131,41 @@ def test_a_header_that_was_lost_on_the_way() -> None:
     assert not one.whys[3].answer
 
 
+@pytest.mark.parametrize("line", ["authorization failed: token expired", "Authorization: Bearer ***"])
+def test_a_header_that_came_is_not_said_to_be_lost(line: str) -> None:
+    evidence = (
+        Evidence("network", "the request carried an Authorization header when it left the test"),
+        Evidence("network", "who answered calls itself nginx/1.22.1"),
+        Evidence("log", line),
+    )
+    (one,) = explained([cause(CauseKind.HTTP, evidence=evidence, summary="answered with 401")], context())
+    assert [why.question for why in one.whys if not why.answer] == [
+        "The request carried an Authorization header. Why was it not let in?"
+    ]
+
+
+def test_the_service_itself_does_not_stand_between() -> None:
+    evidence = (
+        Evidence("network", "the request carried an Authorization header when it left the test"),
+        Evidence("network", "who answered calls itself uvicorn"),
+        Evidence("log", "/me refused: no Authorization header came"),
+    )
+    (one,) = explained([cause(CauseKind.HTTP, evidence=evidence, summary="answered with 401")], context())
+    assert one.whys[-1].question == "What stands between the test and the service?"
+
+
+@pytest.mark.parametrize(
+    ("evidence", "question"),
+    [
+        (Evidence("network", "connected to h:80"), "What did the server do meanwhile? It accepted the connection."),
+        (Evidence("test", "httpx.ConnectTimeout"), "Did the request reach the server at all?"),
+    ],
+)
+def test_what_a_client_that_gave_up_knows_of_the_server(evidence: Evidence, question: str) -> None:
+    (one,) = explained([cause(CauseKind.TIMEOUT_CLIENT, evidence=(evidence,))], context())
+    assert one.whys[-1].question == question
+
+
 @pytest.mark.parametrize("kind", [kind for kind in CauseKind if kind is not CauseKind.GUARD])
 def test_every_kind_has_a_question_and_says_which_gate(kind: CauseKind) -> None:
     (one,) = explained([cause(kind)], context())
@@ -188,8 +223,37 @@ def test_a_fix_says_what_it_removes_adds_and_leaves() -> None:
         ("IMP002 a.py:3: B",),
     )
     assert "rev-1" in rollback.title
-    assert not rollback.tried
+    assert (rollback.tried, rollback.note[:9]) == (False, "not tried")
     assert hook.kind == "configuration"
+    assert not hook.tried
+
+
+def test_a_rollback_says_what_the_guards_find_in_what_would_serve() -> None:
+    asked: list[tuple[str, str]] = []
+
+    def back(now: str, then: str) -> Fixed:
+        asked.append((now, then))
+        return Fixed(before=(A, B), after=(B, C), files=())
+
+    context = msgspec.structs.replace(fixes(None), back=back, findings=lambda: (A, finding("DCF001", "b.py", "D")))
+    (one,) = tried([cause(CauseKind.START, IMPORT_ERROR, rule="IMP002", gate="pre-commit: not installed")], context)
+    by_hand, rollback, hook = one.options
+    assert (by_hand.removes, by_hand.leaves) == ((), ("IMP002 a.py:3: A",))
+    assert asked == [("rev-2", "rev-1")]
+    assert (rollback.tried, rollback.removes, rollback.adds, rollback.leaves) == (
+        True,
+        ("IMP002 a.py:3: A",),
+        ("IMP002 a.py:3: C",),
+        ("IMP002 a.py:3: B",),
+    )
+    assert (hook.tried, hook.removes, hook.adds, hook.leaves) == (True, (), (), ("IMP002 a.py:3: A",))
+
+
+def test_what_is_no_finding_is_not_counted_as_one() -> None:
+    (unproven,) = tried([cause(CauseKind.UNPROVEN, tests=("t.py::a", "t.py::b"))], fixes(None))
+    (option,) = unproven.options
+    assert (option.removes, option.adds, option.leaves) == ((), (), ())
+    assert option.note.startswith("2 passes count then, and prove as little")
 
 
 def test_there_is_no_way_back_without_a_healthy_revision() -> None:

@@ -166,7 +166,11 @@ def test_merge_gives_the_exit_code_of_the_whole(tmp_path: Path) -> None:
 
 def test_merge_refuses_what_is_no_shard(tmp_path: Path) -> None:
     root = project(tmp_path / "one", page_sessions.good())
-    for argument, told in (("nowhere.db", "no such file of sessions"), (".guard", "no session in it is a shard")):
+    for argument, told in (
+        ("nowhere.db", "no such file"),
+        (".", "no loop.db in it; name a .guard folder"),
+        (".guard", "no session in it is a shard"),
+    ):
         run = inside("loop", "merge", argument, cwd=root)
         assert run.code == 2
         assert run.err.startswith(f"guard: {argument}: {told}")
