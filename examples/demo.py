@@ -84,9 +84,10 @@ def _guard(folder: Path, *arguments: str, quiet: bool = False) -> tuple[int, _Fo
     report = folder.parent / "report.json"
     outputs = [f"--output=json:{report}", *([] if quiet else ["--output=text"])]
     done = subprocess.run([sys.executable, "-m", "guard", *arguments, *outputs], cwd=folder, check=False)
-    print(f"(exit code {done.returncode})")
     if done.returncode not in (0, 1):
         fail(f"guard ended with {done.returncode}")
+    left = "findings are left" if done.returncode else "nothing is left to mend"
+    print(f"(exit code {done.returncode}: {left})")
     findings = json.loads(report.read_bytes())["findings"]
     return done.returncode, {(finding["code"], finding["path"]) for finding in findings}
 

@@ -130,9 +130,9 @@ def _goes_round(frame: Frame, cycle: int, verdict: Verdict) -> bool:
     if taken(frame.root).digest != before:
         frame.journal.line(f"the tree has changed: cycle {cycle + 1}")
         return True
-    now = frame.deployer.current()
     served = _served(frame, cycle)
-    if now is not None and served is not None and now.revision != served:
+    now = frame.deployer.current() if served is not None else None
+    if now is not None and now.revision != served:
         frame.journal.line(f"revision {now.revision} serves now, in place of {served}: cycle {cycle + 1}")
         return True
     frame.journal.line("nothing has changed, so another cycle would end the same")

@@ -36,12 +36,16 @@ def select(frame: Frame, cycle: int) -> Step:
             raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests; see: guard loop plan")
         return Did(
             outcome=Outcome.OK if found else Outcome.UNPROVEN,
-            summary=f"{len(found)} of {total} tests in {len({one.phase for one in found})} phases"
+            summary=f"{len(found)} of {total} tests in {_phases(len({one.phase for one in found}))}"
             + (f", {frame.narrowing.text}" if frame.narrowing.text else ""),
             changes={"selection": found},
         )
 
     return frame.journal.step("select", cycle, work)
+
+
+def _phases(number: int) -> str:
+    return "1 phase" if number == 1 else f"{number} phases"
 
 
 def run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, left_out: str = "") -> Step:

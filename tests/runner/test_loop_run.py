@@ -12,6 +12,8 @@ import pytest
 from loop_support import APP, ENVIRON, gone, ran, shown, small, with_requests
 
 from guard.cli.loop_session import locked, opened
+from guard.model import EnvironmentFailed
+from guard.runner.deployers.local import LocalDeployer
 from tests.engine.support import git, inside
 
 GOOD_STEPS = ["guards", "select", "deploy", "health", "phase:first", "phase:second", "stability", "audit", "record"]
@@ -67,6 +69,16 @@ def test_guards_block_it_before_anything_is_deployed(tmp_path: Path) -> None:
     assert outcomes(session) == {"guards": "blocked", "record": "ok"}
     assert [(cause["kind"], cause["rule"]) for cause in session["causes"]] == [("guard", "IMP001")]
     assert not (root / ".guard/revisions").exists()
+
+
+def test_what_serves_is_not_asked_where_nothing_was_deployed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(_: LocalDeployer) -> None:
+        raise EnvironmentFailed("the platform does not answer")
+
+    monkeypatch.setattr(LocalDeployer, "current", unreachable)
+    root = small(tmp_path / "small", head="cycles = 2\n")
+    (root / "app" / "more.py").write_text("import app.missing\n", encoding="utf-8")
+    assert inside("loop", "run", cwd=root).code == 10
 
 
 def test_guards_can_be_overridden_with_a_reason_that_is_kept(tmp_path: Path) -> None:
