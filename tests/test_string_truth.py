@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -50,7 +51,10 @@ def test_python_agrees(case: Case, tmp_path: Path) -> None:
     case.write(tmp_path)
     report = tmp_path / "report.xml"
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", "/dev/null", "--rootdir=.", "tests"]
-    run = subprocess.run([*command, f"--junit-xml={report}"], cwd=tmp_path, capture_output=True, text=True)
+    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_mock"}
+    run = subprocess.run(
+        [*command, f"--junit-xml={report}"], cwd=tmp_path, capture_output=True, text=True, env=environment
+    )
     assert run.returncode in (0, 1), run.stdout + run.stderr
     failures = {
         f"{test.attrib['classname']}.{test.attrib['name']}": failure.attrib["message"]

@@ -41,6 +41,12 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return repository(tmp_path_factory.mktemp("large") / "repo", monorepo())
 
 
+@pytest.fixture(scope="module")
+def expected(large: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """What is told of it when nothing is in the way."""
+    return told(cached(large, tmp_path_factory.mktemp("fresh")))
+
+
 def told(run: Run) -> str:
     """A run's findings without its timings."""
     assert "Traceback" not in run.err
@@ -106,10 +112,13 @@ def locked(cache: Path) -> Iterator[None]:
         connection.close()
 
 
-def cached(repo: Path, cache: Path, *arguments: str, **options: object) -> Run:
-    return outside(
-        "check", "--output", "json", *arguments, cwd=repo, environment={"GUARD_CACHE_DIR": str(cache)}, **options
-    )
+def cached(repo: Path, cache: Path, **options: object) -> Run:
+    """What a run with that cache gives: in a process of its own if anything is asked of the process."""
+    arguments, environment = ("check", "--output", "json"), {"GUARD_CACHE_DIR": str(cache)}
+    if options:
+        return outside(*arguments, cwd=repo, environment=environment, **options)
+    with mock.patch.dict(os.environ, environment):
+        return inside(*arguments, cwd=repo)
 
 
 def complaints(run: Run) -> list[str]:
@@ -139,8 +148,7 @@ def test_a_cache_that_cannot_be(repo: Path, tmp_path: Path, folder: str) -> None
     assert complaint.startswith("the cache cannot be used (")
 
 
-def test_a_full_disk_under_the_cache(large: Path, tmp_path: Path) -> None:
-    expected = told(cached(large, tmp_path / "fresh"))
+def test_a_full_disk_under_the_cache(large: Path, expected: str, tmp_path: Path) -> None:
 
     def little_space() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
@@ -249,8 +257,7 @@ def test_a_cache_inside_the_checkout_is_no_part_of_it(repo: Path, monkeypatch: p
     assert [json.loads(run.out)["files"]["found"] for run in runs] == [2, 2]
 
 
-def test_two_runs_at_once(large: Path, tmp_path: Path) -> None:
-    expected = told(cached(large, tmp_path / "fresh"))
+def test_two_runs_at_once(large: Path, expected: str, tmp_path: Path) -> None:
     environment = {"GUARD_CACHE_DIR": str(tmp_path / "shared")}
     arguments = ("check", "--output", "json", "--jobs", "1")
     with (
@@ -295,8 +302,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="fi
 
 @needs_proc
 @pytest.mark.parametrize(("end", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130), (signal.SIGTERM, -15)])
-def test_a_run_that_is_ended(large: Path, tmp_path: Path, end: signal.Signals, code: int) -> None:
-    expected = told(cached(large, tmp_path / "fresh"))
+def test_a_run_that_is_ended(large: Path, expected: str, tmp_path: Path, end: signal.Signals, code: int) -> None:
     cache, temporary = tmp_path / "cache", tmp_path / "temporary"
     temporary.mkdir()
     environment = {"GUARD_CACHE_DIR": str(cache), "TMPDIR": str(temporary)}

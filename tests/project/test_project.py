@@ -77,9 +77,10 @@ def test_skips_fail_a_strict_run(tmp_path: Path) -> None:
     (tmp_path / "test_whole_file.py").write_text("import pytest\npytest.skip('no tool', allow_module_level=True)\n")
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-c", os.devnull, str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
-    for workers in ("0", "2"):
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    for workers in ([], ["-p", "xdist", "-n", "2"]):
         strict = subprocess.run(
-            [*command, "-p", "tests.strict_skips", "-n", workers],
+            [*command, "-p", "tests.strict_skips", *workers],
             cwd=ROOT,
             env=environment,
             check=False,
