@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from guard.runner.known import last_causes, last_outcomes
-from guard.runner.record import Cause, CauseKind, Change, Latency, Session, TestOutcome, Verdict
+from guard.runner.known import is_of_a_criterion, last_causes, last_outcomes
+from guard.runner.record import Cause, Change, Latency, Session, TestOutcome, Verdict
 from guard.runner.shapes import shape
 from guard.runner.stability import Observed, assess, observed_in
 
@@ -113,9 +113,7 @@ def _causes(kind: str, without: Session, having: Session) -> Iterator[Change]:
     """The causes that one of two has and the other has not, by kind and shape. Criteria are compared themselves."""
     known = {_key(cause) for cause in last_causes(without)}
     for cause in last_causes(having):
-        if cause.kind is CauseKind.CRITERION or (cause.kind is CauseKind.UNPROVEN and not cause.tests):
-            continue
-        if _key(cause) not in known:
+        if _key(cause) not in known and not is_of_a_criterion(cause, having.plan):
             yield Change(kind=kind, subject=f"{cause.kind}: {cause.summary}")
 
 

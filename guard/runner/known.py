@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from guard.runner.plan import Plan
 from guard.runner.record import Cause, CauseKind, Outcome, Session, Test, TestOutcome
 from guard.runner.shapes import shape
 
@@ -48,6 +49,12 @@ def last_causes(session: Session) -> tuple[Cause, ...]:
     """The causes of the last cycle: those of earlier ones were mended on the way, or are among these again."""
     cycle = max((step.cycle for step in session.steps), default=1)
     return tuple(cause for cause in session.causes if _cycle_of(cause) in (cycle, 0))
+
+
+def is_of_a_criterion(cause: Cause, plan: Plan) -> bool:
+    """Whether a cause is that a criterion of the plan was not met: `EXPRESSION is missed in PHASE`."""
+    said = tuple(f"{expression} is " for phase in plan.phases for expression in phase.criteria)
+    return not cause.tests and cause.summary.startswith(said)
 
 
 def known_issues(session: Session, earlier: Sequence[Session]) -> tuple[KnownIssue, ...]:

@@ -12,6 +12,7 @@ import msgspec
 from guard.model import GuardError
 from guard.runner.classify import of_criteria
 from guard.runner.goal import judged, phase_outcome, phase_summary, reached
+from guard.runner.known import is_of_a_criterion
 from guard.runner.plan import Phase
 from guard.runner.record import Cause, CauseKind, Criterion, Outcome, Session, Step, Test, Verdict
 from guard.runner.shapes import shape
@@ -226,8 +227,7 @@ def _judged_anew(step: Step, session: Session) -> Step:
 
 def _without_criteria(shard: Session) -> Session:
     """Without the causes of criteria that were judged by a share of the tests, as guard once did."""
-    said = tuple(f"{expression} is " for phase in shard.plan.phases for expression in phase.criteria)
-    kept = tuple(cause for cause in shard.causes if cause.tests or not cause.summary.startswith(said))
+    kept = tuple(cause for cause in shard.causes if not is_of_a_criterion(cause, shard.plan))
     return msgspec.structs.replace(shard, causes=kept)
 
 

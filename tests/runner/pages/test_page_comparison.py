@@ -77,10 +77,11 @@ def test_what_was_not_reached_is_told_and_what_is_gone_is_told_once() -> None:
 def test_a_criterion_is_told_once() -> None:
     one = page_sessions.good()
     missed = [msgspec.structs.replace(criterion, outcome="missed") for criterion in one.criteria]
-    kinds = (CauseKind.CRITERION, CauseKind.UNPROVEN)
-    causes = [Cause(id=f"1-{kind}", kind=kind, summary=f"{kind} of a criterion") for kind in kinds]
+    said = [f"{criterion.expression} is missed in {criterion.phase}" for criterion in missed]
+    causes = [Cause(id=f"1-{text}", kind=CauseKind.CRITERION, summary=text) for text in said]
+    causes.append(Cause(id="1-0", kind=CauseKind.UNPROVEN, summary="nothing was asked"))
     found = compared(one, msgspec.structs.replace(one, criteria=tuple(missed), causes=tuple(causes)))
-    assert [change.kind for change in found.worse] == ["criterion", "criterion"]
+    assert [change.kind for change in found.worse] == ["new-cause", "criterion", "criterion"]
 
 
 @pytest.mark.parametrize("form", list(FORMATS))
