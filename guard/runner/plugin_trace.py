@@ -1,25 +1,25 @@
 """What the code of a test does that no event of pytest tells: connection errors that it goes on after, and mocks.
 
-A trace function that is told of calls, and of exceptions in the project's own functions; nothing is patched. It is at
-work only in tests whose code has something for it to see (`guard.runner.plugin_scan`). Where another one is at work
-already (a debugger, or coverage on Python 3.11), it stands back, and sees nothing.
+Nothing is patched: an observer (`guard.runner.plugin_monitor`) tells of exceptions in the project's own functions, and
+of calls of what makes mocks. It is at work only in tests whose code has something for it to see
+(`guard.runner.plugin_scan`).
 """
 
 from __future__ import annotations
 
 import ast
-import dis
 import errno
 import socket
 import ssl
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from operator import is_
 from pathlib import Path
-from types import FrameType, ModuleType, TracebackType
+from types import FrameType, ModuleType
 from typing import Any, Final
 
+from guard.runner.plugin_monitor import MOCK, MONKEYPATCH, OTHERS, PROJECT, observer
 from guard.runner.plugin_scan import Scan
 
 _ERRNOS: Final = frozenset({errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ETIMEDOUT, errno.ENETDOWN, errno.EHOSTDOWN})
@@ -35,10 +35,6 @@ _ROOTS: Final = {
     "websocket": {"WebSocketException"},
 }
 """By the package that defines them: what libraries raise where a connection or an answer fails."""
-_RETURNS: Final = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
-_OTHERS, _PROJECT, _MOCK, _MONKEYPATCH = range(4)
-
-_Trace = Callable[[FrameType, str, Any], Any]
 
 
 def is_connection_error(error: BaseException, depth: int = 4) -> bool:
@@ -61,9 +57,11 @@ class Watch:
         self.swallowed: list[str] = []
         self.mocked: list[str] = []
         self._root = f"{root}/"
-        self._scan = Scan(lambda path: self._kind(path) == _PROJECT)
-        self._quiet = False
-        self._files: dict[str, int] = {}
+        self._scan = Scan(lambda path: self.kind(path) == PROJECT)
+        self._observer = observer(self)
+        self._patches = Patches()
+        self._quiet = True
+        self._within = False
         self._pending: dict[int, str] = {}
         self._expecting: dict[str, list[range]] = {}
 
@@ -77,47 +75,48 @@ class Watch:
 
     def end(self) -> None:
         """It has ended; `swallowed` and `mocked` tell of it."""
-        for patch in _started_patches():
+        for patch in self._patches.started():
             _add(self.mocked, patch)
+
+    def close(self) -> None:
+        """No more tests."""
+        self._observer.close()
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there is nothing to see in the test that runs."""
+        return self._quiet
 
     @contextmanager
     def tracing(self) -> Iterator[None]:
         """What the project's own code does in here is seen: to be put around fixtures and tests, and no more of pytest
-        than must be, since every call costs."""
-        if self._quiet or sys.gettrace() is not None:  # somebody else's, or our own around this
+        than must be."""
+        if self._quiet or self._within or not self._observer.start():
             yield
             return
-        threading.settrace(self._call)
-        sys.settrace(self._call)
+        self._within = True
         try:
             yield
         finally:
-            sys.settrace(None)
-            threading.settrace(None)
+            self._within = False
+            self._observer.stop()
 
-    def _call(self, frame: FrameType, _event: str, _arg: object) -> _Trace | None:
-        name = frame.f_code.co_filename
-        kind = self._files.get(name)
-        if kind is None:
-            kind = self._files[name] = self._kind(name)
-        if kind == _OTHERS:
-            return None
-        if kind == _PROJECT:
-            frame.f_trace_lines = False
-            return self._within
-        self._note(frame, kind)
-        return None
+    # What the observer tells
 
-    def _kind(self, name: str) -> int:
-        for end, kind in (("unittest/mock.py", _MOCK), ("_pytest/monkeypatch.py", _MONKEYPATCH)):
+    def kind(self, name: str) -> int:
+        """Whose a file is."""
+        for end, kind in (("unittest/mock.py", MOCK), ("_pytest/monkeypatch.py", MONKEYPATCH)):
             if name.endswith(end):
                 return kind
         installed = "/site-packages/" in name or "/dist-packages/" in name or name.startswith(f"{sys.prefix}/lib/")
-        return _PROJECT if name.startswith(self._root) and not installed else _OTHERS
+        return PROJECT if name.startswith(self._root) and not installed else OTHERS
 
-    def _note(self, frame: FrameType, kind: int) -> None:
+    def called(self, frame: FrameType, kind: int) -> None:
+        """A function that makes a mock, or may do so."""
+        if self._quiet:
+            return
         called = frame.f_code.co_name
-        if kind == _MONKEYPATCH:
+        if kind == MONKEYPATCH:
             if called == "setattr":
                 target, name = frame.f_locals["target"], frame.f_locals["name"]
                 _add(self.mocked, target if isinstance(target, str) else f"{_name_of(target)}.{name}")
@@ -126,34 +125,24 @@ class Watch:
         elif frame.f_code.co_qualname == "NonCallableMock.__init__" and frame.f_locals.get("parent") is None:
             _add(self.mocked, type(frame.f_locals["self"]).__name__)
 
-    def _within(self, frame: FrameType, event: str, arg: Any) -> _Trace:
-        if event == "exception":
-            self._raised(frame, arg)
-        elif event == "return" and self._pending and id(frame) in self._pending:
-            # A function that is left by an exception gives this event too; only where it stands tells them apart.
-            operation = frame.f_code.co_code[frame.f_lasti]
-            if operation in _RETURNS:
-                _add(self.swallowed, self._pending.pop(id(frame)))
-            elif operation not in _YIELDS:
-                del self._pending[id(frame)]
-        return self._within
-
-    def _raised(self, frame: FrameType, arg: tuple[type, BaseException, TracebackType]) -> None:
-        error = arg[1]
-        if not is_connection_error(error):
-            return
+    def raised(self, frame: FrameType, error: BaseException) -> bool:
+        """An exception: of interest where a connection failed of which nobody said that it would."""
+        if self._quiet or not is_connection_error(error):
+            return False
         name, line = frame.f_code.co_filename, frame.f_lineno
         if name not in self._expecting:
             self._expecting[name] = _expecting(name)
         if any(line in lines for lines in self._expecting[name]):
-            return
+            return False
         what = f"{type(error).__module__}.{type(error).__qualname__}".removeprefix("builtins.")
         self._pending[id(frame)] = f"{what}: {error} ({name.removeprefix(self._root)}:{line})"
+        return True
 
-
-_YIELDS: Final = frozenset(
-    dis.opmap[name] for name in ("YIELD_VALUE", "SEND", "RETURN_GENERATOR", "ASYNC_GEN_WRAP") if name in dis.opmap
-)
+    def ended(self, frame: FrameType, *, returned: bool) -> None:
+        """The function returned, so it went on after the error; or it passed it on."""
+        text = self._pending.pop(id(frame), "")
+        if text and returned:
+            _add(self.swallowed, text)
 
 
 def _expecting(name: str) -> list[range]:
@@ -180,11 +169,22 @@ def _below(node: ast.With | ast.AsyncWith) -> list[range]:
     return [range(line, line + 1) for line in sorted(lines)]
 
 
-def _started_patches() -> list[str]:
+class Patches:
     """Patches of `unittest.mock` that were started by hand and not stopped yet, of a wider fixture for one."""
-    mock = sys.modules.get("unittest.mock")
-    active = getattr(getattr(mock, "_patch", None), "_active_patches", ())
-    return [_patched(patch) for patch in active if not _of_mock_itself(patch)]
+
+    def __init__(self) -> None:
+        self._harmless: list[Any] = []
+        """Those that are of mock itself: where no other is active, nothing is looked up again."""
+
+    def started(self) -> list[str]:
+        """What they stand in for."""
+        mock = sys.modules.get("unittest.mock")
+        active = getattr(getattr(mock, "_patch", None), "_active_patches", ())
+        if not active or (len(active) == len(self._harmless) and all(map(is_, active, self._harmless))):
+            return []
+        self._harmless = [patch for patch in active if _of_mock_itself(patch)]
+        harmless = set(map(id, self._harmless))
+        return [_patched(patch) for patch in active if id(patch) not in harmless]
 
 
 def _of_mock_itself(patch: Any) -> bool:

@@ -124,6 +124,8 @@ class Watcher:
         self._file = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._root = root
         self._runs_tests = runs_tests
+        self._plugins: frozenset[ModuleType] = frozenset()
+        self._code: dict[ModuleType, frozenset[ModuleType]] = {}
         self._only = Only()
         if environ.get("GUARD_LOOP_ONLY"):
             self._only = msgspec.json.decode(Path(environ["GUARD_LOOP_ONLY"]).read_bytes(), type=Only)
@@ -143,6 +145,8 @@ class Watcher:
     def pytest_unconfigure(self) -> None:
         """Let go of the files."""
         os.close(self._file)
+        if self._runs_tests:
+            self._watch.close()
         if self._watchdog is not None:
             self._watchdog.close()
 
@@ -198,19 +202,23 @@ class Watcher:
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, object, object]:
         """What fixtures of the test connect to is the test's own."""
         self._network.begin()
-        self._watch.begin(*_code_of(item) if self._traced else (frozenset(), ()))
+        self._watch.begin(*self._code_of(item) if self._traced else (frozenset(), ()))
         return (yield from self._interruptible())
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self) -> Generator[None, object, object]:
         """Fixtures may mock and swallow, too."""
-        with self._tracing():
+        if not self._traced or self._watch.is_quiet:
+            return (yield)
+        with self._watch.tracing():
             return (yield)
 
     @pytest.hookimpl(wrapper=True, trylast=True)
     def pytest_pyfunc_call(self) -> Generator[None, object, object]:
         """The test function."""
-        with self._tracing():
+        if not self._traced or self._watch.is_quiet:
+            return (yield)
+        with self._watch.tracing():
             return (yield)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -222,6 +230,23 @@ class Watcher:
                 return (yield from self._interruptible())
         finally:
             self._look(self._network.end())
+
+    def pytest_plugin_registered(self, plugin: object) -> None:
+        """Keep the conftests and plugins that fixtures come from; this is told also of those that were there before."""
+        if isinstance(plugin, ModuleType):
+            self._plugins |= {plugin}
+            self._code.clear()
+
+    def _code_of(self, item: pytest.Item) -> tuple[frozenset[ModuleType], Iterable[str]]:
+        """A test's module with the conftests and plugins, where its fixtures come from, asked for by an argument or
+        not; and the names of those that are known beforehand. Of items that are no functions the modules are not
+        known."""
+        if not isinstance(item, pytest.Function):
+            return frozenset(), ()
+        modules = self._code.get(item.module)
+        if modules is None:
+            modules = self._code[item.module] = self._plugins | {item.module}
+        return modules, item._fixtureinfo.name2fixturedefs
 
     def _tracing(self) -> AbstractContextManager[None]:
         return self._watch.tracing() if self._traced else nullcontext()
@@ -301,16 +326,6 @@ def ids_of(nodeid: str) -> Iterator[str]:
     parts = nodeid.partition("[")[0].split("::")
     for end in range(len(parts), 0, -1):
         yield "::".join(parts[:end])
-
-
-def _code_of(item: pytest.Item) -> tuple[frozenset[ModuleType], Iterable[str]]:
-    """A test's module with the conftests and plugins, where its fixtures come from, asked for by an argument or not;
-    and the names of those that are known beforehand. Of items that are no functions the modules are not known."""
-    if not isinstance(item, pytest.Function):
-        return frozenset(), ()
-    plugins = item.config.pluginmanager.get_plugins()
-    modules = frozenset(one for one in (item.module, *plugins) if isinstance(one, ModuleType))
-    return modules, item._fixtureinfo.name2fixturedefs
 
 
 def _encodable(value: object) -> object:

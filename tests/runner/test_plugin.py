@@ -21,7 +21,7 @@ def url() -> Iterator[str]:
 
 
 SWALLOWS = """
-import contextlib, socket, threading
+import asyncio, contextlib, socket, sys, threading
 import pytest
 DEAD = ("127.0.0.1", 9)
 def dead():
@@ -72,6 +72,31 @@ def test_catches_what_is_expected_around_it():
         except OSError:
             raise ValueError
     quiet()
+def test_catches_in_a_generator():
+    ask()
+    def numbers():
+        try:
+            dead()
+        except OSError:
+            yield 1
+        yield 2
+    assert list(numbers()) == [1, 2]
+def test_catches_in_a_coroutine():
+    ask()
+    async def asks():
+        try:
+            await asyncio.open_connection(*DEAD)
+        except OSError:
+            await asyncio.sleep(0)
+    asyncio.run(asks())
+def test_catches_once_of_two_times():
+    ask()
+    with pytest.raises(ConnectionRefusedError):
+        finally_quiet()
+    quiet()
+def test_is_seen_by_the_right_means():
+    assert (sys.gettrace() is None) == SEEN_WITHOUT_TRACE
+    ask(); quiet()
 def test_catches_something_else():
     ask()
     try:
@@ -81,8 +106,16 @@ def test_catches_something_else():
 """
 
 
-def test_connection_errors_that_are_swallowed(tmp_path: Path, url: str) -> None:
-    write(tmp_path, {"test_it.py": ASK + SWALLOWS})
+TAKEN = "import sys\nfor one in range(6):\n    sys.monitoring.get_tool(one) or sys.monitoring.use_tool_id(one, 'x')\n"
+
+
+@pytest.mark.parametrize("monitoring", [True, False], ids=["as it is", "no monitoring"])
+def test_connection_errors_that_are_swallowed(tmp_path: Path, url: str, monitoring: bool) -> None:
+    """The same is seen by both means; the second case is the first one on Python 3.11, which has but one."""
+    can_monitor = sys.version_info >= (3, 12)
+    constant = f"SEEN_WITHOUT_TRACE = {can_monitor and monitoring}\n"
+    conftest = TAKEN if can_monitor and not monitoring else ""
+    write(tmp_path, {"test_it.py": ASK + constant + SWALLOWS, "conftest.py": conftest})
     _, tests = run(tmp_path, url)
     fine = {"test_expects", "test_expects_below", "test_catches_something_else"}
     assert {name for name, test in tests.items() if test.outcome is TestOutcome.PASSED} == fine
