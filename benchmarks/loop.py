@@ -2,12 +2,12 @@
 
     python -m benchmarks.loop [--tests N] [--rounds N]
 
-Three sorts of tests: such that ask a small service over HTTP, as staging tests do; the same with a handler of exceptions
-in them, so that what they raise is looked at; and empty ones, which show the cost of the watching itself. The bar is 10 %
-for those that ask, with a handler too where Python has `sys.monitoring`: 3.11 has only trace functions.
+Three sorts of tests: such that ask a small service over HTTP, as staging tests do; the same with a handler of
+exceptions in them, so that what they raise is looked at; and empty ones, which show the cost of the watching itself.
+The bar is 10 % for those that ask, with a handler too where Python has `sys.monitoring`: 3.11 has only a trace.
 
-What is compared is the time that processors spent for all processes of a run. The watching waits for nothing, so that a
-run by the clock, where tests wait for answers, grows by less; and it hardly depends on what else the machine does. A
+What is compared is the time that processors spent for all processes of a run. The watching waits for nothing, so that
+a run by the clock, where tests wait for answers, grows by less; and it hardly depends on what else the machine does. A
 run by the clock is told too. Each round is a pair of runs, one right after the other, in turn the plain or the watched
 one first; what is told is the median of the rounds' own ratios.
 """
