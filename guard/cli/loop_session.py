@@ -144,6 +144,7 @@ def run_session(
                 trace=analysis.trace,
                 brought=analysis.brought,
                 left_out=analysis.left_out,
+                is_ours=analysis.is_ours,
                 fix=analysis.fix,
                 back=analysis.back,
                 gates=analysis.gates,

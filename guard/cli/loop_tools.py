@@ -151,6 +151,12 @@ class Analysis:
             return ()
         return tuple((one.finding, one.by) for one in found if self._within.matches(one.finding.path))
 
+    def is_ours(self, name: str) -> bool:
+        """Whether a file or a folder of the tree, wherever it stands, is called so."""
+        return any(
+            name in (*(parts := path.split("/"))[:-1], parts[-1].partition(".")[0]) for path in self._tree().files
+        )
+
     def fix(self, codes: Collection[str], unsafe: bool) -> Fixed | None:
         """A dry run of `guard check --fix`, for the rules `codes`."""
         tree = self._tree()

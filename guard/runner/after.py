@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 
 import httpx
@@ -39,6 +40,8 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
             trace=frame.tools.trace,
             brought=frame.tools.brought,
             left_out=frame.tools.left_out,
+            is_ours=frame.tools.is_ours,
+            served_by=frame.plan.deploy.python or sys.executable if frame.plan.deploy.kind == "local" else "",
             gates=frame.tools.gates(),
         )
         found = whys.explained(found, context)

@@ -29,6 +29,8 @@ class Tools:
     """The commit that brought a finding in."""
     left_out: Callable[[Collection[str]], Sequence[tuple[Finding, str]]]
     """(rule codes) -> what these find that no report has, each with what leaves it out."""
+    is_ours: Callable[[str], bool]
+    """Whether a module of the tree may go by a name without dots."""
     fix: Callable[[Collection[str], bool], Fixed | None]
     """(rule codes, unsafe too) -> a dry run of the fixes."""
     back: Callable[[str, str], Fixed | None]

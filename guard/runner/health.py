@@ -116,7 +116,8 @@ def _summary(found: Sequence[Probed]) -> str:
     if all(up.values()):
         slowest = max(one.ms or 0 for one in found)
         waited = max(one.waited_s for one in found)
-        return f"{len(found)} probes well, the slowest in {slowest:.0f} ms; up within {waited:.1f} s"
+        probes = "1 probe" if len(found) == 1 else f"{len(found)} probes"
+        return f"{probes} well, the slowest in {slowest:.0f} ms; up within {waited:.1f} s"
     parts = [f"{_NAMES[kind]} {'up' if up[kind] else 'down'}" for kind in sorted(up)]
     first = next(one for one in found if one.outcome != OK)
     return f"{', '.join(parts)}: {first.url}: {first.error}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -41,8 +42,30 @@ class KnownIssue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def last_outcomes(tests: Iterable[Test]) -> dict[str, Test]:
-    """Each test by its id, as it ended the last time that it ran."""
-    return {test.id: test for test in tests}
+    """Each test by its id, as it ended in the last cycle in which it ran: the worst of it where several phases run it,
+    since a pass in one of them takes nothing back of what another one saw."""
+    last: dict[str, Test] = {}
+    for test in {(test.id, test.phase): test for test in tests}.values():
+        known = last.get(test.id)
+        if known is None or (test.cycle, _WORSE[test.outcome]) >= (known.cycle, _WORSE[known.outcome]):
+            last[test.id] = test
+    return last
+
+
+_WORSE: Final = {
+    outcome: at
+    for at, outcome in enumerate(
+        (
+            TestOutcome.SKIPPED,
+            TestOutcome.PASSED,
+            TestOutcome.UNPROVEN,
+            TestOutcome.FLAKY,
+            TestOutcome.FAILED,
+            TestOutcome.ERROR,
+            TestOutcome.TIMEOUT,
+        )
+    )
+}
 
 
 def last_causes(session: Session) -> tuple[Cause, ...]:

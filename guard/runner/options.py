@@ -9,6 +9,7 @@ import msgspec
 
 from guard.model import Finding
 from guard.runner.record import Cause, CauseKind, Option
+from guard.runner.whys import NOT_INSTALLED
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +65,12 @@ def tried(causes: Sequence[Cause], context: Context) -> tuple[Cause, ...]:
 def _options(cause: Cause, context: Context) -> Iterator[Option]:
     if cause.rule:
         yield _fix(cause, context)
+    if cause.gate == NOT_INSTALLED:
+        yield Option(
+            kind="configuration",
+            title="Install what the project's requirements ask for where the service runs",
+            note='not tried: that changes the environment; with kind = "local", loop.deploy.python may name another',
+        )
     if cause.kind in _OF_THE_SERVICE:
         yield from _rollback(context)
     if cause.rule and "pre-commit: not installed" in cause.gate:

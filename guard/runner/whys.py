@@ -45,11 +45,17 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     left_out: Callable[[Sequence[str]], Sequence[tuple[Finding, str]]] = lambda _: ()
     """(rule codes) -> what these rules find that no report has, each with what leaves it out; asked where `findings`
     has nothing."""
+    is_ours: Callable[[str], bool] = lambda _: True
+    """Whether a module of the tree may go by a name without dots."""
+    served_by: str = ""
+    """The Python that the service runs with; empty where that is not known."""
     gates: Mapping[str, str] = {}
     """Gates that could have stopped it, by name (`guard loop`, `pre-commit`, `ci`), and for each why it did not:
     `not installed`, `installed`, `overridden: REASON`."""
 
 
+NOT_INSTALLED: Final = "none: guard finds nothing wrong in the tree; what it asks for is not installed"
+"""What a cause says of its gate where the service's environment lacks what the tree may count on."""
 NO_RULE: Final = "none: no rule of guard looks for this"
 """What a cause says of its gate where no check of the tree could have told of it."""
 
@@ -104,9 +110,33 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
         hidden = context.left_out(suspect.rules)
         finding = finding_for(suspect, log.place, [one for one, _ in hidden])
         by = next((by for one, by in hidden if one is finding), "")
+    if finding is None and _is_not_installed(suspect, context):
+        whys += _of_the_environment(suspect, said, context)
+        return msgspec.structs.replace(cause, whys=tuple(whys), gate=NOT_INSTALLED)
     whys += _of_a_suspect(suspect, finding, by, said, context)
     rule = finding.code if finding is not None else suspect.rules[0]
     return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=by or _gate(finding, context))
+
+
+def _is_not_installed(suspect: Suspect, context: Context) -> bool:
+    """Whether a module that guard misses nothing of is one that the environment should have: it neither is the tree's
+    nor ever was."""
+    is_a_module = bool(suspect.module) and suspect.name == suspect.module
+    return is_a_module and not context.is_ours(suspect.module.partition(".")[0]) and not context.trace(suspect.name, "")
+
+
+def _of_the_environment(suspect: Suspect, said: str, context: Context) -> Iterator[Why]:
+    where = f"what {context.served_by} has installed" if context.served_by else "what is installed where it runs"
+    yield Why(
+        question=f"Why was {said.partition(':')[0]} raised?",
+        answer=f"{suspect.name} is no module of this tree, and not in {where}.",
+    )
+    yield Why(
+        question="Why did no gate stop it?",
+        answer="The tree may count on it, as far as guard can tell: a requirement asks for it, or it is imported only "
+        "where that cannot be told. What is installed where the service runs is for its deploy to see to.",
+    )
+    yield _open("Was that environment made from the project's requirements as they are now?")
 
 
 def _of_a_suspect(suspect: Suspect, finding: Finding | None, by: str, said: str, context: Context) -> Iterator[Why]:

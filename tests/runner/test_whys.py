@@ -13,7 +13,7 @@ from guard.runner import options
 from guard.runner.blame import suspect_of
 from guard.runner.options import Fixed, tried
 from guard.runner.record import Cause, CauseKind, Evidence
-from guard.runner.whys import NO_RULE, Context, Gone, explained
+from guard.runner.whys import NO_RULE, NOT_INSTALLED, Context, Gone, explained
 
 GATES = {"guard loop": "overridden: haste", "pre-commit": "not installed"}
 GONE = Gone(
@@ -89,6 +89,23 @@ def test_a_finding_that_is_left_out_is_told_with_what_leaves_it_out() -> None:
     assert all(why.answer for why in one.whys)
     assert one.whys[-1].answer == "IMP002 is found before a deploy, but not reported: the baseline has it."
     assert (one.rule, one.gate) == ("IMP002", "the baseline has it")
+
+
+def test_what_is_not_installed_is_not_blamed_on_the_tree() -> None:
+    said = "ModuleNotFoundError: No module named 'redis.asyncio'"
+    elsewhere = msgspec.structs.replace(context(), is_ours=lambda name: name == "app", served_by="/venv/bin/python")
+    (one,) = explained([cause(CauseKind.START, said)], elsewhere)
+    assert (one.rule, one.gate) == ("", NOT_INSTALLED)
+    assert (
+        one.whys[1].answer == "redis.asyncio is no module of this tree, and not in what /venv/bin/python has installed."
+    )
+    assert not one.whys[-1].answer
+    (way_out,) = tried([one], options.Context(fix=lambda codes, unsafe: None))[0].options
+    assert way_out.title.startswith("Install what the project's requirements ask for")
+    (ours,) = explained([cause(CauseKind.START, "ModuleNotFoundError: No module named 'app.gone'")], elsewhere)
+    assert ours.rule == "IMP001"
+    gone = msgspec.structs.replace(elsewhere, trace=lambda module, name: GONE)
+    assert explained([cause(CauseKind.START, said)], gone)[0].rule == "IMP001"
 
 
 def test_where_evidence_ends_a_question_stays_open() -> None:

@@ -213,9 +213,8 @@ def _header(session: Session) -> Iterator[tuple[str, str]]:
 
 def _results(session: Session) -> Iterator[Result]:
     """In the order of the plan, then what the plan does not have (a record may come from elsewhere)."""
-    tests = last_outcomes(session.tests).values()
     planned = {phase.name: phase for phase in session.plan.phases}
-    for name in dict.fromkeys((*planned, *(test.phase for test in tests))):
+    for name in dict.fromkeys((*planned, *(test.phase for test in session.tests))):
         phase, step = planned.get(name), _last(session, f"phase:{name}")
         cycle = max((one.cycle for one in session.criteria if one.phase == name), default=0)
         yield Result(
@@ -227,7 +226,7 @@ def _results(session: Session) -> Iterator[Result]:
             took_s=step.ended - step.started if step is not None else 0.0,
             tests=tuple(
                 sorted(
-                    (test for test in tests if test.phase == name),
+                    last_outcomes(test for test in session.tests if test.phase == name).values(),
                     key=lambda test: _FIRST.index(test.outcome) if test.outcome in _FIRST else len(_FIRST),
                 )
             ),
