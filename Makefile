@@ -9,6 +9,8 @@ PYTHON := python3
 VENV := .venv
 endif
 BIN := $(VENV)/bin
+# A worker for each core, each from its own end, so that what the tests of a file share is made once.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 READY := $(VENV)/ready
 
 .PHONY: help test check demo bench docs clean
@@ -31,7 +33,7 @@ $(READY): pyproject.toml
 	@touch $@
 
 test: $(READY)
-	$(BIN)/python -m pytest -n auto
+	$(PYTEST)
 
 check: $(READY)
 	$(BIN)/ruff check .
@@ -39,7 +41,7 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python -m tools.docs --check
 	$(BIN)/guard check
-	$(BIN)/python -m pytest -n auto
+	$(PYTEST)
 
 demo: $(READY)
 	@$(BIN)/python -m examples.demo

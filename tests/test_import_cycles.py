@@ -3,6 +3,7 @@ of its own, and what fails there is what guard says."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -24,26 +25,37 @@ from tests.markdown_cases import Case, cases_in
 
 _CASES = list(cases_in((Path(__file__).parent / "cases" / "imp" / "IMP005.md").read_text(encoding="utf-8")))
 _IMPORT = """
-import importlib, runpy, sys, traceback
-root, path, as_script = sys.argv[1:]
+import importlib, json, os, runpy, sys, traceback
+root = sys.argv[1]
 sys.path.insert(0, root)
-try:
-    if as_script:
-        runpy.run_path(f"{root}/{path}", run_name="__main__")
-    else:
-        importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
-except (ImportError, AttributeError) as error:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    last = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)][-1]
-    print(type(error).__name__, last.filename[len(root) + 1:], last.lineno)
+def fails(path, as_script):
+    try:
+        if as_script:
+            runpy.run_path(f"{root}/{path}", run_name="__main__")
+        else:
+            importlib.import_module(path.removesuffix(".py").removesuffix("/__init__").replace("/", "."))
+    except (ImportError, AttributeError) as error:
+        while error.__cause__ is not None:
+            error = error.__cause__
+        last = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(root)][-1]
+        return f"{type(error).__name__} {last.filename[len(root) + 1:]} {last.lineno}"
+    return ""
+for path, as_script in json.loads(sys.argv[2]):
+    if child := os.fork():
+        assert os.waitpid(child, 0)[1] == 0
+        continue
+    print(fails(path, as_script), flush=True)
+    break
 """
 
 
-def _python(root: Path, path: str, *, as_script: bool = False) -> str:
-    """The error, file and line that importing `path` first ends with; empty where it works."""
-    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _IMPORT, str(root), path, "1" if as_script else ""]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+def _python(root: Path, paths: list[str], *, as_script: bool = False) -> dict[str, str]:
+    """The error, file and line that importing each path first ends with, each in a copy of one process; empty where it
+    works."""
+    asked = json.dumps([(path, as_script) for path in paths])
+    command = [sys.executable, "-I", "-S", "-W", "ignore", "-c", _IMPORT, str(root), asked]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
+    return dict(zip(paths, run.stdout.splitlines(), strict=True))
 
 
 def _program(folder: Path) -> Program:
@@ -79,11 +91,11 @@ def test_python_agrees(case: Case, tmp_path: Path) -> None:
     case.write(tmp_path)
     program = _program(tmp_path)
     modules = [path for path in case.files if path.endswith(".py") and path != "tests/conftest.py"]
-    assert {path: _guard(program, path) for path in modules} == {path: _python(tmp_path, path) for path in modules}
+    assert {path: _guard(program, path) for path in modules} == _python(tmp_path, modules)
     scripts = [path for path in modules if "/" not in path]
-    assert {path: _guard(program, path, as_script=True) for path in scripts} == {
-        path: _python(tmp_path, path, as_script=True) for path in scripts
-    }
+    assert {path: _guard(program, path, as_script=True) for path in scripts} == _python(
+        tmp_path, scripts, as_script=True
+    )
 
 
 def _report(folder: Path) -> Report:

@@ -138,7 +138,7 @@ def test_many_undefined_names_end(tmp_path: Path, content: bytes, found: set[str
     assert told <= found
 
 
-@pytest.mark.parametrize("length", [300, 1_500, 5_000])
+@pytest.mark.parametrize("length", [300, 3_000])
 def test_long_chains(tmp_path: Path, length: int) -> None:
     links = range(length)
     last = length // 5
