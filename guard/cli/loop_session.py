@@ -145,6 +145,7 @@ def run_session(
                 brought=analysis.brought,
                 left_out=analysis.left_out,
                 is_ours=analysis.is_ours,
+                lately=lambda session, tree: analysis.lately(session, tree, place.tree_text()),
                 fix=analysis.fix,
                 back=analysis.back,
                 gates=analysis.gates,
@@ -208,6 +209,9 @@ def ended(session: Session) -> int:
     """Say what a session came to, and where its pages are; gives the exit code."""
     goal = f": {session.goal.reached}" if session.goal is not None else ""
     click.echo(f"{session.id} {session.verdict}{goal}")
+    if session.verdict == "blocked":
+        click.echo("mend what guard check tells of, some of it with guard check --fix;", nl=False)
+        click.echo(" or go on all the same with --override-guards REASON")
     if session.verdict == "interrupted":
         click.echo(f"go on with: guard loop resume {session.id}")
     else:

@@ -21,6 +21,7 @@ from guard.history.question import Question, is_askable, trace
 from guard.left_out import left_out
 from guard.model import Finding, GuardError, Report
 from guard.registry import all_rules
+from guard.runner.lately import Lately
 from guard.runner.options import Fixed
 from guard.runner.snapshot import taken
 from guard.runner.store import folder_of
@@ -33,6 +34,9 @@ from guard.sources.tree import Tree
 _IMPORTS: Final = frozenset({"IMP001", "IMP002"})
 _CI_FILES: Final = (".gitlab-ci.yml", "Jenkinsfile", "azure-pipelines.yml", ".circleci/config.yml")
 _CALLS_GUARD: Final = re.compile(r"\bguard\s+(check|loop)\b|id:\s*guard\b|deploy-guard")
+_COMMIT: Final = re.compile(r"[0-9a-f]{12,64}")
+_LATELY: Final = 20
+"""Commits that are looked at."""
 _FILE_BYTES: Final = 1_000_000
 
 
@@ -150,6 +154,38 @@ class Analysis:
         except GuardError:
             return ()
         return tuple((one.finding, one.by) for one in found if self._within.matches(one.finding.path))
+
+    def lately(self, session: str, then: str, now: str) -> Lately | None:
+        """What changed since a session whose tree was `then`; both trees are told of as in `Opened.tree_text`."""
+        git = self._tree().git
+        head = head_of(git) if git is not None else ""
+        before = then.partition(",")[0]
+        if git is None or not head or not _COMMIT.fullmatch(before):
+            return None
+        history = History(git, head)
+        try:
+            found = history.first_parents(head, _LATELY + 1, without=before)
+            commits = tuple(filter(None, (self._commit_text(history, oid) for oid in found[:_LATELY])))
+        except (GuardError, Unseen):
+            return None
+        if not found and not head.startswith(before):
+            return None  # an older commit is checked out
+        return Lately(
+            session=session,
+            commits=commits,
+            more=len(found) > _LATELY,
+            uncommitted="," in now,
+            uncommitted_then="," in then,
+        )
+
+    def _commit_text(self, history: History, oid: str) -> str:
+        """A commit in one line; nothing where it touches no file of the project."""
+        files = [path for path in history.touched(oid) if self._within.matches(path)]
+        if not files:
+            return ""
+        one = history.commit(oid)
+        more = f" and {len(files) - 3} more" if len(files) > 3 else ""
+        return f'{oid[:12]} of {one.commit_date[:10]}, "{one.subject}" ({", ".join(files[:3])}{more})'
 
     def is_ours(self, name: str) -> bool:
         """Whether a file or a folder of the tree, wherever it stands, is called so."""

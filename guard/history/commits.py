@@ -96,6 +96,14 @@ class History:
         found = list(self._differences(commit.encode() + b"\n", [ALL_PYTHON]))
         return found[0].changes if found else ()
 
+    def touched(self, oid: str) -> tuple[str, ...]:
+        """The files of any kind that a commit changed, as against its first parent. Raises Unseen."""
+        parents = self.commit(oid).parents
+        if not parents:
+            return tuple(self.files(oid))
+        printed = self._run("diff-tree", "-r", "-z", "--name-only", "--no-renames", parents[0], oid)
+        return tuple(decode_path(printed).split("\0")[:-1])
+
     def between(self, older: str, newer: str) -> tuple[Change, ...]:
         """The Python files in which two commits differ. Raises Unseen."""
         printed = self._run(

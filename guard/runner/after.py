@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 import msgspec
 
 from guard.model import GuardError
-from guard.runner import classify, options, whys
+from guard.runner import classify, lately, options, whys
 from guard.runner.audit import audited
 from guard.runner.audit import step_data as audit_data
 from guard.runner.deployers.base import DeployFailed, Deployment
@@ -18,6 +19,7 @@ from guard.runner.deployers.tool import Tool
 from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
 from guard.runner.journal import Did
+from guard.runner.lately import Lately
 from guard.runner.probe import got
 from guard.runner.record import EXIT_CODES, FAILING, Outcome, Session, Step, Verdict
 from guard.runner.stability import assess, observed
@@ -44,7 +46,7 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
             served_by=frame.plan.deploy.python or sys.executable if frame.plan.deploy.kind == "local" else "",
             gates=frame.tools.gates(),
         )
-        found = whys.explained(found, context)
+        found = lately.told(whys.explained(found, context), partial(_lately, frame))
         others = tuple(cause for cause in journal.session.causes if cause.id not in {one.id for one in found})
         # A test of several causes has the first: the primary ones come before the others.
         journal.set_causes(cycle, {test: cause.id for cause in reversed(found) for test in cause.tests})
@@ -63,6 +65,7 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
         failed = deployment.revision if deployment is not None else ""
         context = options.Context(
             fix=frame.tools.fix,
+            good=good.revision if (good := _last_good(frame)) is not None else "",
             healthy=frame.store.healthy_revisions(journal.session.target),
             revision=failed,
             can_roll_back=frame.deployer.can_roll_back,
@@ -78,6 +81,17 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
         )
 
     journal.step("options", cycle, try_options)
+
+
+def _lately(frame: Frame) -> Lately | None:
+    """What changed since the last good session on the target."""
+    good = _last_good(frame)
+    return frame.tools.lately(good.id, good.tree) if good is not None else None
+
+
+def _last_good(frame: Frame) -> Session | None:
+    """The last session on the target that met its goal."""
+    return next(iter(frame.store.earlier(frame.journal.session, Verdict.GOAL_MET, 1)), None)
 
 
 def _ids(step: Step) -> list[str]:
@@ -139,8 +153,7 @@ def stability(frame: Frame, cycle: int, deployment: Deployment) -> Step:
     def work(_: Begun | None) -> Did:
         session = frame.journal.session
         seen = observed(frame.deployer.logs(deployment, session.started), _openapi(frame, deployment))
-        good = frame.store.earlier(session, Verdict.GOAL_MET, 1)
-        found = assess(session, good[-1] if good else None, seen)
+        found = assess(session, _last_good(frame), seen)
         return Did(
             outcome=Outcome.OK,
             summary=f"score {found.score:.2f}, {len(found.changes)} changes"
@@ -166,8 +179,7 @@ def audit(frame: Frame, cycle: int) -> Step:
     """What the guards say of the tree, beside the last good session's."""
 
     def work(_: Begun | None) -> Did:
-        good = frame.store.earlier(frame.journal.session, Verdict.GOAL_MET, 1)
-        found = audited(frame.report, good[-1] if good else None)
+        found = audited(frame.report, _last_good(frame))
         return Did(
             outcome=Outcome.OK,
             summary=f"{found.files_analysed} of {found.files_found} files, {sum(found.findings.values())} findings, "

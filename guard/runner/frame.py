@@ -9,6 +9,7 @@ from pathlib import Path
 from guard.model import Finding, Report
 from guard.runner.deployers.base import Deployer
 from guard.runner.journal import Did, Journal
+from guard.runner.lately import Lately
 from guard.runner.options import Fixed
 from guard.runner.plan import Plan
 from guard.runner.record import Session
@@ -29,6 +30,8 @@ class Tools:
     """The commit that brought a finding in."""
     left_out: Callable[[Collection[str]], Sequence[tuple[Finding, str]]]
     """(rule codes) -> what these find that no report has, each with what leaves it out."""
+    lately: Callable[[str, str], Lately | None]
+    """(a session, its tree as the record has it) -> what changed since; None where that cannot be told."""
     is_ours: Callable[[str], bool]
     """Whether a module of the tree may go by a name without dots."""
     fix: Callable[[Collection[str], bool], Fixed | None]

@@ -68,6 +68,13 @@ def _evidence(report: Report) -> Iterator[Evidence]:
         yield Evidence(source="guard", text=_line(finding), place=f"{finding.path}:{finding.span.line}")
 
 
+def _whole(finding: Finding) -> Evidence:
+    """With what it does in production, and the way out."""
+    more = [("in production", finding.cause), ("help", finding.help)]
+    text = "\n".join([_line(finding), *(f"{name}: {said}" for name, said in more if said)])
+    return Evidence(source="guard", text=text, place=f"{finding.path}:{finding.span.line}")
+
+
 def _causes(report: Report, cycle: int) -> Iterator[Cause]:
     """One for each rule: what a rule finds in ten places is mended as one thing more often than not."""
     by_code: dict[str, list[Finding]] = {}
@@ -81,9 +88,7 @@ def _causes(report: Report, cycle: int) -> Iterator[Cause]:
             summary=_line(found[0]) + more,
             rule=code,
             gate="guard loop: it held",
-            evidence=tuple(
-                Evidence(source="guard", text=_line(one), place=f"{one.path}:{one.span.line}") for one in found[:10]
-            ),
+            evidence=tuple(map(_whole, found[:10])),
         )
     if not by_code:
         said = _sum(report)

@@ -9,7 +9,7 @@ import msgspec
 
 from guard.model import Finding
 from guard.runner.record import Cause, CauseKind, Option
-from guard.runner.whys import NOT_INSTALLED
+from guard.runner.whys import NOT_INSTALLED, NOT_SEEN
 
 
 class Fixed(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +28,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     """(rule codes, unsafe too) -> a dry run of the fixes; None where it cannot be made."""
     healthy: tuple[str, ...] = ()
     """Revisions that this database knows healthy, the last one first."""
+    good: str = ""
+    """The last revision with which a session met its goal on this target; empty where there is none."""
     revision: str = ""
     """The one that failed."""
     can_roll_back: bool = False
@@ -63,7 +65,7 @@ def tried(causes: Sequence[Cause], context: Context) -> tuple[Cause, ...]:
 
 
 def _options(cause: Cause, context: Context) -> Iterator[Option]:
-    if cause.rule:
+    if cause.rule and cause.gate != NOT_SEEN:
         yield _fix(cause, context)
     if cause.gate == NOT_INSTALLED:
         yield Option(
@@ -135,20 +137,21 @@ def _of_the_rule(cause: Cause, context: Context) -> tuple[str, ...]:
 
 def _rollback(context: Context) -> Iterator[Option]:
     """A dry run of it changes nothing that serves: the guards look at what would."""
-    known = [one for one in context.healthy if one != context.revision]
+    known = next((one for one in (context.good, *context.healthy) if one and one != context.revision), "")
     if not context.can_roll_back or not known:
         return
-    found = context.back(context.revision, known[0])
+    which = "with which a session met its goal" if known == context.good else "that is known to be healthy"
+    found = context.back(context.revision, known)
     before, after = (_keyed(found.before), _keyed(found.after)) if found is not None else ({}, {})
     checked = "its files were checked, it was not started" if found is not None else "not tried: its files are not here"
     yield Option(
         kind="rollback",
-        title=f"Go back to {known[0]}, the last revision that is known to be healthy on this target",
+        title=f"Go back to {known}, the last revision {which} on this target",
         tried=found is not None,
         removes=_listed(before, after),
         adds=_listed(after, before),
         leaves=_both(before, after),
-        note=f"{checked}; where health fails the loop goes back by itself",
+        note=f"{checked}; where health fails the loop goes back by itself, to the last revision that was healthy",
     )
 
 

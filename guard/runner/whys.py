@@ -13,6 +13,7 @@ import msgspec
 
 from guard.model import Finding
 from guard.runner.blame import Suspect, finding_for, suspect_of
+from guard.runner.lately import SINCE_WHEN
 from guard.runner.record import Cause, CauseKind, Evidence, Why
 
 
@@ -54,6 +55,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     `not installed`, `installed`, `overridden: REASON`."""
 
 
+NOT_SEEN: Final = "the rule did not see it in this tree"
+"""What a cause says of its gate where a rule looks for such a thing, and has no finding of it."""
 NOT_INSTALLED: Final = "none: guard finds nothing wrong in the tree; what it asks for is not installed"
 """What a cause says of its gate where the service's environment lacks what the tree may count on."""
 NO_RULE: Final = "none: no rule of guard looks for this"
@@ -159,9 +162,9 @@ def _of_a_suspect(suspect: Suspect, finding: Finding | None, by: str, said: str,
         yield _of_the_history(f"Why is {missing} not there?", gone)
         yield _of_the_importers(missing, gone)
     elif brought is not None:
-        yield _of_the_history("Since when is that so?", brought)
+        yield _of_the_history(f"{SINCE_WHEN} is that so?", brought)
     else:
-        yield _open(f"Since when is {missing} not there? The history does not tell.")
+        yield _open(f"{SINCE_WHEN} is {missing} not there? The history does not tell.")
     if finding is None:
         yield _open("Why did no gate stop it?")
     else:
@@ -196,7 +199,7 @@ def _of_the_importers(missing: str, gone: Gone) -> Why:
 
 def _gate(finding: Finding | None, context: Context) -> str:
     if finding is None:
-        return "the rule did not see it in this tree"
+        return NOT_SEEN
     return _gates(context)
 
 

@@ -67,7 +67,11 @@ def test_guards_block_it_before_anything_is_deployed(tmp_path: Path) -> None:
     assert run.code == 10, run.err
     session = last(root)
     assert outcomes(session) == {"guards": "blocked", "record": "ok"}
-    assert [(cause["kind"], cause["rule"]) for cause in session["causes"]] == [("guard", "IMP001")]
+    assert "guard check --fix; or go on all the same with --override-guards REASON" in run.out
+    (cause,) = session["causes"]
+    assert (cause["kind"], cause["rule"]) == ("guard", "IMP001")
+    assert "\nin production: " in cause["evidence"][0]["text"]
+    assert "\nhelp: " in cause["evidence"][0]["text"]
     assert not (root / ".guard/revisions").exists()
 
 

@@ -13,7 +13,7 @@ from guard.runner import options
 from guard.runner.blame import suspect_of
 from guard.runner.options import Fixed, tried
 from guard.runner.record import Cause, CauseKind, Evidence
-from guard.runner.whys import NO_RULE, NOT_INSTALLED, Context, Gone, explained
+from guard.runner.whys import NO_RULE, NOT_INSTALLED, NOT_SEEN, Context, Gone, explained
 
 GATES = {"guard loop": "overridden: haste", "pre-commit": "not installed"}
 GONE = Gone(
@@ -280,3 +280,24 @@ def test_there_is_no_way_back_without_a_healthy_revision() -> None:
     (unproven,) = tried([cause(CauseKind.UNPROVEN, tests=("t.py::a",))], bare)
     assert unproven.options[0].command == "real = false"
     assert tried([cause(CauseKind.START, rank="secondary", rule="IMP002")], bare)[0].options == ()
+
+
+def test_the_way_back_leads_to_what_met_the_goal_rather_than_to_what_was_only_healthy() -> None:
+    given = options.Context(
+        fix=lambda codes, unsafe: None, healthy=("rev-3", "rev-2"), good="rev-1", revision="rev-3", can_roll_back=True
+    )
+    (one,) = tried([cause(CauseKind.ASSERTION)], given)
+    assert [option.title for option in one.options] == [
+        "Go back to rev-1, the last revision with which a session met its goal on this target"
+    ]
+    (one,) = tried([cause(CauseKind.ASSERTION)], msgspec.structs.replace(given, good="rev-3"))
+    assert [option.title for option in one.options] == [
+        "Go back to rev-2, the last revision that is known to be healthy on this target"
+    ]
+
+
+def test_no_rule_is_asked_to_mend_what_it_does_not_see() -> None:
+    (one,) = explained([cause(CauseKind.SERVICE_ERROR, IMPORT_ERROR)], context())
+    assert one.gate == NOT_SEEN
+    (one,) = tried([one], options.Context(fix=lambda codes, unsafe: None))
+    assert one.options == ()
