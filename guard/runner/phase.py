@@ -327,8 +327,11 @@ class _Run:
 
 
 def _twice(first: Ended, again: Ended) -> Ended:
-    """What a test that failed comes to, by how it ended when it was run again."""
-    if again.outcome == "passed":
+    """What a test that failed comes to, by how it ended when it was run again. A pass that asked nobody, of a test that
+    needs what others leave behind for one, takes nothing back."""
+    if again.outcome == "passed" and first.peers and not again.peers:
+        first.message = f"{first.message} (run again by itself it passes, but connects to nothing)"
+    elif again.outcome == "passed":
         first.outcome = "flaky"
         first.message = f"failed, and passed when it was run again: {first.message}"
     return first

@@ -287,3 +287,22 @@ def _ends(pid: int) -> bool:
             return True
         time.sleep(0.01)
     return False
+
+
+LEANS = """
+import pytest
+left = []
+def test_leaves():
+    ask(); left.append(1)
+def test_leans_on_it():
+    if left:
+        ask(); assert False, "it is wrong"
+"""
+
+
+def test_a_pass_that_asks_nobody_makes_no_flake(tmp_path: Path, url: str) -> None:
+    """By itself the test does nothing: that it passes then is no news of the service."""
+    write(tmp_path, {"test_it.py": ASK + LEANS})
+    _, tests = run(tmp_path, url)
+    assert tests["test_leans_on_it"].outcome is TestOutcome.FAILED
+    assert tests["test_leans_on_it"].message.endswith("(run again by itself it passes, but connects to nothing)")
