@@ -32,6 +32,7 @@ class Listeners:
         self.every_call: tuple[CallHandler, ...] = ()
         self.module_level_calls: tuple[CallHandler, ...] = ()
         self.chains: tuple[tuple[ChainHandler, Set[str], Set[str]], ...] = ()
+        self.written_chains: tuple[ChainHandler, ...] = ()
 
     def close(self) -> None:
         """Let go of everybody. Collectors may hold the register, and the register holds their methods."""
@@ -39,7 +40,7 @@ class Listeners:
         self.module_level.clear()
         self.calls.clear()
         self.class_calls = self.every_call = self.module_level_calls = ()
-        self.chains = ()
+        self.chains, self.written_chains = (), ()
 
     def on(self, kind: type[ast.AST], handler: Handler) -> None:
         """Tell `handler` of every statement or expression of a kind. Of a function or class, it is told when the walk
@@ -74,3 +75,8 @@ class Listeners:
         read whose root is in `roots` (for one attribute) or `roots_of_longer` (for more). The sets may grow during the
         walk; what is added counts from then on."""
         self.chains = (*self.chains, (handler, roots, roots_of_longer))
+        self.on_written_chains(handler)
+
+    def on_written_chains(self, handler: ChainHandler) -> None:
+        """Tell `handler` of maximal attribute chains on a name that are assigned to or deleted."""
+        self.written_chains = (*self.written_chains, handler)

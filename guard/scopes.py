@@ -7,6 +7,8 @@ import enum
 from collections.abc import Set
 from typing import Any, Final
 
+import msgspec
+
 from guard.nodes import CHILDREN
 
 _PLATFORM_NAMES: Final = frozenset(
@@ -40,25 +42,15 @@ class BindingKind(enum.StrEnum):
     """A target inside a tuple or list: bound, to a part of the value."""
 
 
-class Binding:
+class Binding(msgspec.Struct, eq=False, gc=False):
     """One place that binds a name. `node` is the statement (for a parameter: the `ast.arg`), `value` the
     expression bound, where the name gets exactly that value, `annotation` the one that stands at the name."""
 
-    __slots__ = ("annotation", "context", "kind", "node", "value")
-
-    def __init__(
-        self,
-        kind: BindingKind,
-        node: ast.AST,
-        context: Context,
-        value: ast.expr | None = None,
-        annotation: ast.expr | None = None,
-    ) -> None:
-        self.kind = kind
-        self.node = node
-        self.context = context
-        self.value = value
-        self.annotation = annotation
+    kind: BindingKind
+    node: ast.AST
+    context: Context
+    value: ast.expr | None = None
+    annotation: ast.expr | None = None
 
 
 _NO_NAMES: Final[Set[str]] = frozenset()
@@ -142,34 +134,22 @@ class Guard:
         self.node: Final = node
 
 
-class Context:
+class Context(msgspec.Struct, eq=False, gc=False):
     """Where a statement stands. Shared by all statements of one block; never changed."""
 
-    __slots__ = ("branch", "dead", "guards", "main", "platform", "scope", "type_checking")
-
-    def __init__(
-        self,
-        scope: Scope,
-        guards: tuple[Guard, ...] = (),
-        branch: tuple[ast.AST, ...] = (),
-        type_checking: bool = False,
-        dead: bool = False,
-        platform: bool = False,
-        main: bool = False,
-    ) -> None:
-        self.scope: Final = scope
-        self.guards: Final = guards
-        """Innermost last. A function body starts anew: guards around its `def` do not cover its call."""
-        self.branch: Final = branch
-        """The `if`, loop, `try`, handler, `match` and `with` nodes inside this scope, innermost last; empty means that
-        the statement runs whenever the scope does."""
-        self.type_checking: Final = type_checking
-        self.dead: Final = dead
-        """Never runs: behind `return`, `raise`, `sys.exit()`, or under `if False`."""
-        self.platform: Final = platform
-        """In a branch that `sys.platform`, `sys.version_info` or the like decides."""
-        self.main: Final = main
-        """Under `if __name__ == "__main__"`."""
+    scope: Scope
+    guards: tuple[Guard, ...] = ()
+    """Innermost last. A function body starts anew: guards around its `def` do not cover its call."""
+    branch: tuple[ast.AST, ...] = ()
+    """The `if`, loop, `try`, handler, `match` and `with` nodes inside this scope, innermost last; empty means that
+    the statement runs whenever the scope does."""
+    type_checking: bool = False
+    dead: bool = False
+    """Never runs: behind `return`, `raise`, `sys.exit()`, or under `if False`."""
+    platform: bool = False
+    """In a branch that `sys.platform`, `sys.version_info` or the like decides."""
+    main: bool = False
+    """Under `if __name__ == "__main__"`."""
 
     def block_of(self, node: ast.AST) -> Context:
         """The context of a block of `node`, which stands in this one, where nothing more is to say of the block."""

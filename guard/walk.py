@@ -301,7 +301,8 @@ class Walker:
     def _drain(self, stack: list[Any], context: Context) -> None:
         """Walk the expressions on the stack. The innermost loop of guard: three million turns for a large monorepo."""
         calls, class_calls = self.listeners.calls, self.listeners.class_calls
-        every_call, chains = self.listeners.every_call, self.listeners.chains
+        every_call = self.listeners.every_call
+        chains, written_chains = self.listeners.chains, self.listeners.written_chains
         if context.scope is self.module_scope:
             every_call += self.listeners.module_level_calls
         expressions, passed_over = self._expressions, PASSED_OVER
@@ -339,9 +340,13 @@ class Walker:
                 base = node.value
                 if base.__class__ is ast.Name:
                     root = base.id
-                    for chain, roots, _ in chains:
-                        if root in roots or node.ctx.__class__ is not ast.Load:
-                            chain(node, root, [node.attr], context)
+                    if node.ctx.__class__ is ast.Load:
+                        for chain, roots, _ in chains:
+                            if root in roots:
+                                chain(node, root, [node.attr], context)
+                    else:
+                        for written in written_chains:
+                            written(node, root, [node.attr], context)
                     continue
                 attributes = [node.attr]
                 while base.__class__ is ast.Attribute:
@@ -351,9 +356,13 @@ class Walker:
                     push(base)
                     continue
                 root = base.id
-                for chain, _, roots in chains:
-                    if root in roots or node.ctx.__class__ is not ast.Load:
-                        chain(node, root, attributes[::-1], context)
+                if node.ctx.__class__ is ast.Load:
+                    for chain, _, roots in chains:
+                        if root in roots:
+                            chain(node, root, attributes[::-1], context)
+                else:
+                    for written in written_chains:
+                        written(node, root, attributes[::-1], context)
                 continue
             action = expressions.get(kind)
             if action is not None:

@@ -60,7 +60,7 @@ class StringCollector:
         to.on_calls(("setattr",), self.set_by_name)
         to.on(ast.With, self.with_statement)
         to.on(ast.AsyncWith, self.with_statement)
-        to.on_chains(self.chain, frozenset(), frozenset())
+        to.on_written_chains(self.chain)
 
     def import_from(self, node: ast.ImportFrom, _context: Context) -> None:
         """An import that gives a function that resolves strings another name."""
