@@ -80,8 +80,13 @@ def test_an_interrupt_stops_the_child(tmp_path: Path) -> None:
         signal.raise_signal(signal.SIGINT)
 
     assert threading.current_thread() is threading.main_thread()
-    with pytest.raises(KeyboardInterrupt):
-        python(tmp_path, code).run(progress=interrupt)
+    # A shell's background jobs, and their children, ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            python(tmp_path, code).run(progress=interrupt)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert gone(int(pids.read_text(encoding="utf-8")))
 
 
