@@ -72,7 +72,10 @@ def _loop(folder: Path, code: int, *arguments: str) -> dict[str, Any]:
     """Run a session, show how it went, and give its record. Fails where it does not end with `code`."""
     command("guard", "loop", "run", *(f"'{one}'" if " " in one else one for one in arguments))
     done = _guard(folder, "run", *arguments)
-    session: dict[str, Any] = json.loads(_guard(folder, "show", "--output", "json").stdout)
+    shown = _guard(folder, "show", "--output", "json")
+    if shown.returncode:
+        fail(f"guard loop run ended with {done.returncode}, without a record\n{done.stdout}{done.stderr}{shown.stderr}")
+    session: dict[str, Any] = json.loads(shown.stdout)
     for step in session["steps"]:
         if step["name"].startswith(_STEPS):
             show([f"  {step['outcome']:<9} {step['name']:<24} {step['summary'][:180]}"])
