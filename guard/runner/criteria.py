@@ -7,7 +7,8 @@
     events contains [started, thinking, done] in order
     order(data, optimization, reporting)               short for: events contains […] in order
 
-A measurement is what tests report with `record_property(name, value)`. A criterion without data is unproven.
+A measurement is what tests report with `record_property(name, value)`, or with `guard_measure` on top of it. A
+criterion without data is unproven.
 """
 
 from __future__ import annotations

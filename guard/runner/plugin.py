@@ -1,12 +1,13 @@
-"""guard's pytest plugin: silent, and of no cost, unless the loop asks for it by `GUARD_LOOP_EVENTS`."""
+"""guard's pytest plugin: one fixture; beside it silent, and of no cost, unless `GUARD_LOOP_EVENTS` asks for more."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-if TYPE_CHECKING:
-    import pytest
+import pytest
+
+from guard.runner.measure import Measure
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -15,3 +16,10 @@ def pytest_configure(config: pytest.Config) -> None:
         from guard.runner.plugin_watch import start
 
         start(config)
+
+
+@pytest.fixture
+def guard_measure(record_property: Callable[[str, object], None]) -> Measure:
+    """Report what a test measures: `guard_measure("response_ms", 12.5)`, `with guard_measure.ms():`,
+    `guard_measure.event("done")`, `guard_measure.revision(answer.headers["x-revision"])`."""
+    return Measure(record_property)
