@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 
-from guard.runner.measure import Measure
+if TYPE_CHECKING:
+    from guard.runner.measure import Measure
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -22,4 +24,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def guard_measure(record_property: Callable[[str, object], None]) -> Measure:
     """Report what a test measures: `guard_measure("response_ms", 12.5)`, `with guard_measure.ms():`,
     `guard_measure.event("done")`, `guard_measure.revision(answer.headers["x-revision"])`."""
+    from guard.runner.measure import Measure
+
     return Measure(record_property)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import msgspec
 import pytest
@@ -44,6 +48,17 @@ def test_measurements(tmp_path: Path, workers: int) -> None:
     criteria = ("order(data, optimization, reporting)", "max(tokens) == 7", "count(response_ms) == 1", "p95(no) < 1")
     judged = judge(Phase(name="p", tests=("test_it.py",), criteria=criteria), 1, tuple(tests.values()), 1.0)
     assert [one.outcome for one in judged] == ["met", "met", "met", "unproven"], msgspec.to_builtins(judged)
+
+
+def test_it_works_where_no_loop_runs(tmp_path: Path) -> None:
+    """What it reports goes where pytest puts the properties of a test."""
+    write(tmp_path, {"test_it.py": TESTS})
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "GUARD"))}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml"]
+    subprocess.run(command, cwd=tmp_path, env=env, check=True, capture_output=True)
+    report = ElementTree.parse(tmp_path / "report.xml")
+    names = [one.attrib["name"] for one in report.iter("property")]
+    assert names == ["response_ms", "slow_ms", "tokens", "events", "events", "events", "revision"]
 
 
 def test_the_docs_know_every_function_of_criteria() -> None:
