@@ -6,7 +6,6 @@ it may have been caught; and after a grace `faulthandler`, which needs nothing o
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import faulthandler
 import io
@@ -18,9 +17,12 @@ import time
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, TextIO
+from typing import TYPE_CHECKING, Final, TextIO
 
 from _pytest.outcomes import Failed
+
+if TYPE_CHECKING:
+    import asyncio
 
 _TICK_S: Final = 0.5
 """Between two looks at the clock, and between two attempts to stop a test."""
@@ -138,6 +140,8 @@ def _of_the_test(frames: list[FrameType]) -> list[FrameType]:
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[object]]:
+    import asyncio  # a part of every start that tests without a loop need not pay
+
     for _ in range(10):
         with contextlib.suppress(RuntimeError):  # the loop changes them meanwhile
             return {task for task in asyncio.all_tasks(loop) if not task.done()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import errno
 import socket
-import ssl
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ _ROOTS: Final = {
     "urllib3": {"HTTPError"},
     "urllib": {"URLError"},
     "http": {"HTTPException"},
+    "ssl": {"SSLError"},
     "websocket": {"WebSocketException"},
 }
 """By the package that defines them: what libraries raise where a connection or an answer fails."""
@@ -39,7 +39,7 @@ _ROOTS: Final = {
 
 def is_connection_error(error: BaseException, depth: int = 4) -> bool:
     """Whether an exception, or one that it came from, is a failure of a connection."""
-    if isinstance(error, ConnectionError | ssl.SSLError | socket.gaierror | TimeoutError):
+    if isinstance(error, ConnectionError | socket.gaierror | TimeoutError):
         return True
     if isinstance(error, OSError) and error.errno in _ERRNOS:
         return True
