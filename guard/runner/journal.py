@@ -66,6 +66,11 @@ class Journal:
         """A step that has ended."""
         return next((one for one in self.session.steps if (one.name, one.cycle) == (name, cycle)), None)
 
+    def has_begun(self, *names: str) -> bool:
+        """Whether a step of one of these names has been begun, in any cycle. It need not have ended."""
+        begun = [*self._left, *((step.name, step.cycle) for step in self.session.steps)]
+        return any(name in names for name, _ in begun)
+
     def step(
         self,
         name: str,

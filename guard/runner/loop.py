@@ -28,6 +28,8 @@ def run(frame: Frame, calm: contextlib.AbstractContextManager[object] | None = N
     is stopped, within `calm`, which keeps a second interrupt away meanwhile. Raises GuardError.
     """
     journal = frame.journal
+    if journal.has_begun("deploy", "rollback"):
+        frame.deployer.adopt()
     try:
         verdict = _cycles(frame)
         _end(frame, verdict)
@@ -65,10 +67,7 @@ def _cycle(frame: Frame, cycle: int) -> Verdict:
     if failure is not None:
         return _not_up(frame, cycle, Verdict.DEPLOY_FAILED, failure, None)
     deployment = serving.deployment_of(step)
-    if _is_over(frame, cycle):
-        with contextlib.suppress(GuardError):
-            frame.deployer.alive(deployment)  # so it learns whose it is, and stops it at the end
-    else:
+    if not _is_over(frame, cycle):
         try:
             deployment = serving.still_up(frame, cycle, deployment)
         except DeployFailed as again:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from loop_support import APP, ENVIRON, TESTS, Nursery, gone, ran, shown, small, with_requests
 
+from guard.runner.deployers.local import LocalDeployer
 from tests.engine.support import inside
 
 ALL = [f"1 {name}" for names in TESTS.values() for name in names]
@@ -89,6 +90,18 @@ def test_a_session_that_was_killed_goes_on_where_it_stood(nursery: Nursery, tmp_
     assert len(session["tests"]) == 5
     assert all(map(gone, services(session)))
     assert not (root / ".guard/local-small.json").exists(), "and no service is left"
+
+
+@pytest.mark.parametrize(("moment", "own"), [("begin:deploy", 0), ("begun:deploy", 1), ("saved:audit", 1)])
+def test_what_serves_is_a_resumed_session_s_own_where_it_began_to_deploy(
+    nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str, own: int
+) -> None:
+    root = small(tmp_path / "small")
+    killed(nursery, root, moment)
+    adopted: list[LocalDeployer] = []
+    monkeypatch.setattr(LocalDeployer, "adopt", lambda self: adopted.append(self))
+    assert inside("loop", "resume", cwd=root).code == 0
+    assert len(adopted) == own
 
 
 @pytest.mark.parametrize("moment", ["begun:why", "save:rollback"])

@@ -61,5 +61,9 @@ class Deployer(Protocol):
     def alive(self, deployment: Deployment) -> bool:
         """Whether it still runs, as far as the platform tells."""
 
+    def adopt(self) -> None:
+        """What serves is the session's own: a process of it that has ended began to deploy it. So `close` treats it as
+        if it had been deployed here."""
+
     def close(self) -> None:
         """Stop what must not outlive the session."""

@@ -195,6 +195,9 @@ class CloudRunDeployer:
         service = self._described()
         return service is not None and service.serving == deployment.revision
 
+    def adopt(self) -> None:
+        """Nothing is stopped at the end."""
+
     def close(self) -> None:
         """What was deployed stays."""
 

@@ -87,6 +87,9 @@ class CommandDeployer:
         """Whether the revision still is the one that serves; True where the plan has no command that tells."""
         return self._deploy.revision is None or self._revision()[0] == deployment.revision
 
+    def adopt(self) -> None:
+        """Nothing is stopped at the end."""
+
     def close(self) -> None:
         """What the plan's commands started is theirs."""
 

@@ -146,10 +146,13 @@ class ComposeDeployer:
         return self._docker.text_of([*self._compose, "logs", "--no-color", f"--since={moment}"])
 
     def alive(self, deployment: Deployment) -> bool:
-        """Whether the container that was deployed runs. Who asks has deployed it, maybe before it was resumed."""
-        self._is_ours = True
+        """Whether the container that was deployed runs."""
         container = self._container(running=True)
         return container is not None and container.id == deployment.data.get("container")
+
+    def adopt(self) -> None:
+        """What the project has up is taken down at the end."""
+        self._is_ours = True
 
     def close(self) -> None:
         """Take everything down that this session has started, volumes left alone, unless the plan says `keep`."""

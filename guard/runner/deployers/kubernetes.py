@@ -112,6 +112,9 @@ class KubernetesDeployer:
         sets = self._replica_sets(found) if found is not None else ()
         return any(one.metadata.name == deployment.revision and one.status.available_replicas for one in sets)
 
+    def adopt(self) -> None:
+        """Nothing is stopped at the end."""
+
     def close(self) -> None:
         """What was deployed stays."""
 

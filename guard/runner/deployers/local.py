@@ -108,6 +108,9 @@ class LocalDeployer:
         pid, mark = deployment.data.get("pid"), deployment.data.get("mark")
         return isinstance(pid, int) and isinstance(mark, str) and processes.is_running(pid, mark)
 
+    def adopt(self) -> None:
+        """What the note names is stopped at the end, whoever began it: there is one loop on a target."""
+
     def close(self) -> None:
         """Stop the service, unless the plan says to leave it."""
         if not self._deploy.keep:

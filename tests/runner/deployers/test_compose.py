@@ -213,7 +213,10 @@ def test_what_somebody_else_started_is_left_alone(docker: Fake, tmp_path: Path) 
     one.close()
     assert not any("down" in line for line in docker.lines())
     assert made is not None
-    assert one.alive(made)  # a session that is resumed asks this of what it has deployed before
+    assert one.alive(made)
+    one.close()
+    assert not any("down" in line for line in docker.lines())
+    one.adopt()
     one.close()
     assert docker.lines()[-1] == [*BASE, "down", "--timeout=10"]
 
