@@ -337,18 +337,8 @@ class Walker:
                     continue
                 node, kind = func, func_kind
             if kind is ast.Attribute:
-                base = node.value
-                if base.__class__ is ast.Name:
-                    root = base.id
-                    if node.ctx.__class__ is ast.Load:
-                        for chain, roots, _ in chains:
-                            if root in roots:
-                                chain(node, root, [node.attr], context)
-                    else:
-                        for written in written_chains:
-                            written(node, root, [node.attr], context)
-                    continue
                 attributes = [node.attr]
+                base = node.value
                 while base.__class__ is ast.Attribute:
                     attributes.append(base.attr)
                     base = base.value
@@ -356,13 +346,14 @@ class Walker:
                     push(base)
                     continue
                 root = base.id
-                if node.ctx.__class__ is ast.Load:
-                    for chain, _, roots in chains:
-                        if root in roots:
-                            chain(node, root, attributes[::-1], context)
-                else:
+                if node.ctx.__class__ is not ast.Load:
                     for written in written_chains:
                         written(node, root, attributes[::-1], context)
+                    continue
+                is_long = len(attributes) > 1
+                for chain, short, long in chains:
+                    if root in (long if is_long else short):
+                        chain(node, root, attributes[::-1], context)
                 continue
             action = expressions.get(kind)
             if action is not None:

@@ -154,7 +154,7 @@ def _is_certain(path: str, module: str, resolution: Resolution, modules: Modules
     if modules.layout.means_namesake(path, module, resolution):
         return False
     certain = {*modules.layout.roots.of(path)[0], *_own_folder(path, modules)}
-    return not certain.isdisjoint(resolution.roots) and not modules.layout.is_required(module.partition(".")[0])
+    return not certain.isdisjoint(resolution.roots) and not modules.layout.asked_for.names(module.partition(".")[0])
 
 
 def _own_folder(path: str, modules: Modules) -> tuple[str, ...]:
@@ -244,7 +244,7 @@ class _Search:
         level = asked.statement.level
         if level > 0:
             bases: tuple[str, ...] = ("/".join(path.split("/")[:-level]),)
-        elif self._modules.layout.is_required(parts[0]):
+        elif self._modules.layout.asked_for.names(parts[0]):
             return ""
         else:
             bases = (*self._modules.layout.roots.of(path)[0], *_own_folder(path, self._modules))

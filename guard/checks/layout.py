@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from guard.checks.built_modules import SHARED, built_modules
+from guard.checks.asked_for import AskedFor
+from guard.checks.built_modules import built_modules
 from guard.checks.module_facts import ModuleFacts
-from guard.checks.requirements import is_requirements_file, normal, stated_in
 from guard.checks.roots import PROJECT_FILES, Roots, parent_of
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Layout:
         )
         self.folders = _with_parents(parent_of(path) for path in tree.files)
         """Every folder: one without any Python can be imported too, as an empty namespace package."""
+        self.asked_for = AskedFor(tree)
         self._built = built_modules(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
@@ -216,26 +217,6 @@ class Layout:
         )
         return frozenset(found)
 
-    @cached_property
-    def _distributions(self) -> tuple[frozenset[str], frozenset[str]]:
-        """Normalised names of the distributions that the tree's projects ask for, and of the projects."""
-        asked: set[str] = set()
-        own: set[str] = set()
-        wanted = [path for path in self._tree.files if is_requirements_file(path)]
-        for path, content in self._tree.read_many(wanted, 1 << 20):
-            stated = stated_in(path, content)
-            asked.update([one.name for one in stated.requirements])
-            asked |= stated.mentioned
-            own |= stated.own
-        return frozenset(asked - own), frozenset(own)
-
-    @cached_property
-    def _families(self) -> frozenset[str]:
-        """What the names of the tree's distributions, and of those that it asks for, begin with: `a` and `a-b` for
-        `a-b-c`."""
-        asked, own = self._distributions
-        return frozenset(name[:end] for name in asked | own for end, letter in enumerate(name) if letter == "-")
-
     def holders_of(self, name: str) -> frozenset[str] | set[str]:
         """The folders in which a name is something that can be imported, whoever has them as a root."""
         return self._holders.get(name, frozenset())
@@ -257,15 +238,6 @@ class Layout:
                 return True
             folder = root
         return False
-
-    def is_required(self, top: str) -> bool:
-        """Whether the tree's projects ask for a distribution of this name."""
-        return normal(top) in self._distributions[0]
-
-    def _shared_namespace(self, name: str) -> bool:
-        """Whether other distributions put modules below this top-level folder, as `google` and `azure` have it."""
-        top = normal(name)
-        return name in SHARED or top in self._distributions[0] or top in self._families
 
     # Resolution
 
@@ -441,10 +413,10 @@ class Layout:
         used = (root, top) in self._used
         if missing.parent.kind == "namespace":
             # Below a folder without __init__.py other distributions may have modules too.
-            return used and certain and not self._shared_namespace(top)
+            return used and certain and not self.asked_for.shares(top)
         if first.kind == "namespace":
-            return used and (certain or not self._shared_namespace(top))
-        if self._shared_namespace(top):
+            return used and (certain or not self.asked_for.shares(top))
+        if self.asked_for.shares(top):
             return used
         return certain or used
 
@@ -474,19 +446,11 @@ class Layout:
         An installed package of that name could have the rest. So the tree must say what it asks for, and that must not
         look like the name; and the folder must be one that somebody has as a root, or hold Python at all.
         """
-        asked, _ = self._distributions
-        if missing.index < 2 or not asked or self._shared_namespace(top):
-            return False
-        if normal(top) in self._words_asked_for:
+        if missing.index < 2 or not self.asked_for or self.asked_for.shares(top) or self.asked_for.sounds_like(top):
             return False
         if root in self.packages:
             return missing.parent.kind == "package" and root in self.roots.anybody
         return certain and self.holds_python(f"{root}/{top}" if root else top)
-
-    @cached_property
-    def _words_asked_for(self) -> frozenset[str]:
-        """The words of the names of the distributions that the tree's projects ask for."""
-        return frozenset(word for name in self._distributions[0] for word in name.split("-"))
 
     def holds_python(self, folder: str) -> bool:
         """Whether a Python file or a stub is in the folder, or below it."""
