@@ -25,19 +25,17 @@ def string_mending(program: Program, broken: BrokenString, look_up: Lookup | Non
     use = broken.use
     if use.base >= 0 or use.flags & LAST_ONLY:
         return None  # what it is looked for in stands somewhere else
-    look_up = look_up or where(program).replacements
     return _mended(program, broken.path, use.text, broken.lost, use.way, look_up, swallowed=bool(use.swallowed_line))
 
 
 def entry_point_mending(program: Program, broken: BrokenEntryPoint, look_up: Lookup | None = None) -> Mending | None:
     """How an entry point can be mended, as a string that is resolved by its module and its attribute."""
-    look_up = look_up or where(program).replacements
     way = OBJECT if broken.entry.attribute else IMPORT
     return _mended(program, broken.entry.path, broken.shown, broken.lost, way, look_up, swallowed=False)
 
 
 def _mended(
-    program: Program, path: str, text: str, lost: Lost, way: int, look_up: Lookup, *, swallowed: bool
+    program: Program, path: str, text: str, lost: Lost, way: int, look_up: Lookup | None, *, swallowed: bool
 ) -> Mending | None:
     if lost.cls is not None:
         return None
@@ -65,9 +63,10 @@ _Found = tuple[Replacement, str, list[str]] | None
 """What stands in, its module as the string would name it, and the attributes behind that."""
 
 
-def _of_module(program: Program, path: str, parts: list[str], lost: Lost, way: int, look_up: Lookup) -> _Found:
+def _of_module(program: Program, path: str, parts: list[str], lost: Lost, way: int, look_up: Lookup | None) -> _Found:
     """For a module that is not there. It is not known where its name ends: the longest one that went somewhere."""
     modules = program.linked(FAMILY)
+    look_up = look_up or where(program).replacements
     shortest = len(parts) if way in (IMPORT, RUN) else lost.index + 1
     longest = len(parts) if way in (IMPORT, RUN) else len(parts) - 1
     for end in range(longest, shortest - 1, -1):
@@ -81,9 +80,14 @@ def _of_module(program: Program, path: str, parts: list[str], lost: Lost, way: i
     return None
 
 
-def _of_attribute(program: Program, path: str, parts: list[str], lost: Lost, way: int, look_up: Lookup) -> _Found:
+def _of_attribute(
+    program: Program, path: str, parts: list[str], lost: Lost, way: int, look_up: Lookup | None
+) -> _Found:
     """For an attribute that a module does not have."""
     modules = program.linked(FAMILY)
+    if look_up is None:
+        index = where(program)
+        look_up = index.respelt if way == PATCH else index.replacements
     best = best_of(look_up, path, lost.holder, lost.name)
     if best is None or not best.name or not holds(modules, path, best.module, best.name, best):
         return None

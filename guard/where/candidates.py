@@ -35,6 +35,10 @@ class Where(NameIndex):
             self._ranked[key] = found
         return found
 
+    def respelt(self, module: str, name: str, origin: str = "") -> tuple[Replacement, ...]:
+        """Those of `replacements` that stay in the module: its names that differ only in case and underscores."""
+        return tuple(self._other_spellings(self.absolute(module, origin), name, origin))
+
     def _for_both(self, old: str, name: str, origin: str) -> tuple[Replacement, ...]:
         found = [*self._for_name(old, name, origin), *self._other_spellings(old, name, origin)]
         return tuple(sorted(found, key=lambda one: one.certainty.rank))
