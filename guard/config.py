@@ -16,7 +16,7 @@ from guard.configuration.discover import find_layers, override_layers
 from guard.configuration.loop import Plan
 from guard.configuration.names import RuleNames, reserved_in, resolve_selection, resolve_severities
 from guard.configuration.patterns import ignored_in, matcher
-from guard.configuration.settings import Config, Middleware, Settings
+from guard.configuration.settings import Config, Middleware, Settings, Ssot
 from guard.model import ConfigError
 
 if TYPE_CHECKING:
@@ -58,6 +58,8 @@ def load(tree: Tree, start: str = "", overrides: Sequence[str] = (), *, rules: M
     merged.pop("extend", None)
     if "middleware" in merged:
         merged["middleware"] = Middleware(**merged["middleware"])
+    if "ssot" in merged:
+        merged["ssot"] = Ssot(**merged["ssot"])
     if "loop" in merged:
         merged["loop"] = msgspec.convert(merged["loop"], Plan)
     return Config(**merged, sources=tuple(dict.fromkeys(layer.label for layer in layers)))

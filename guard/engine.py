@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -20,7 +21,7 @@ from guard.environment import Environments
 from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
-from guard.model import Broken, Finding, GuardError, Problem, Report, Severity, Violation
+from guard.model import Broken, Finding, Gate, GuardError, Problem, Report, Severity, Violation
 from guard.program import NotGathered, Program
 from guard.registry import Rule, all_rules
 from guard.rules.sup_baseline import stale
@@ -122,13 +123,16 @@ def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) ->
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
     files = _chosen(tree, config)
-    whole = Gathering(target.version, config.python_limit)
-    # The facts of all families serve as well as those of a few, where an earlier run has left them.
-    sample = [f"{whole.salt}:{key_of(file)}" for file in files[:: max(len(files) // _SAMPLE, 1)]]
-    known = sum(1 for _ in cache.get_many(sample))
-    only = None if known * 2 > len(sample) else needed_families(codes)
-    facts, _ = collect(tree, files, msgspec.structs.replace(whole, only=only), options, cache)
-    return Program(tree, config, target, facts, gathered=only)
+    gathering = Gathering(target.version, config.python_limit, needed_families(codes))
+    # The facts of more families serve as well, where an earlier run has left them.
+    sample = files[:: max(len(files) // _SAMPLE, 1)]
+    for wider in _wider(gathering):
+        known = sum(1 for _ in cache.get_many([f"{wider.salt}:{key_of(file)}" for file in sample]))
+        if known * 2 > len(sample):
+            gathering = wider
+            break
+    facts, _ = collect(tree, files, gathering, options, cache)
+    return Program(tree, config, target, facts, gathered=gathering.only)
 
 
 _SAMPLE = 40
@@ -139,6 +143,18 @@ def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
     letters = {code.rstrip("0123456789") for code in codes}
     needed = frozenset(f.name for f in families() if not f.letters or not letters.isdisjoint(f.letters))
     return None if len(needed) == len(families()) else needed
+
+
+@lru_cache
+def _wider(gathering: Gathering) -> tuple[Gathering, ...]:
+    """What other runs gather that holds all of this, the widest first: runs of every rule, and plain checks."""
+    plain = needed_families(code for code, rule in all_rules().items() if rule.gates != (Gate.CI,))
+    wider = []
+    for only in (None, plain):
+        holds = only is None or (gathering.only is not None and gathering.only < only)
+        if only != gathering.only and holds:
+            wider.append(msgspec.structs.replace(gathering, only=only))
+    return tuple(wider)
 
 
 def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
@@ -213,9 +229,9 @@ def collect(
         if key not in wanted:
             wanted[key] = Wanted(key, file)
     known: dict[str, FileFacts] = {}
-    # What a run of every family has remembered holds all that a run of some of them wants.
-    for whole in dict.fromkeys((msgspec.structs.replace(gathering, only=None).salt, salt)):
-        for salted, value in cache.get_many([f"{whole}:{key}" for key in wanted if key not in known]):
+    # What a run of more families has remembered holds all that a run of some of them wants.
+    for one in (*(wider.salt for wider in _wider(gathering)), salt):
+        for salted, value in cache.get_many([f"{one}:{key}" for key in wanted if key not in known]):
             try:
                 known[salted.partition(":")[2]] = _FACTS.decode(value)
             except (msgspec.DecodeError, msgspec.ValidationError):

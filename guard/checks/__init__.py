@@ -17,6 +17,7 @@ _MODULES: Final = (
     "middleware",
     "strings",
     "collecting",
+    "ssot",
     "suppressions",
 )
 

@@ -342,17 +342,15 @@ class Modules:
 
     def _through_one_star(self, path: str, facts: ModuleFacts, name: str, depth: int) -> Definition | External | None:
         first = name.partition(".")[0]
-        found = None
+        binding: list[Target] = []
         for star in facts.stars:
             resolution = self.resolve(path, star.level, star.module)
             if len(resolution.targets) != 1 or resolution.unknown:
                 return None
             target = resolution.targets[0]
             if self.exports(target, first) and self.binds(target, first):
-                if found is not None:
-                    return None
-                found = self._below(target, name, depth + 1)
-        return found
+                binding.append(target)
+        return self._below(binding[0], name, depth + 1) if len(binding) == 1 else None
 
     @cached_property
     def broken(self) -> tuple[BrokenImport, ...]:

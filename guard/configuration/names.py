@@ -16,7 +16,7 @@ SIMILAR: Final = 75
 """Percent of likeness (Indel distance) from which a name is offered as what may have been meant."""
 
 
-RESERVED: Final = frozenset({"ENV", "TMO", "NET", "ORD", "TST", "SSOT", "IMG", "REF", "DEP"})
+RESERVED: Final = frozenset({"ENV", "TMO", "NET", "ORD", "TST", "IMG", "REF", "DEP"})
 """Families whose rules come with a later version. To select one is no mistake, so that one configuration serves many
 versions of guard; but it is told, since what it asks for is not checked."""
 
@@ -98,7 +98,8 @@ def resolve_selection(
     `select` and `ignore` are the command line's. Its select replaces the config's; its ignore is added. Of entries
     that disagree about a rule the more specific wins (code or slug, family, ALL), then the command line's, then
     the one that ignores. A `gate` leaves out the rules that are not its own, except those that the command line
-    selects by code or slug. A severity of `off` ignores.
+    selects by code or slug. Where no gate is given, ALL in the configuration leaves out the rules that are for the
+    report in CI alone. A severity of `off` ignores.
 
     Families of `RESERVED` are passed over: see `reserved_in`. Raises ConfigError for names that no rule has, and when
     no rule is left: a run that checks nothing is never clean.
@@ -132,9 +133,7 @@ def resolve_selection(
         for code in named.codes:
             strongest[code] = max(strongest.get(code, this), this)
     enabled = frozenset(
-        code
-        for code, this in strongest.items()
-        if not this.ignores and (gate is None or gate in rules[code].gates or _by_name(this))
+        code for code, this in strongest.items() if not this.ignores and _is_wanted(rules[code], this, gate)
     )
     if not enabled:
         at_gate = f" at the gate {gate.value}" if gate else ""
@@ -147,8 +146,11 @@ def reserved_in(config: Config, select: Sequence[str]) -> list[str]:
     return sorted({entry.upper() for entry in select or config.select} & RESERVED)
 
 
-def _by_name(wish: _Wish) -> bool:
-    return wish.from_command_line and wish.specificity is Specificity.CODE
+def _is_wanted(rule: Rule, wish: _Wish, gate: Gate | None) -> bool:
+    """Whether a selected rule is on at a gate, or where none is given."""
+    if gate is None:
+        return rule.gates != (Gate.CI,) or wish.from_command_line or wish.specificity > Specificity.ALL
+    return gate in rule.gates or (wish.from_command_line and wish.specificity is Specificity.CODE)
 
 
 def resolve_severities(config: Config, rules: Mapping[str, Rule]) -> Mapping[str, Severity]:

@@ -78,6 +78,25 @@ class Middleware(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forb
     ] = ()
 
 
+class Ssot(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """Which of several places is the one source of truth."""
+
+    canonical: Annotated[
+        Mapping[Annotated[str, Meta(min_length=1)], Annotated[str, Meta(min_length=1)]],
+        Meta(
+            description="By the name of a class, function or constant, the module that it is to be imported from. An "
+            "import of it from elsewhere is SSOT002, as an error.",
+        ),
+    ] = {}
+    deprecated: Annotated[
+        Mapping[Annotated[str, Meta(min_length=1)], str],
+        Meta(
+            description="Modules, or `MODULE:NAME`, that are not to be used any more, with what to use in their stead: "
+            "SSOT003, beside those that say so in the code.",
+        ),
+    ] = {}
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """The settings of guard: `[tool.guard]` in pyproject.toml, or the top level of guard.toml."""
 
@@ -92,7 +111,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     ] = ""
     select: Annotated[
         tuple[RuleName, ...],
-        Meta(min_length=1, description="Rules to run: codes, families, slugs, or ALL. The default is ALL."),
+        Meta(
+            min_length=1,
+            description="Rules to run: codes, families, slugs, or ALL. The default is ALL, which leaves out the "
+            "rules of the gate `ci` alone: these are named here, or selected on the command line.",
+        ),
     ] = ("ALL",)
     ignore: Annotated[
         tuple[RuleName, ...],
@@ -168,6 +191,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Middleware,
         Meta(description="What the middleware stacks must look like."),
     ] = Middleware()
+    ssot: Annotated[Ssot, Meta(description="Which of several places is the one source of truth.")] = Ssot()
     loop: Annotated[Plan, Meta(description="The staging loop, `guard loop`.")] = Plan()
 
 

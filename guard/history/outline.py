@@ -1,31 +1,24 @@
 """What one version of a file binds, and how its definitions look, in a form that two versions can be compared by.
 
-A definition's body becomes a stream of tokens from its syntax tree: without positions, comments, docstrings and its own
-name. Equal streams have equal digests; how like two streams are is estimated from a sketch: the smallest hashes of
-their runs of four tokens.
+How a body is made comparable, `guard.checks.bodies` says.
 """
 
 from __future__ import annotations
 
 import ast
-import hashlib
 import re
 import warnings
-import zlib
 from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
 
+from guard.checks.bodies import TELLING, resemblance, summary, tokens_of
 from guard.parse import parse, parse_newer
 from guard.scopes import dotted
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Raised whenever the same content would give another outline."""
-_RUN: Final = 4
-_SKETCH: Final = 128
-TELLING: Final = 24
-"""Tokens. A shorter body (`class Gone(Exception): pass`) looks like many another: that it is the same says nothing."""
 
 
 class Bound(msgspec.Struct, frozen=True, array_like=True):
@@ -88,11 +81,7 @@ def likeness(one: Bound, other: Bound) -> float:
         return 0.0
     if one.digest == other.digest:
         return 1.0
-    smallest = sorted({*one.sketch, *other.sketch})[:_SKETCH]
-    if not smallest:
-        return 0.0
-    shared = set(one.sketch).intersection(other.sketch)
-    return min(sum(value in shared for value in smallest) / len(smallest), 0.99)
+    return min(resemblance(one.sketch, other.sketch), 0.99)
 
 
 _LINE: Final = re.compile(rb"^(?:async[ \t]+)?(class|def)[ \t]+(\w+)|^(\w+)[ \t]*(?::[^=\n]+)?=[^=]", re.MULTILINE)
@@ -184,15 +173,15 @@ class _Reader:
                 )
 
     def _define(self, name: str, kind: str, node: Any) -> None:
-        tokens = list(_tokens(node, name))
-        self.names[name] = Bound(kind, node.lineno, *_summary(tokens), words=_rare(node))
+        tokens = list(tokens_of(node, name))
+        self.names[name] = Bound(kind, node.lineno, *summary(tokens), words=_rare(node))
 
     def _target(self, target: ast.expr, node: Any) -> None:
         if isinstance(target, ast.Name):
             value = getattr(node, "value", None)
-            tokens = list(_tokens(value, target.id)) if value is not None else []
+            tokens = list(tokens_of(value, target.id)) if value is not None else []
             alias = dotted(value) if isinstance(value, (ast.Name, ast.Attribute)) else ""
-            self.names[target.id] = Bound("variable", node.lineno, *_summary(tokens), alias=alias)
+            self.names[target.id] = Bound("variable", node.lineno, *summary(tokens), alias=alias)
         elif isinstance(target, (ast.Tuple, ast.List)):
             for element in target.elts:
                 self._target(element.value if isinstance(element, ast.Starred) else element, node)
@@ -211,49 +200,6 @@ def _writes_globals(node: ast.expr) -> bool:
         if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Name) and inner.func.id in ("globals", "exec"):
             return True
     return False
-
-
-def _tokens(root: ast.AST, own: str) -> Iterator[str]:
-    """The nodes below `root` in source order, as text: kinds, names and constants."""
-    waiting: list[Any] = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, str):
-            yield "·" if node == own else node
-            continue
-        yield node.__class__.__name__
-        if isinstance(node, ast.Constant):
-            yield repr(node.value)[:80]
-            continue
-        below: list[Any] = []
-        for field in node._fields:
-            value: Any = getattr(node, field, None)
-            if field == "body" and _has_docstring(node):
-                value = value[1:]
-            if isinstance(value, list):
-                below += [item for item in value if isinstance(item, (ast.AST, str))]
-            elif isinstance(value, ast.AST):
-                if not isinstance(value, (ast.Load, ast.Store, ast.Del)):
-                    below.append(value)
-            elif isinstance(value, str):
-                below.append(value)
-        waiting += reversed(below)
-
-
-def _has_docstring(node: Any) -> bool:
-    if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) or not node.body:
-        return False
-    first = node.body[0]
-    return isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-
-
-def _summary(tokens: list[str]) -> tuple[str, int, tuple[int, ...]]:
-    """Digest, length and sketch of a stream of tokens."""
-    joined = "\0".join(tokens).encode("utf-8", "surrogatepass")
-    digest = hashlib.sha256(joined).hexdigest()[:16]
-    hashes = [zlib.crc32(token.encode("utf-8", "surrogatepass")) for token in tokens]
-    runs = {hash(tuple(hashes[at : at + _RUN])) & 0xFFFFFFFF for at in range(max(len(hashes) - _RUN + 1, 1))}
-    return digest, len(tokens), tuple(sorted(runs)[:_SKETCH])
 
 
 _WORD_LENGTH: Final = 9

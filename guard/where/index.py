@@ -83,6 +83,10 @@ class NameIndex:
                     found.setdefault(target.path, set()).add(path)
         return found
 
+    def importers_of(self, path: str, name: str) -> frozenset[str]:
+        """The files that import `name` from the module in the file `path`."""
+        return frozenset(self._importers(name).get(path, ()))
+
     def is_taken(self, path: str, name: str) -> bool:
         """Whether a file imports `name`, or everything, from the file `path`."""
         return path in self._taken_from(name) or path in self._taken_from("*")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from config_support import RULES
+from config_support import RULES, make_rule
 
 from guard.config import Config, ConfigError, ignored_in, matcher, reserved_in, resolve_selection, resolve_severities
 from guard.configuration.names import RESERVED, RuleNames
@@ -58,6 +58,26 @@ def resolved(
 )
 def test_selection(config: Config, select: str, ignore: str, gate: Gate | None, expected: set[str]) -> None:
     assert resolved(config, select, ignore, gate) == expected
+
+
+@pytest.mark.parametrize(
+    ("config", "select", "gate", "is_on"),
+    [
+        (Config(), "", None, False),
+        (Config(), "", Gate.CI, True),
+        (Config(), "", Gate.PRE_COMMIT, False),
+        (Config(), "SSOT", None, True),
+        (Config(), "ALL", None, True),
+        (Config(select=("ALL", "SSOT")), "", None, True),
+        (Config(select=("ALL", "duplicate-definition")), "", None, True),
+        (Config(select=("ALL", "SSOT")), "", Gate.PRE_COMMIT, False),
+    ],
+)
+def test_what_is_for_the_report_alone_has_to_be_asked_for(
+    config: Config, select: str, gate: Gate | None, is_on: bool
+) -> None:
+    rules = {**RULES, "SSOT001": make_rule("SSOT001", "duplicate-definition", (Gate.CI,))}
+    assert ("SSOT001" in resolve_selection(config, select.split(), [], gate, rules)) is is_on
 
 
 def test_unknown_names_on_the_command_line_are_all_told() -> None:
