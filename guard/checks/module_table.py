@@ -81,7 +81,8 @@ class Modules:
             path: facts for path, facts in program.facts(FAMILY).items() if "{{" not in path and "{%" not in path
         }
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
-        python = [path for path, file in program.files.items() if file.kind != "text"]
+        # What could not be read is there to be imported, whatever it binds.
+        python = [path for path, file in program.files.items() if file.kind != "text" or path.endswith((".py", ".pyi"))]
         # What is excluded is not looked at, and is there to be imported for all that.
         python += [
             path

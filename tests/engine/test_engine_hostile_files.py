@@ -182,3 +182,15 @@ def test_attributes_that_cannot_be_read(folder: Path) -> None:
         if (folder / ".git").exists():
             found = {finding["path"] for finding in json.loads(run.out)["findings"]}
             assert not found & {".gitattributes", *silent}, closed
+
+
+def test_a_module_that_is_too_large_is_there_to_be_imported(tmp_path: Path) -> None:
+    """What it binds is unknown, so nothing is missing from it."""
+    write(
+        tmp_path, {"app/__init__.py": b"", "app/big.py": b"X = 1\n" * 400, "app/main.py": b"from app.big import X, Y\n"}
+    )
+    run = inside("check", ".", "--config", "max-file-size=1KB", "--no-cache", "--output", "json", cwd=tmp_path)
+    report = json.loads(run.out)
+    assert run.code == 3
+    assert [problem["kind"] for problem in report["problems"]] == ["too-large"]
+    assert [finding for finding in report["findings"] if finding["code"].startswith("IMP")] == []
