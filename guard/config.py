@@ -16,7 +16,7 @@ from guard.configuration.discover import find_layers, override_layers
 from guard.configuration.loop import Plan
 from guard.configuration.names import RuleNames, reserved_in, resolve_selection, resolve_severities
 from guard.configuration.patterns import ignored_in, matcher
-from guard.configuration.settings import Config, Middleware, Settings, Ssot
+from guard.configuration.settings import Config, Middleware, Scoring, Settings, Ssot
 from guard.model import ConfigError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ __all__ = [
     "ConfigError",
     "Middleware",
     "RuleNames",
+    "Scoring",
     "ignored_in",
     "load",
     "matcher",
@@ -60,6 +61,8 @@ def load(tree: Tree, start: str = "", overrides: Sequence[str] = (), *, rules: M
         merged["middleware"] = Middleware(**merged["middleware"])
     if "ssot" in merged:
         merged["ssot"] = Ssot(**merged["ssot"])
+    if "report" in merged:
+        merged["report"] = Scoring(**merged["report"])
     if "loop" in merged:
         merged["loop"] = msgspec.convert(merged["loop"], Plan)
     return Config(**merged, sources=tuple(dict.fromkeys(layer.label for layer in layers)))

@@ -13,6 +13,7 @@ import msgspec
 
 from guard import __version__, baseline
 from guard.cache import Cache
+from guard.census import NOTHING_COUNTED, Census, take_census
 from guard.checks import families
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
@@ -58,6 +59,8 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     """What was looked at in environments, with digests of what was seen."""
     beside: tuple[tuple[str, bool], ...] = ()
     """What the verdict depends on beside the tree's files: `Program.beside`."""
+    census: Census | None = None
+    """What there is to judge, where the run was asked to count it."""
 
 
 _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
@@ -72,36 +75,57 @@ def check(
     Raises EnvironmentFailed where ruff or git cannot be run.
     """
     started = time.perf_counter()
+    return _report(tree, _judged(tree, config, codes, options, counting=False), options, within, started)
+
+
+def survey(tree: Tree, config: Config, codes: frozenset[str], options: Options) -> tuple[Report, Census]:
+    """As `check`, of the whole tree, with a census of its files. Raises as `check` does."""
+    started = time.perf_counter()
+    judged = _judged(tree, config, codes, options, counting=True)
+    return _report(tree, judged, options, None, started), judged.census or NOTHING_COUNTED
+
+
+def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options, *, counting: bool) -> Judged:
+    """What is found in `tree`, from the cache where a run has left it; with a census where it is `counting`."""
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     files = _chosen(tree, config)
     environments = Environments(tree, config, target.version, cache, gathering.salt)
-    key = _result_key(tree, files, config, codes, gathering, target, environments)
+    key = _result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
     judged = _remembered(cache, key)
-    if judged is None or not environments.see_the_same(judged.looks) or not _same_beside(tree, judged):
-        entries = known_entries(tree, config)
+    if judged is not None and environments.see_the_same(judged.looks) and _same_beside(tree, judged):
+        return judged
+    entries = known_entries(tree, config)
 
-        def analyse(gathering: Gathering = gathering) -> Judged:
-            facts, problems = collect(tree, files, gathering, options, cache)
-            try:
-                program = Program(tree, config, target, facts, environments, gathering.only)
-                found = _judge(program, codes, problems, entries)
-            except NotGathered as more:
-                return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
-            return msgspec.structs.replace(found, looks=dict(environments.looks))
-
+    def analyse(gathering: Gathering = gathering) -> Judged:
+        facts, problems = collect(tree, files, gathering, options, cache)
         try:
-            judged = analyse()
-        except msgspec.DecodeError:
-            cache.distrust()
-            judged = analyse()
-        _remember(cache, key, judged)
+            program = Program(tree, config, target, facts, environments, gathering.only)
+            found = _judge(program, codes, problems, entries)
+            census = take_census(program, found.problems) if counting else None
+        except NotGathered as more:
+            return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
+        return msgspec.structs.replace(found, looks=dict(environments.looks), census=census)
+
+    try:
+        judged = analyse()
+    except msgspec.DecodeError:
+        cache.distrust()
+        judged = analyse()
+    _remember(cache, key, judged)
+    return judged
+
+
+def _report(
+    tree: Tree, judged: Judged, options: Options, within: Callable[[str], bool] | None, started: float
+) -> Report:
+    """What was found, narrowed to the paths that are asked for, with what the caller knows will not be checked."""
     findings = [finding for finding in judged.findings if within is None or within(finding.path)]
     problems_shown = [problem for problem in judged.problems if within is None or within(problem.path)]
     problems_shown.extend(options.problems)
-    if cache.complaint:
-        problems_shown.append(Problem("", "cache", cache.complaint))
+    if options.cache is not None and options.cache.complaint:
+        problems_shown.append(Problem("", "cache", options.cache.complaint))
     return Report(
         guard=__version__,
         tree_kind=tree.kind,

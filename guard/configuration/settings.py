@@ -97,6 +97,40 @@ class Ssot(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
     ] = {}
 
 
+Weight = Annotated[int, Meta(ge=0, le=1000, extra={"expected": "a whole number from 0 to 1000"})]
+CategoryName = Literal["compiles", "imports", "text", "middleware", "data-classes", "ssot"]
+AreaName = Literal["production", "tests", "tooling"]
+
+
+class Scoring(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """How `guard report` makes one figure of many."""
+
+    weights: Annotated[
+        Mapping[CategoryName, Weight],
+        Meta(
+            description="What each category weighs in the score; 0 leaves it out. Those not given keep their weights: "
+            "compiles 25, imports 25, text 10, middleware 10, data-classes 10, ssot 20."
+        ),
+    ] = {}
+    areas: Annotated[
+        Mapping[AreaName, Weight],
+        Meta(
+            description="What a line weighs by what its file is for. Those not given keep their weights: production 4, "
+            "tests 2, tooling 1."
+        ),
+    ] = {}
+    fail_under: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=100,
+            description="The least score with which `guard report` succeeds, unless `--fail-under` says otherwise; 0 "
+            "for any.",
+            extra={"expected": "a number from 0 to 100"},
+        ),
+    ] = 0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """The settings of guard: `[tool.guard]` in pyproject.toml, or the top level of guard.toml."""
 
@@ -192,6 +226,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Meta(description="What the middleware stacks must look like."),
     ] = Middleware()
     ssot: Annotated[Ssot, Meta(description="Which of several places is the one source of truth.")] = Ssot()
+    report: Annotated[Scoring, Meta(description="How `guard report` makes one figure of many.")] = Scoring()
     loop: Annotated[Plan, Meta(description="The staging loop, `guard loop`.")] = Plan()
 
 
@@ -220,7 +255,7 @@ class Config(Settings, frozen=True, kw_only=True):
         values = {
             field.encode_name: getattr(self, field.name)
             for field in msgspec.structs.fields(Settings)
-            if field.name not in ("extend", "loop")
+            if field.name not in ("extend", "report", "loop")
         }
         encoded = msgspec.json.encode(values, order="deterministic")
         return hashlib.sha256(encoded).hexdigest()[:16]

@@ -170,6 +170,14 @@ class BlobTree(Tree):
         """A reader with a git of its own."""
         return BlobReader(self._git, self._treeish)
 
+    def size(self, path: str) -> int | None:
+        """The bytes of a blob that the repository has."""
+        file = self.files.get(path)
+        if file is None:
+            return None
+        status, printed = self._git.start("cat-file", "-s", file.oid).wait()
+        return int(printed) if status == 0 and printed.strip().isdigit() else None
+
     def _fill(self, rows: Iterable[tuple[str, str, str]], problems: Iterable[Problem] = ()) -> None:
         """Make the tree from rows of mode (octal), id and path, as git prints them."""
         files: dict[str, SourceFile] = {}

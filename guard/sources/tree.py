@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import abc
 import hashlib
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
 
 from guard.model import Problem
+from guard.sources.paths import encode_path
 
 if TYPE_CHECKING:
     from guard.sources.git import Git
@@ -96,6 +99,16 @@ class Tree(abc.ABC):
     @abc.abstractmethod
     def reader(self) -> Reader:
         """A reader for this process."""
+
+    def size(self, path: str) -> int | None:
+        """The bytes of a regular file, listed or not, without reading it; None where nobody knows."""
+        if self.root is None:
+            return None
+        try:
+            found = os.lstat(os.path.join(os.fsencode(self.root), encode_path(path)))
+        except (OSError, ValueError):
+            return None
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
 
     def is_beside(self, path: str) -> bool:
         """Whether a regular file that is none of `files` is on disk at `path`, which is in `ignored` or below."""

@@ -1,0 +1,196 @@
+"""How much there is of a tree, file by file: what a score is a share of. Findings are not its business.
+
+A *line* is one that is not blank (`guard.facts.counted_lines`). What guard could not read counts for the most lines
+that it can have, so that it never counts for less than it would if it were read.
+"""
+
+from __future__ import annotations
+
+import enum
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from guard.checks.classes import FAMILY as CLASSES
+from guard.checks.middleware import FAMILY as MIDDLEWARE
+from guard.checks.modules import FAMILY as MODULES
+from guard.checks.roots import PROJECT_FILES
+from guard.checks.strings import FAMILY as STRINGS
+from guard.facts import TEXT_LIMIT, most_lines
+from guard.impact import reach_of
+from guard.model import Impact, Problem
+
+if TYPE_CHECKING:
+    from guard.checks.modules import Modules
+    from guard.program import Program
+
+
+class Area(enum.StrEnum):
+    """What a file is for. Its lines weigh accordingly."""
+
+    PRODUCTION = "production"
+    TESTS = "tests"
+    TOOLING = "tooling"
+
+
+class Counted(msgspec.Struct, frozen=True, array_like=True):
+    """One file that was read."""
+
+    path: str
+    area: Area
+    lines: int
+    python: bool = False
+    """Python source or a stub."""
+    parsed: bool = True
+    middleware: bool = False
+    """It sets up applications or middleware, or handles requests."""
+    classes: bool = False
+    """It defines classes, or uses some whose definition may be known."""
+    doubtful: bool = False
+    """It leans on Python that could not be read, by imports or by name, through any number of files: that nothing was
+    found in it says nothing."""
+
+
+class Unread(msgspec.Struct, frozen=True, array_like=True):
+    """One place that could not be read."""
+
+    path: str
+    area: Area
+    lines: int
+    """The most that it can have; -1 where it may have any number, as a folder that cannot be listed."""
+    python: bool
+    """Whether it may be Python."""
+    kind: str
+    """Of the problem, as in `PROBLEM_KINDS`."""
+
+
+class Census(msgspec.Struct, frozen=True, array_like=True):
+    """All files of a tree that hold text, and what could not be read of it. Both sorted by path."""
+
+    files: tuple[Counted, ...]
+    unread: tuple[Unread, ...]
+    projects: tuple[str, ...]
+    """The folders that hold a project: they have a pyproject.toml, setup.py or setup.cfg."""
+    is_partial: bool = False
+    """Whether anything could not be read, in whatever part of the tree."""
+    is_blind: bool = False
+    """Whether that may be Python."""
+
+
+NOTHING_COUNTED: Final = Census((), (), ())
+
+_AREAS: Final[Mapping[Impact, Area]] = {Impact.TESTS: Area.TESTS, Impact.TOOLING: Area.TOOLING}
+_NEVER_READ: Final = frozenset({"outside-tree", "submodule", "special-file", "cache", "not-checked"})
+"""Problems of what is no source of this tree, or of no place in it."""
+
+
+def take_census(program: Program, problems: Iterable[Problem]) -> Census:
+    """Count the files of a program. `problems` are all that the run has met."""
+    kind = reach_of(program).kind
+    area = {path: _AREAS.get(kind(path), Area.PRODUCTION) for path in program.files}
+    unread = tuple(sorted(_unread(program, problems), key=lambda one: one.path))
+    missing = {one.path for one in unread}
+    doubtful = _leaning(program, {one.path for one in unread if one.python})
+    with_middleware, with_classes = program.facts(MIDDLEWARE), program.facts(CLASSES)
+    files = []
+    for path, facts in program.files.items():
+        if path in missing or facts.problem is not None:
+            continue
+        classes = with_classes.get(path)
+        files.append(
+            Counted(
+                path=path,
+                area=area[path],
+                lines=facts.lines,
+                python=facts.kind != "text",
+                parsed=facts.parsed,
+                middleware=path in with_middleware,
+                classes=classes is not None
+                and bool(classes.classes or classes.calls or classes.uses or classes.chains or classes.updates),
+                doubtful=path in doubtful,
+            )
+        )
+    projects = {posixpath.dirname(path) for path in program.tree.files if posixpath.basename(path) in PROJECT_FILES}
+    blind = any(one.python for one in unread)
+    return Census(tuple(files), unread, tuple(sorted(projects)), bool(unread), blind)
+
+
+def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
+    """What could not be read, or not be understood, each place once."""
+    kind = reach_of(program).kind
+    told: set[str] = set()
+    for problem in problems:
+        path = problem.path
+        facts = program.files.get(path)
+        python = path.endswith((".py", ".pyi")) or "." not in posixpath.basename(path)
+        if path in told or problem.kind in _NEVER_READ or (problem.kind == "lfs-pointer" and not python):
+            continue
+        if facts is not None and facts.problem is None:
+            continue  # it was read; what is wrong with it is something else
+        told.add(path)
+        area = _AREAS.get(kind(path), Area.PRODUCTION)
+        yield Unread(path, area, _most_lines(program, path, python, problem), python, problem.kind)
+
+
+def _most_lines(program: Program, path: str, python: bool, problem: Problem) -> int:
+    """The most lines that a place can have which could not be read; -1 for any number."""
+    facts = program.files.get(path)
+    if facts is not None and facts.lines:
+        return facts.lines  # read, and not understood
+    size = program.tree.size(path) if problem.kind != "lfs-pointer" else None
+    if size is not None:
+        return max(1, most_lines(size))
+    if path not in program.tree.files and problem.kind == "unreadable":
+        return -1
+    # Were it larger than what is read at the most, it would not be read either.
+    return most_lines(program.config.python_limit if path.endswith((".py", ".pyi")) else TEXT_LIMIT)
+
+
+def _leaning(program: Program, unread: set[str]) -> frozenset[str]:
+    """The files whose verdict may hang on Python that could not be read: those that name such a module anywhere in
+    their imports or strings, and those that import them in turn."""
+    if not unread:
+        return frozenset()
+    modules = program.linked(MODULES)
+    program.facts(STRINGS)  # or else they may not have been gathered
+    stems = {_stem(path).encode("utf-8", "surrogateescape") for path in unread}
+    found = {
+        path
+        for path, facts in program.files.items()
+        for family in (MODULES.name, STRINGS.name)
+        if (raw := facts.parts.get(family)) is not None and any(stem in bytes(raw) for stem in stems)
+    }
+    importers: dict[str, list[str]] = {}
+    for path, imported in _imports(modules):
+        importers.setdefault(imported, []).append(path)
+    waiting = [*found, *unread]
+    while waiting:
+        for path in importers.get(waiting.pop(), ()):
+            if path not in found:
+                found.add(path)
+                waiting.append(path)
+    return frozenset(found)
+
+
+def _stem(path: str) -> str:
+    """The last part of a module's dotted name."""
+    folder, name = posixpath.split(path)
+    stem = name.partition(".")[0]
+    return posixpath.basename(folder) if stem == "__init__" else stem
+
+
+def _imports(modules: Modules) -> Iterator[tuple[str, str]]:
+    """Every file with every file that its imports may lead to."""
+    for path, facts in modules.facts.items():
+        for statement in facts.imports:
+            named = [statement.module] if statement.level >= 0 else [alias.name for alias in statement.aliases]
+            for module in named:
+                for target in modules.resolve(path, max(statement.level, 0), module).targets:
+                    yield path, target.path
+                    folder = modules.layout.folder_of(target)
+                    for alias in statement.aliases if statement.level >= 0 and folder is not None else ():
+                        below = modules.layout.step(folder or "", alias.name)
+                        if below is not None:
+                            yield path, below.path

@@ -1,0 +1,36 @@
+"""What `guard report` says: one module per format, each with a pure function `render(appraisal, context) -> str`.
+
+`sarif` and `junit` are those of a check, of the findings alone. What `render` gives never differs between two runs on
+the same input: no clock, no timing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+from guard.report import render as render_report
+from guard.report.context import RenderContext
+from guard.scoring.model import Appraisal
+
+FORMATS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "json": "guard.report.standing.jsondoc",
+        "sarif": "",
+        "junit": "",
+    }
+)
+"""The module of each format, imported only when it is used; empty for the formats that are those of a check."""
+
+
+def render(name: str, appraisal: Appraisal, context: RenderContext) -> str:
+    """`appraisal` in the format `name`. Raises KeyError for a name that is not in `FORMATS`."""
+    module = FORMATS[name]
+    if not module:
+        return render_report(name, msgspec.structs.replace(appraisal.report, total_s=0.0), context)
+    write: Callable[[Appraisal, RenderContext], str] = importlib.import_module(module).render
+    return write(appraisal, context)

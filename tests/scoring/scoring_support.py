@@ -1,0 +1,116 @@
+"""Trees in memory whose files are put together from lines that are right and lines that are wrong, and their score."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from hypothesis import settings
+from hypothesis import strategies as st
+
+from guard.appraisal import appraise
+from guard.config import load
+from guard.engine import Options
+from guard.model import Problem
+from guard.registry import all_rules
+from guard.scoring.model import Appraisal
+from guard.sources.tree import REGULAR, Reader, SourceFile, Tree, Unreadable, blob_id
+
+QUICK = settings(max_examples=30, deadline=None, derandomize=True, database=None)
+"""The same examples in every run, and nothing left on disk."""
+
+Contents = Mapping[str, bytes]
+
+
+class SampleReader(Reader):
+    def __init__(self, contents: Contents, unreadable: frozenset[str]) -> None:
+        self.contents = contents
+        self.unreadable = unreadable
+
+    def read(self, file: SourceFile, limit: int | None = None) -> bytes:
+        if file.path in self.unreadable:
+            raise Unreadable(Problem(file.path, "unreadable", "permission denied"))
+        content = self.contents[file.path]
+        if limit is not None and len(content) > limit:
+            raise Unreadable(Problem(file.path, "too-large", "too large"))
+        return content
+
+
+class SampleTree(Tree):
+    """`contents` by path, of which those in `unreadable` cannot be read; `sized` for whether their sizes are known."""
+
+    kind = "directory"
+    label = "sample"
+    submodules = ()
+    problems = ()
+
+    def __init__(self, contents: Contents, unreadable: Sequence[str] = (), *, sized: bool = True) -> None:
+        self.contents = contents
+        self.unreadable = frozenset(unreadable)
+        self.sized = sized
+        # An id that no other file has, or else the facts of one would do for the other.
+        self.files = {
+            path: SourceFile(path, REGULAR, blob_id(path.encode() if path in self.unreadable else content))
+            for path, content in sorted(contents.items())
+        }
+
+    def reader(self) -> Reader:
+        return SampleReader(self.contents, self.unreadable)
+
+    def size(self, path: str) -> int | None:
+        return len(self.contents[path]) if self.sized else None
+
+
+def appraised(tree: Tree, *overrides: str) -> Appraisal:
+    """What `guard report` says of a tree; `overrides` as for `--config`."""
+    rules = all_rules()
+    return appraise(tree, load(tree, "", overrides, rules=rules), rules, Options(jobs=1))
+
+
+SERVICE = """\
+from fastapi import FastAPI
+from starlette.middleware.sessions import SessionMiddleware
+
+app = FastAPI()
+
+class Auth:
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        request = Request(scope)
+        request.session["user"]
+        await self.app(scope, receive, send)
+
+app.add_middleware(SessionMiddleware, secret_key="x")
+app.add_middleware(Auth)
+"""
+MODULES = ("main", "store", "views", "wide")
+LINES = (
+    *(f"from app.{name} import Thing, helper" for name in MODULES),
+    *(f"from app.{name} import *" for name in MODULES),
+    *(f"from app.{name} import gone" for name in MODULES),
+    *(f"import app.{name}" for name in MODULES),
+    *(f"app.{name}.nowhere()" for name in MODULES),
+    "from app.absent import x",
+    "class Thing:\n    def __init__(self, size):\n        self.size = size\n",
+    "import dataclasses\n\n@dataclasses.dataclass\nclass Row:\n    name: str\n\nrow = Row(1, 2).nam\n",
+    "def use():\n    return Thing()\n",
+    "def helper():\n    return 1\n",
+    "def broken():\n    return undefined_name\n",
+    "x = (",
+    "value = 1\r",
+    "try:\n    from app.store import gone\nexcept ImportError:\n    gone = None\n",
+    SERVICE,
+    "import importlib\nimportlib.import_module('app.store')\n",
+)
+PLACES = (
+    *(f"app/{name}.py" for name in MODULES),
+    "app/__init__.py",
+    "tests/test_main.py",
+    "scripts/run.py",
+    "run",
+    "notes.txt",
+    ".gitattributes",
+)
+TEXTS = st.lists(st.sampled_from(LINES), max_size=4).map(lambda lines: "".join(f"{line}\n" for line in lines).encode())
+TREES = st.dictionaries(st.sampled_from(PLACES), TEXTS, min_size=2)

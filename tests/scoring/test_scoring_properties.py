@@ -1,0 +1,99 @@
+"""What must never raise a score: files that are left out, empty files, and files that cannot be read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+from scoring_support import PLACES, QUICK, TREES, Contents, SampleTree, appraised
+
+from guard.scoring.model import Appraisal
+
+SOCKETS: Contents = {
+    "app/__init__.py": b"",
+    "app/sockets.py": b"x = 1\n",
+    "app/main.py": b"from app.sockets import Gone\n" + b"name = 'a line of code'\n" * 50,
+}
+"""What is wrong in one file is only seen because of another, which is much smaller."""
+CHAIN: Contents = {
+    "app/__init__.py": b"",
+    "app/store.py": b"import dataclasses\n\n@dataclasses.dataclass\nclass Thing:\n    size: int\n",
+    "app/views.py": b"from app.store import Thing\n",
+    "app/wide.py": b"from app.views import Thing\n",
+    "app/main.py": b"from app.wide import Thing\n\nThing(1, 2)\n" + b"name = 'a line of code'\n" * 50,
+}
+STARS: Contents = {
+    **CHAIN,
+    "app/views.py": b"from app.store import *\n",
+    "app/wide.py": b"from app.views import *\n",
+    "app/main.py": b"from app.wide import Gone\n" + b"name = 'a line of code'\n" * 50,
+}
+
+
+def never_above(after: Appraisal, before: Appraisal) -> None:
+    """The score, and every category that both have; a category comes up or goes without raising the score."""
+    assert after.standing.score <= before.standing.score
+    shares = {one.category: one.share for one in before.standing.categories}
+    assert {one.category for one in after.standing.categories} >= set(shares)
+    for one in after.standing.categories:
+        assert one.share <= shares.get(one.category, 1), one.category
+    assert after.standing.grade >= before.standing.grade  # A comes before B
+
+
+@QUICK
+@given(contents=TREES, data=st.data())
+def test_what_cannot_be_read_never_raises_the_score(contents: Contents, data: st.DataObject) -> None:
+    unreadable = data.draw(st.lists(st.sampled_from(sorted(contents)), min_size=1, unique=True))
+    sized = data.draw(st.booleans())
+    never_above(appraised(SampleTree(contents, unreadable, sized=sized)), appraised(SampleTree(contents)))
+
+
+@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS])
+@pytest.mark.parametrize("sized", [True, False])
+def test_nor_does_what_others_lean_on(contents: Contents, sized: bool) -> None:
+    before = appraised(SampleTree(contents))
+    assert before.standing.score < 1
+    for path in contents:
+        never_above(appraised(SampleTree(contents, [path], sized=sized)), before)
+
+
+@QUICK
+@given(contents=TREES, data=st.data())
+def test_what_is_too_large_never_raises_the_score(contents: Contents, data: st.DataObject) -> None:
+    limit = data.draw(st.integers(1, 400))
+    never_above(appraised(SampleTree(contents), f"max-file-size={limit}"), appraised(SampleTree(contents)))
+
+
+@QUICK
+@given(contents=TREES, excluded=st.lists(st.sampled_from(PLACES), min_size=1, unique=True))
+@example(contents=SOCKETS, excluded=["app/sockets.py"])
+@example(contents=SOCKETS, excluded=["app/main.py"])
+def test_what_the_configuration_leaves_out_is_in_the_score(contents: Contents, excluded: list[str]) -> None:
+    before = appraised(SampleTree(contents)).standing
+    for setting in (f"exclude={json.dumps(excluded)}", f"per-file-ignores={{{json.dumps(excluded[0])}=['ALL']}}"):
+        after = appraised(SampleTree(contents), setting).standing
+        assert (after.score, after.categories, after.grade) == (before.score, before.categories, before.grade)
+
+
+@QUICK
+@given(contents=TREES, names=st.lists(st.sampled_from(("a", "b", "app/new", "tests/test_new", "x/y/z")), min_size=1))
+def test_empty_files_never_raise_the_score(contents: Contents, names: list[str]) -> None:
+    more = {f"{name}{suffix}": content for name in names for suffix in (".py", ".txt") for content in (b"", b"\n \n\n")}
+    never_above(appraised(SampleTree({**more, **contents})), appraised(SampleTree(contents)))
+
+
+def test_an_empty_file_is_worth_nothing() -> None:
+    many = {f"app/empty_{number}.py": b"" for number in range(50)}
+    before, after = appraised(SampleTree(SOCKETS)).standing, appraised(SampleTree({**SOCKETS, **many})).standing
+    assert before.score == after.score
+    assert (before.lines, before.files + 50) == (after.lines, after.files)
+
+
+def test_what_is_excluded_is_counted_beside_the_score() -> None:
+    appraisal = appraised(SampleTree(SOCKETS), "exclude=['app/main.py']")
+    left_out = appraisal.standing.left_out
+    assert (left_out.files, left_out.lines, left_out.findings) == (1, 51, 1)
+    assert [one.path for one in appraisal.report.findings] == []
+    assert [one.path for one in appraisal.standing.lifts[0].findings] == ["app/main.py"]
