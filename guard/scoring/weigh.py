@@ -328,7 +328,7 @@ def cause_of(finding: Finding) -> Cause:
         case "EOL" | "TXT":
             return (finding.code,)
         case "SSOT" if data.get("name"):
-            return finding.code, str(data["name"])
+            return finding.code, str(data["name"]), str(data.get("canonical", ""))
         case _:
             return finding.code, finding.path
 
