@@ -19,6 +19,7 @@ _SKETCHED: Final = 64
 _LARGEST: Final = 20_000
 """Tokens of a body that are compared. What is longer is known by its digest alone."""
 _SHOWN: Final = 60
+_MOST_READ: Final = 60
 _WARNINGS: Final = frozenset({"DeprecationWarning", "PendingDeprecationWarning", "FutureWarning"})
 _DECORATORS: Final = frozenset({"deprecated", "deprecate", "deprecation"})
 
@@ -45,6 +46,8 @@ class Defined(msgspec.Struct, frozen=True, array_like=True):
     """As they are written, dotted; empty for one that is no name."""
     is_thin: bool = False
     """Nothing but a docstring, `pass` or `...` stands in it."""
+    reads: tuple[str, ...] | None = ()
+    """The names that its body, its decorators and its annotations read, sorted; None where these are too many."""
     deprecated: str = ""
     """What a decorator says of its being deprecated, or a warning that it always gives; a blank for a decorator that
     gives no text."""
@@ -128,6 +131,7 @@ def _defined(node: ast.stmt) -> Defined | None:
         _members(node) if isinstance(node, ast.ClassDef) else (),
         tuple([dotted(base) for base in node.bases]) if isinstance(node, ast.ClassDef) else (),
         all(map(_says_nothing, node.body)),
+        _reads(node),
         _deprecated(node),
     )
 
@@ -154,6 +158,11 @@ def _statements(node: ast.AST) -> int:
                 count += sum(isinstance(item, ast.stmt) for item in below)
         count -= has_docstring(one)
     return count
+
+
+def _reads(node: ast.AST) -> tuple[str, ...] | None:
+    found = {one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load)}
+    return tuple(sorted(found)) if len(found) <= _MOST_READ else None
 
 
 def _says_nothing(node: ast.stmt) -> bool:

@@ -46,6 +46,8 @@ class Copy(msgspec.Struct, frozen=True):
     place: Place
     kinship: Kinship
     """To the canonical one; `DIVERGED` also where it is a copy of another copy."""
+    import_from: str = ""
+    """The module that it can be imported from in its stead: its body is the same, and so is all that it reads."""
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -151,17 +153,37 @@ class Duplicates:
             name,
             first,
             "the configuration names it" if chosen is not None else _reason(first, places),
-            tuple(Copy(place, _to(first, place)) for place in copies),
+            tuple(self._copy(first, place) for place in copies),
         )
+
+    def _copy(self, first: Place, place: Place) -> Copy:
+        if kinship(first.defined, place.defined) is not Kinship.SAME:
+            return Copy(place, Kinship.DIVERGED)
+        return Copy(place, Kinship.SAME, self._way_to(first, place) if self._reads_the_same(first, place) else "")
+
+    def _reads_the_same(self, first: Place, place: Place) -> bool:
+        """Whether every name that the two bodies read means the same in both modules."""
+        if place.defined.reads is None:
+            return False
+        facts = [self._modules.facts[one.path] for one in (first, place)]
+        for name in place.defined.reads:
+            if name == place.defined.name or not any(name in one.names for one in facts):
+                continue  # a parameter, a local name, a builtin
+            led = self._modules.follow(first.path, Ref(0, "", name))
+            if led is None or led != self._modules.follow(place.path, Ref(0, "", name)):
+                return False
+        return not any(one.stars or one.open for one in facts)
+
+    def _way_to(self, first: Place, place: Place) -> str:
+        """The module of the canonical definition as the copy's file can import it; empty where it cannot."""
+        module = where(self._program).module_of(first.path, place.path)
+        resolution = self._modules.resolve(place.path, 0, module)
+        leads = not resolution.doubtful and [target.path for target in resolution.targets] == [first.path]
+        return module if leads else ""
 
     def _is_named(self, name: str, path: str) -> bool:
         module = self._canonical.get(name)
         return module is not None and where(self._program).module_of(path) == module
-
-
-def _to(first: Place, place: Place) -> Kinship:
-    same = kinship(first.defined, place.defined) is Kinship.SAME
-    return Kinship.SAME if same else Kinship.DIVERGED
 
 
 def _rank(place: Place) -> tuple[object, ...]:

@@ -39,7 +39,7 @@ def kinship(one: Defined, other: Defined) -> Kinship:
         both = one.is_thin and other.is_thin and one.bases == other.bases
         return Kinship.SAME if both and is_exception(one) else Kinship.NAMESAKE
     if one.digest == other.digest:
-        return Kinship.SAME if one.size >= TELLING else Kinship.NAMESAKE
+        return Kinship.SAME if one.size >= TELLING or len(one.members) >= _MEMBERS else Kinship.NAMESAKE
     alike = resemblance(one.sketch, other.sketch) if one.sketch and other.sketch else 0.0
     if not one.is_class:
         if one.name.startswith("_"):

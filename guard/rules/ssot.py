@@ -8,7 +8,7 @@ from typing import Final
 from guard.checks.ssot_facts import Defined
 from guard.duplicates import Copy, Group, Kinship, Place, duplicates_of
 from guard.duplicates.likeness import is_enum, is_exception
-from guard.model import Gate, Related, Severity, Span, Violation
+from guard.model import Fix, Gate, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
 
@@ -23,7 +23,7 @@ def _word(defined: Defined) -> str:
     return "class" if defined.is_class else "function"
 
 
-@rule("SSOT001", "duplicate-definition", Severity.WARNING, gates=_CI, impact_aware=False)
+@rule("SSOT001", "duplicate-definition", Severity.WARNING, gates=_CI, fixable="unsafe", impact_aware=False)
 def duplicate_definition(program: Program) -> Iterator[Violation]:
     """A class or function of one name that several production modules define.
 
@@ -35,6 +35,9 @@ def duplicate_definition(program: Program) -> Iterator[Violation]:
     there are, and each of the others is a finding of its own. Namesakes that have nothing in common are not counted,
     nor are a re-export, another name for the same thing (`X = base.X`, `class X(base.X): pass`), what stands in a
     branch, tests, tools, migrations, and what a tool has generated.
+
+    `--unsafe-fixes` puts an import in the place of a definition whose body is the same, where every name in it means
+    the same in both modules.
 
     ## What breaks in production
     A mended bug lives on in the copy. Two classes of one name are not equal: `isinstance` and `except` say no,
@@ -126,12 +129,9 @@ def duplicate_definition(program: Program) -> Iterator[Violation]:
 
 def _overview(group: Group) -> Violation:
     places, first = group.places, group.canonical
-    kinds = [copy.kinship for copy in group.copies]
-    parts = []
-    if same := kinds.count(Kinship.SAME):
-        parts.append(f"{same} the same")
-    if diverged := kinds.count(Kinship.DIVERGED):
-        parts.append(f"{diverged} diverged")
+    same = sum(copy.kinship is Kinship.SAME for copy in group.copies)
+    diverged = len(group.copies) - same
+    parts = [f"{same} with the same body"] * bool(same) + [f"{diverged} diverged"] * bool(diverged)
     return Violation(
         path=first.path,
         span=_span(first.defined),
@@ -139,7 +139,7 @@ def _overview(group: Group) -> Violation:
         f"truth: {group.reason}",
         anchor=f"{_word(first.defined)} {group.name}",
         symbol=group.name,
-        cause=f"Of the other definitions are {' and '.join(parts)}.",
+        cause=f"{'Another definition' if len(places) == 2 else 'Other definitions'}: {' and '.join(parts)}.",
         help="Let the others import it from here, or name another module in ssot.canonical.",
         severity=Severity.INFO,
         related=tuple(
@@ -169,6 +169,7 @@ def _copy(group: Group, copy: Copy) -> Violation:
         help=f"Import {group.name} from {first.path}"
         + (", once what only this one has is there." if copy.kinship is Kinship.DIVERGED else "."),
         severity=Severity.WARNING,
+        fix=Fix("unsafe", f"import it from {copy.import_from}") if copy.import_from else None,
         related=(Related(first.path, first.defined.line, f"taken for the source of truth: {group.reason}"),),
         data={
             "name": group.name,
@@ -176,6 +177,7 @@ def _copy(group: Group, copy: Copy) -> Violation:
             "definitions": len(group.places),
             "canonical": first.path,
             "users": copy.place.users,
+            **({"moved_to": {group.name: f"{copy.import_from}:{group.name}"}} if copy.import_from else {}),
         },
     )
 
