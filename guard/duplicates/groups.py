@@ -174,8 +174,25 @@ class Duplicates:
                 return False
         return not any(one.stars or one.open for one in facts)
 
+    @cached_property
+    def _used(self) -> frozenset[tuple[str, str]]:
+        """The top-level folders of production code, each with those that it imports from."""
+        return frozenset(
+            (path.partition("/")[0], target.path.partition("/")[0])
+            for path in self.production
+            for statement in self._modules.facts[path].imports
+            for module in statement.modules
+            for target in self._modules.resolve(path, statement.level, module).targets
+        )
+
     def _way_to(self, first: Place, place: Place) -> str:
-        """The module of the canonical definition as the copy's file can import it; empty where it cannot."""
+        """The module of the canonical definition as the copy's file can import it; empty where it cannot.
+
+        What lies in another top-level folder may be deployed without it: that must be imported from there already.
+        """
+        tops = (place.path.partition("/")[0], first.path.partition("/")[0])
+        if tops[0] != tops[1] and tops not in self._used:
+            return ""
         module = where(self._program).module_of(first.path, place.path)
         resolution = self._modules.resolve(place.path, 0, module)
         leads = not resolution.doubtful and [target.path for target in resolution.targets] == [first.path]
