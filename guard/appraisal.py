@@ -6,83 +6,177 @@ configuration leaves nothing out: neither files nor findings; where it leaves no
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from typing import TYPE_CHECKING
+import gc
+import time
+from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
 from guard.census import Census
 from guard.config import Config, matcher, resolve_selection
 from guard.engine import Options, check, survey
-from guard.model import Gate, Report
+from guard.history.commits import History, Unseen
+from guard.model import CannotCheck, Gate, GuardError, Report, Severity
 from guard.registry import Rule
-from guard.scoring.model import Appraisal, LeftOut, Standing
+from guard.scoring.model import Appraisal, Comparison, LeftOut, Point, Standing
 from guard.scoring.weigh import standing_of
+from guard.since import base_of, compared, moved_files, since_of
+from guard.sources.commit import CommitTree
 from guard.sources.tree import Tree
 
 if TYPE_CHECKING:
-    Within = Callable[[str], bool]
+    from guard.sources.git import Git
+
+Within = Callable[[str], bool]
+"""Whether a path belongs to the part of the tree that a report is about."""
+_COLLECTED: Final = 2.0
+"""Seconds. After a look at a commit that took longer, what it has left in memory is looked through for cycles."""
 
 
-def appraise(
-    tree: Tree, config: Config, rules: Mapping[str, Rule], options: Options, within: Within | None = None
-) -> Appraisal:
-    """Where `tree` stands, or the part of it that `within` names. Raises as `engine.check` does, and ConfigError where
-    no rule is on."""
-    codes = resolve_selection(config, (), (), Gate.CI, rules)
-    full, standing = stand(tree, config, codes, options, within, rules)
-    if config == _whole(config):
-        return Appraisal(report=_narrowed(full, options, within), standing=standing)
-    report = check(tree, config, codes, options, within)
-    gone = max(0, len(_narrowed(full, options, within).findings) - len(report.findings))
-    left_out = msgspec.structs.replace(standing.left_out, findings=gone)
-    return Appraisal(report=report, standing=msgspec.structs.replace(standing, left_out=left_out))
+def everywhere(_path: str) -> bool:
+    """All of the tree."""
+    return True
 
 
-def stand(
-    tree: Tree,
-    config: Config,
-    codes: frozenset[str],
-    options: Options,
-    within: Within | None,
-    rules: Mapping[str, Rule],
-) -> tuple[Report, Standing]:
-    """The report on everything, the files and findings too that the configuration leaves out, and the standing that
-    follows from it, of the part of the tree that `within` names. Raises as `engine.check` does."""
-    full, census = survey(tree, _whole(config), codes, options)
-    left_out = _left_out(config, codes, rules, census, within)
-    if within is not None:
-        census = msgspec.structs.replace(
-            census,
-            files=tuple(one for one in census.files if within(one.path)),
-            unread=tuple(one for one in census.unread if within(one.path)),
+class Appraiser:
+    """Appraises trees of one repository alike: with one configuration, one set of rules and one part of the tree."""
+
+    def __init__(
+        self, config: Config, rules: Mapping[str, Rule], options: Options, within: Within = everywhere
+    ) -> None:
+        """Raises ConfigError where no rule is on in CI."""
+        self._config = config
+        self._rules = rules
+        self._options = options
+        self._within = within
+        self.codes = resolve_selection(config, (), (), Gate.CI, rules)
+        """The rules that are on."""
+
+    def appraise(self, tree: Tree) -> Appraisal:
+        """Where `tree` stands. Raises as `engine.check` does."""
+        full, standing = self._stand(tree)
+        report = self._narrowed(self._listed(tree, full))
+        left_out = msgspec.structs.replace(
+            standing.left_out, findings=max(0, len(self._narrowed(full).findings) - len(report.findings))
         )
-    seen = _narrowed(full, options, within)
-    return full, standing_of(seen, census, config.report, codes, left_out)
+        report = msgspec.structs.replace(
+            report, files_found=standing.files, files_analysed=standing.files - len(standing.unread), total_s=0.0
+        )
+        return Appraisal(report=report, standing=msgspec.structs.replace(standing, left_out=left_out))
+
+    def compare(self, appraisal: Appraisal, tree: Tree, rev: str) -> Comparison:
+        """What is different in `tree`, whose appraisal is given, since it left `rev`. Raises GuardError where there is
+        no git or no such commit, and CannotCheck where nobody can tell."""
+        if tree.git is None:
+            raise GuardError("--since needs a git repository, and there is none here")
+        base = base_of(tree.git, rev, tree)
+        full, standing = self._stand(base)
+        # Each tree has its own baseline, or none yet.
+        before = self._listed(base, full, without_baseline=self._config.baseline not in base.files)
+        found = compared(appraisal.report, before, base, tree, rev, self._within, moved_files(base, tree))
+        return Comparison(
+            since=since_of(found, base, rev),
+            new=found.new,
+            fixed=found.fixed,
+            before=standing.score,
+            categories={one.category: one.share for one in standing.categories},
+        )
+
+    def history(self, git: Git, head: str, commits: int, *, daily: bool, at: Callable[[str], None]) -> Course:
+        """The standing of a commit and of those before it, by first parents: of at most so many, or of the last one of
+        each of so many days. `at` is told of each commit before it is looked at.
+
+        Raises CannotCheck where the history cannot be read.
+        """
+        history = History(git, head)
+        try:
+            line = history.first_parents_by_day(head, commits) if daily else history.first_parents(head, commits)
+            points = tuple(self._points(history, git, line, at))
+        except Unseen as unseen:
+            raise CannotCheck(f"cannot read the history: {unseen}") from unseen
+        notes: tuple[str, ...] = ()
+        if len(line) < commits and history.is_shallow:
+            notes = ("this clone is shallow, so older commits are not in it; run: git fetch --unshallow",)
+        return Course(points, notes)
+
+    def _points(self, history: History, git: Git, line: list[str], at: Callable[[str], None]) -> Iterator[Point]:
+        for oid in reversed(line):
+            at(oid)
+            started = time.perf_counter()
+            commit = history.commit(oid)
+            report, standing = self._stand(CommitTree(git, oid))
+            severities = [one.severity for one in self._narrowed(report).findings]
+            yield Point(
+                commit=oid,
+                date=commit.commit_date,
+                subject=commit.subject,
+                score=standing.score,
+                errors=severities.count(Severity.ERROR),
+                warnings=severities.count(Severity.WARNING),
+                read=standing.score == standing.best,
+            )
+            del report, standing
+            if time.perf_counter() - started > _COLLECTED:
+                gc.collect()
+
+    def _stand(self, tree: Tree) -> tuple[Report, Standing]:
+        """The report on everything, what the configuration leaves out too, and the standing that follows from it."""
+        full, census = survey(tree, _whole(self._config), self.codes, self._options)
+        left_out = self._left_out(census)
+        if self._within is not everywhere:
+            census = msgspec.structs.replace(
+                census,
+                files=tuple(one for one in census.files if self._within(one.path)),
+                unread=tuple(one for one in census.unread if self._within(one.path)),
+            )
+        return full, standing_of(self._narrowed(full), census, self._config.report, self.codes, left_out)
+
+    def _listed(self, tree: Tree, full: Report, *, without_baseline: bool = False) -> Report:
+        """The report as the configuration has it, on the whole tree."""
+        config = msgspec.structs.replace(self._config, baseline="") if without_baseline else self._config
+        return full if config == _whole(config) else check(tree, config, self.codes, self._options)
+
+    def _narrowed(self, report: Report) -> Report:
+        if self._within is everywhere:
+            return report
+        told = set(self._options.problems)
+        return msgspec.structs.replace(
+            report,
+            findings=tuple(one for one in report.findings if self._within(one.path)),
+            problems=tuple(one for one in report.problems if one in told or not one.path or self._within(one.path)),
+            broken=report.broken.only(self._within),
+        )
+
+    def _left_out(self, census: Census) -> LeftOut:
+        """What the configuration leaves out of a check. How many findings it is, only the two reports tell."""
+        excluded = matcher(self._config.exclude)
+        files = [one for one in census.files if excluded(one.path) and self._within(one.path)]
+        off = tuple(code for code, rule in self._rules.items() if Gate.CI in rule.gates and code not in self.codes)
+        return LeftOut(files=len(files), lines=sum(one.lines for one in files), rules=off)
+
+
+class Course(msgspec.Struct, frozen=True):
+    """The score over commits, the oldest first, and what a reader has to know of it."""
+
+    points: tuple[Point, ...]
+    notes: tuple[str, ...] = ()
+
+
+def failures_of(appraisal: Appraisal, least: float, *, nothing_new: bool) -> tuple[str, ...]:
+    """What does not hold of what is asked for: a score of at least so many points, and no new errors or warnings."""
+    failures = []
+    score = appraisal.standing.score
+    if score * 100 < Fraction(str(least)):
+        failures.append(f"the score is under {least:g}")
+    if nothing_new and appraisal.comparison is not None:
+        new = sum(one.severity is not Severity.INFO for one in appraisal.comparison.new)
+        if new:
+            failures.append(f"{new:,} new finding{'s' * (new != 1)} since {appraisal.comparison.since.rev}")
+    return tuple(failures)
 
 
 def _whole(config: Config) -> Config:
     """The configuration, leaving nothing out."""
     return msgspec.structs.replace(config, exclude=(), per_file_ignores={}, baseline="")
-
-
-def _narrowed(report: Report, options: Options, within: Within | None) -> Report:
-    if within is None:
-        return report
-    told = set(options.problems)
-    return msgspec.structs.replace(
-        report,
-        findings=tuple(one for one in report.findings if within(one.path)),
-        problems=tuple(one for one in report.problems if one in told or not one.path or within(one.path)),
-        broken=report.broken.only(within),
-    )
-
-
-def _left_out(
-    config: Config, codes: Collection[str], rules: Mapping[str, Rule], census: Census, within: Within | None
-) -> LeftOut:
-    """What the configuration leaves out of a check. How many findings it is, only the two reports tell."""
-    excluded = matcher(config.exclude)
-    files = [one for one in census.files if excluded(one.path) and (within is None or within(one.path))]
-    off = tuple(code for code, rule in rules.items() if Gate.CI in rule.gates and code not in codes)
-    return LeftOut(files=len(files), lines=sum(one.lines for one in files), rules=off)

@@ -28,21 +28,19 @@ class Difference(msgspec.Struct, frozen=True):
     """Those of the later tree that the earlier one does not have, in their order."""
     old: int
     """How many both have."""
-    fixed: int
-    """How many only the earlier one has."""
+    fixed: tuple[Finding, ...]
+    """Those that only the earlier one has, as it has them, in their order."""
 
 
 def difference(before: Sequence[Finding], now: Sequence[Finding], moved: Mapping[str, str]) -> Difference:
     """Compare the findings of two trees. `moved` gives the earlier path of a file of the later tree that was moved."""
-    had = {(finding.code, finding.path, finding.fingerprint) for finding in before}
+    had = {(finding.code, finding.path, finding.fingerprint): finding for finding in before}
     new: list[Finding] = []
     for finding in now:
         key = (finding.code, moved.get(finding.path, finding.path), finding.fingerprint)
-        if key in had:
-            had.remove(key)
-        else:
+        if had.pop(key, None) is None:
             new.append(finding)
-    return Difference(tuple(new), len(now) - len(new), len(had))
+    return Difference(tuple(new), len(now) - len(new), tuple(had.values()))
 
 
 def narrowed(
@@ -54,18 +52,36 @@ def narrowed(
     Raises CannotCheck where a part of the base that differs could not be read: nobody could tell what is new then. What
     neither tree can read is a problem on the report already, and makes no difference.
     """
+    moved = moved_files(base, tree)
+    found = compared(report, before, base, tree, rev, within, moved)
+    could = {*before.broken.modules, *before.broken.test_files}
+    broken = report.broken.only(lambda path: moved.get(path, path) not in could)
+    return msgspec.structs.replace(report, findings=found.new, broken=broken, since=since_of(found, base, rev))
+
+
+def compared(
+    report: Report,
+    before: Report,
+    base: CommitTree,
+    tree: Tree,
+    rev: str,
+    within: Callable[[str], bool],
+    moved: Mapping[str, str],
+) -> Difference:
+    """What became of the findings of `base` in `tree`; arguments and errors as for `narrowed`, `moved` as for
+    `difference`."""
     same = {path for path, file in base.files.items() if path in tree.files and tree.files[path].oid == file.oid}
     unread = [problem for problem in before.problems if problem.kind in _UNREAD and problem.path not in same]
     if unread:
         raise CannotCheck(f"cannot compare with {rev}: {unread[0].path}: {unread[0].message}")
-    moved = moved_files(base, tree)
     later = {earlier: path for path, earlier in moved.items()}
     known = [finding for finding in before.findings if within(later.get(finding.path, finding.path))]
-    found = difference(known, report.findings, moved)
-    could = {*before.broken.modules, *before.broken.test_files}
-    broken = report.broken.only(lambda path: moved.get(path, path) not in could)
-    since = Since(rev=rev, commit=base.revision, unchanged=found.old, fixed=found.fixed)
-    return msgspec.structs.replace(report, findings=found.new, broken=broken, since=since)
+    return difference(known, report.findings, moved)
+
+
+def since_of(found: Difference, base: CommitTree, rev: str) -> Since:
+    """What a report says of the revision that it was compared with."""
+    return Since(rev=rev, commit=base.revision, unchanged=found.old, fixed=len(found.fixed))
 
 
 _UNREAD = frozenset({"unreadable", "missing-object", "crash"})

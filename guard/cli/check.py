@@ -97,11 +97,11 @@ def command(
     gc.disable()
     rules = all_rules()
     tree, within = open_tree(paths, staged=staged, rev=rev)
-    config = load(tree, _start(tree, within.prefixes), overrides, rules=rules)
+    config = load(tree, configuration_folder(tree, within.prefixes), overrides, rules=rules)
     if baseline is not None:
         config = msgspec.structs.replace(config, baseline=name_in(tree, baseline))
     codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
-    with closing(Cache(None) if no_cache else open_default()) as cache, _progress() as progress:
+    with closing(Cache(None) if no_cache else open_default()) as cache, progress_bar() as progress:
         lacking = tuple(
             Problem("", "not-checked", f"this version of guard has no {family} rules, which are selected")
             for family in reserved_in(config, _split(select))
@@ -140,7 +140,7 @@ def command(
     return 0 if exit_zero else report.exit_code
 
 
-def _start(tree: Tree, prefixes: tuple[str, ...]) -> str:
+def configuration_folder(tree: Tree, prefixes: tuple[str, ...]) -> str:
     """The folder whose configuration holds: the closest one above all the paths."""
     folders = [posixpath.dirname(prefix) if prefix in tree.files else prefix for prefix in prefixes]
     return posixpath.commonpath(folders) if folders else ""
@@ -188,7 +188,7 @@ def _split(values: tuple[str, ...]) -> list[str]:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar() -> Iterator[Callable[[int, int], None] | None]:
     """A progress bar on a terminal, once a run takes longer than a second; nothing in a pipe."""
     if not sys.stderr.isatty():
         yield None

@@ -18,6 +18,7 @@ _COMMANDS: Final = {
     "check": "Check a tree: the work tree, the index, a revision, or a plain folder.",
     "config": "Show the configuration, and what was detected and why.",
     "loop": "Deploy to staging, and prove with tests that it works.",
+    "report": "Show where a repository stands: its score, and what would raise it.",
     "rule": "Explain a rule, or list all of them.",
     "shim": "Bring a name back at its old place, as a re-export that says where it is now.",
     "bisect": "Find the commit that brought a finding in.",

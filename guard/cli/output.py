@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -30,16 +30,16 @@ class Output(msgspec.Struct, frozen=True):
     file: str
 
 
-def parse_outputs(values: Sequence[str]) -> tuple[Output, ...]:
-    """The outputs that the command line asks for; text to standard output when it asks for none.
+def parse_outputs(values: Sequence[str], formats: Collection[str] = FORMATS) -> tuple[Output, ...]:
+    """The outputs that the command line asks for, in some of `formats`; text to standard output when it asks for none.
 
     Raises click.UsageError for an unknown format, and for two at one place.
     """
     outputs = []
     for value in values or ("text",):
         name, colon, file = value.partition(":")
-        if name not in FORMATS:
-            raise click.UsageError(f"--output {value}: no such format; there are {', '.join(FORMATS)}")
+        if name not in formats:
+            raise click.UsageError(f"--output {value}: no such format; there are {', '.join(formats)}")
         if colon and not file:
             raise click.UsageError(f"--output {value}: names no file")
         outputs.append(Output(name, "" if file == "-" else file))
@@ -61,7 +61,7 @@ def write_outputs(
 
     Raises EnvironmentFailed where a file cannot be written.
     """
-    sources = _sources(report, tree) if any(output.format in ("text", "sarif") for output in outputs) else {}
+    sources = frame_sources(report, tree) if any(output.format in ("text", "sarif") for output in outputs) else {}
     for output in outputs:
         color = not output.file and wants_color()
         context = RenderContext(
@@ -69,7 +69,7 @@ def write_outputs(
         )
         text = render(output.format, report, context)
         if output.file:
-            _write_file(output.file, text)
+            write_file(output.file, text)
         else:
             write_stdout(text.encode("utf-8", "backslashreplace"))
 
@@ -104,13 +104,14 @@ def output_width(file: str = "") -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
 
-def _sources(report: Report, tree: Tree) -> dict[str, str]:
-    """The texts of the first files that findings stand in."""
+def frame_sources(report: Report, tree: Tree) -> dict[str, str]:
+    """The texts of the first files that findings stand in, by path, for code frames."""
     paths = list(dict.fromkeys(finding.path for finding in report.findings))[:_FRAME_FILES]
     return {path: content.decode("utf-8", "replace") for path, content in tree.read_many(paths, _FRAME_BYTES)}
 
 
-def _write_file(file: str, text: str) -> None:
+def write_file(file: str, text: str) -> None:
+    """Write a file whole, then put it in place. Raises EnvironmentFailed where it cannot be written."""
     content = text.encode("utf-8", "backslashreplace")
     target = Path(file)
     try:

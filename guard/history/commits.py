@@ -22,6 +22,7 @@ _PATIENCE: Final = 30.0
 """Seconds. What one git command may take; the whole history of a large monorepo takes less than one."""
 ALL_PYTHON: Final = b":(top,glob)**/*.py"
 _ZERO: Final = re.compile(r"0+")
+_DAY: Final = 24 * 60 * 60
 _CHUNK: Final = 500
 """Paths given to one command."""
 
@@ -144,6 +145,19 @@ class History:
         left_out = (f"^{without}",) if without else ()
         printed = self._run("rev-list", "--first-parent", f"--max-count={limit}", head, *left_out)
         return printed.decode("ascii", "replace").split()
+
+    def first_parents_by_day(self, head: str, limit: int) -> list[str]:
+        """Of a commit and what it was made from, by first parents, the youngest of each day on which one was committed
+        (UTC), the youngest first, for at most so many days. Raises Unseen."""
+        printed = self._run("rev-list", "--first-parent", "--timestamp", head)
+        by_day: dict[int, str] = {}
+        for line in printed.decode("ascii", "replace").splitlines():
+            time, _, oid = line.partition(" ")
+            day = int(time) // _DAY
+            if day not in by_day and len(by_day) == limit:
+                break
+            by_day.setdefault(day, oid)
+        return list(by_day.values())
 
     def _differences(self, commits: bytes, specs: Sequence[bytes]) -> Iterator[Step]:
         options = ("--stdin", "-r", "--raw", "-z", "-c", "--root", "--no-renames", "--no-abbrev")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from guard.model import WHOLE_FILE, Finding, Impact, Problem, Report
 from guard.report.context import RenderContext
-from guard.report.escape import shortened, visible
+from guard.report.escape import visible
+from guard.report.markdown_page import Page, as_text
 from guard.report.tally import Tally, blocking, broken, by_family, by_impact, counted, extent, fixable, set_aside, tally
 
-_SPECIAL: Final = str.maketrans({char: f"&#{ord(char)};" for char in "&<>|`*_~[]\\\u200b"})
-_MENTION: Final = re.compile(r"@|#(?=\d)")
-_CELL: Final = 400
-"""Columns of a message or a path in a table."""
 _STRUCTURE: Final = 1800
 """Characters kept for headings, summaries and counts of what was cut: at most seven sections, each well under 250."""
 _TITLES: Final = {
@@ -36,7 +32,7 @@ def render(report: Report, context: RenderContext) -> str:
     At most `context.markdown_chars` long (a few thousand is the least that makes sense): the rows that do not fit
     are counted, "and 12 more", and they are the last ones of the report's order.
     """
-    page = _Page(context.markdown_chars - _STRUCTURE)
+    page = Page(context.markdown_chars - _STRUCTURE)
     page.add(f"### guard: {_headline(report)}", "", *_totals(report), "")
     if report.findings:
         page.add(*_counts(report.findings), "")
@@ -68,53 +64,6 @@ def render(report: Report, context: RenderContext) -> str:
             len(noted),
         )
     return page.text()
-
-
-class _Page:
-    """Lines, with rows only as long as there is room for them."""
-
-    def __init__(self, room: int) -> None:
-        self._lines: list[str] = []
-        self._room = room
-
-    def add(self, *lines: str) -> None:
-        """Write `lines` whatever the room."""
-        self._lines += lines
-        self._room -= sum(len(line) + 1 for line in lines)
-
-    def table(self, head: Sequence[str], rows: Iterator[str], total: int) -> None:
-        """The rows that there is room for, and how many of `total` had none."""
-        written = 0
-        for row in rows:
-            if len(row) + 1 > self._room:
-                break
-            if not written:
-                self.add(*head)
-            self.add(row)
-            written += 1
-        if written:
-            self.add("")
-        if written < total:
-            # Where one row found no room no later one may: the cut stays at the end of the order.
-            self._room = 0
-            self.add(f"… and {total - written:,} more", "")
-
-    def fold(self, summary: str, head: Sequence[str], rows: Iterator[str], total: int) -> None:
-        """A table that is folded away under its summary."""
-        self.add(f"<details><summary>{summary}</summary>", "")
-        self.table(head, rows, total)
-        self.add("</details>", "")
-
-    def text(self) -> str:
-        """What was written."""
-        return "\n".join(self._lines).rstrip("\n") + "\n"
-
-
-def _escape(text: str) -> str:
-    """`text` as itself: no markup, no HTML, no table cell, no mention of a person or an issue."""
-    # `visible` leaves no zero-width space, so each one here keeps a sign from what follows it.
-    apart = _MENTION.sub("\\g<0>\u200b", shortened(visible(text), _CELL))
-    return apart.translate(_SPECIAL)
 
 
 def _headline(report: Report) -> str:
@@ -162,19 +111,19 @@ def _finding_row(finding: Finding) -> str:
     place = visible(finding.path)
     if finding.span.closed() != WHOLE_FILE:
         place += f":{finding.span.line}"
-    what = _escape(finding.message)
+    what = as_text(finding.message)
     if finding.help:
-        what += f"<br>{_escape(finding.help)}"
-    return f"| {finding.severity} | {finding.code} {finding.slug} | <code>{_escape(place)}</code> | {what} |"
+        what += f"<br>{as_text(finding.help)}"
+    return f"| {finding.severity} | {finding.code} {finding.slug} | <code>{as_text(place)}</code> | {what} |"
 
 
 def _blocking_row(finding: Finding) -> str:
     assert finding.extent is not None
     place = f"{visible(finding.path)}:{finding.span.line}"
     return (
-        f"| {finding.extent.frees:,} | {finding.extent.test_files:,} | {finding.code} | <code>{_escape(place)}</code> |"
+        f"| {finding.extent.frees:,} | {finding.extent.test_files:,} | {finding.code} | <code>{as_text(place)}</code> |"
     )
 
 
 def _problem_row(problem: Problem) -> str:
-    return f"| {problem.kind} | <code>{_escape(problem.path)}</code> | {_escape(problem.message)} |"
+    return f"| {problem.kind} | <code>{as_text(problem.path)}</code> | {as_text(problem.message)} |"

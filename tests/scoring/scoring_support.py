@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from guard.appraisal import appraise
+from guard.appraisal import Appraiser
 from guard.config import load
 from guard.engine import Options
 from guard.model import Problem
@@ -63,7 +63,7 @@ class SampleTree(Tree):
 def appraised(tree: Tree, *overrides: str) -> Appraisal:
     """What `guard report` says of a tree; `overrides` as for `--config`."""
     rules = all_rules()
-    return appraise(tree, load(tree, "", overrides, rules=rules), rules, Options(jobs=1))
+    return Appraiser(load(tree, "", overrides, rules=rules), rules, Options(jobs=1)).appraise(tree)
 
 
 SERVICE = """\

@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-import msgspec
-
 from guard.report import render as render_report
 from guard.report.context import RenderContext
 from guard.scoring.model import Appraisal
 
 FORMATS: Final[Mapping[str, str]] = MappingProxyType(
     {
+        "text": "guard.report.standing.text",
+        "markdown": "guard.report.standing.markdown",
         "json": "guard.report.standing.jsondoc",
         "sarif": "",
         "junit": "",
@@ -31,6 +31,6 @@ def render(name: str, appraisal: Appraisal, context: RenderContext) -> str:
     """`appraisal` in the format `name`. Raises KeyError for a name that is not in `FORMATS`."""
     module = FORMATS[name]
     if not module:
-        return render_report(name, msgspec.structs.replace(appraisal.report, total_s=0.0), context)
+        return render_report(name, appraisal.report, context)
     write: Callable[[Appraisal, RenderContext], str] = importlib.import_module(module).render
     return write(appraisal, context)

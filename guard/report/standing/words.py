@@ -1,8 +1,73 @@
-"""What the formats of `guard report` say alike."""
+"""What the formats of `guard report` say alike, in plain text. It may hold foreign names: see `guard.report.escape`."""
 
 from __future__ import annotations
 
-from guard.scoring.model import CAPPED, FINDING_LINES, GRADES, Standing
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Final
+
+from guard.model import Finding, Severity
+from guard.report.tally import counted
+from guard.scoring.model import (
+    CAPPED,
+    FINDING_LINES,
+    GRADES,
+    Appraisal,
+    Category,
+    Comparison,
+    Lift,
+    PackageScore,
+    Point,
+    Share,
+    Standing,
+    change,
+    points,
+)
+
+BAR: Final = " ▏▎▍▌▋▊▉█"
+"""Eighths of a block."""
+
+
+def figure(share: Fraction) -> str:
+    """A share as points."""
+    return f"{points(share):.2f}"
+
+
+def signed(difference: Fraction) -> str:
+    """A difference of shares as points with their sign; `±0` for none that shows."""
+    shown = change(difference)
+    return f"{shown:+.2f}" if shown else "±0.00"
+
+
+def gain(value: Fraction) -> str:
+    """What mending is worth, in points: with as many decimals as show something, four at the most."""
+    for decimals in (2, 3, 4):
+        shown = value.numerator * 10 ** (2 + decimals) // value.denominator
+        if shown >= 10:
+            return f"+{shown / 10**decimals:.{decimals}f}"
+    return f"+{max(shown, 1) / 10**4:.4f}" if value else "+0"
+
+
+def costs(value: Fraction) -> str:
+    """What a part of the repository takes from the score."""
+    return f"{value.numerator * 100_000 // value.denominator / 1000:.3f}" if value else "-"
+
+
+def headline(appraisal: Appraisal) -> str:
+    """Grade, score and, where something could not be read, how good it may be."""
+    standing = appraisal.standing
+    if not standing.categories:
+        return "nothing to score"
+    text = f"{standing.grade}, {figure(standing.score)} of 100"
+    if standing.best != standing.score:
+        text += f" (up to {figure(standing.best)} if what could not be analysed is clean)"
+    return text
+
+
+def extent(standing: Standing) -> str:
+    """How much was looked at."""
+    files, lines = counted(standing.files, "file"), counted(standing.lines, "line")
+    return f"{files}, {standing.python_files:,} of them Python, {lines} that are not blank"
 
 
 def formula(standing: Standing) -> str:
@@ -19,10 +84,126 @@ def formula(standing: Standing) -> str:
 
 
 def grades(standing: Standing) -> str:
-    """The bounds of the grades."""
+    """The bounds of the grades, and why the grade is no better."""
     bounds = ", ".join(f"{name} from {least}" for name, least in GRADES.items() if least)
-    text = f"{bounds}, else {list(GRADES)[-1]}"
-    if standing.is_capped:
-        why = "an error stops the service from starting" if standing.stops else "some Python could not be read"
-        text += f"; {CAPPED} at the best while {why}"
+    text = f"Grades: {bounds}, else {list(GRADES)[-1]}."
+    if standing.stops:
+        does = "an error stops" if standing.stops == 1 else f"{standing.stops:,} errors stop"
+        text += f" {CAPPED} at the best while {does} the service from starting."
+    elif standing.is_blind:
+        text += f" {CAPPED} at the best while some Python could not be read."
     return text
+
+
+def absent(standing: Standing) -> list[str]:
+    """What is not in the score, one line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for one in standing.absent:
+        reasons.setdefault(one.why, []).append(one.label)
+    return [f"{', '.join(labels)}: {why}" for why, labels in reasons.items()]
+
+
+def area_share(share: Share | None) -> str:
+    """The clean part of one area; a dash where there is nothing."""
+    return figure(Fraction(share.clean, share.lines)) if share is not None and share.lines else "-"
+
+
+def lost(standing: Standing, share: Fraction, weight: int) -> Fraction:
+    """What a category takes from the score."""
+    return (1 - share) * weight / sum(one.weight for one in standing.categories)
+
+
+def what_of(lift: Lift) -> str:
+    """What to mend, in the words of the first finding."""
+    return lift.findings[0].message
+
+
+def where_of(lift: Lift) -> str:
+    """How many findings, and in how many files where there are several."""
+    files = len({finding.path for finding in lift.findings})
+    found = counted(len(lift.findings), "finding")
+    return f"{found} in {counted(files, 'file')}" if len(lift.findings) > 1 else found
+
+
+def place_of(finding: Finding) -> str:
+    """Path and line."""
+    return f"{finding.path}:{finding.span.line}"
+
+
+def unread(standing: Standing) -> list[str]:
+    """What was not analysed, by kind of problem, with how much it is."""
+    kinds: dict[str, list[int]] = {}
+    for one in standing.unread:
+        kinds.setdefault(one.kind, []).append(one.lines)
+    told = []
+    for kind, lines in sorted(kinds.items()):
+        most = "any number of lines" if min(lines) < 0 else f"at most {counted(sum(lines), 'line')}"
+        told.append(f"{kind}: {counted(len(lines), 'place')}, {most}")
+    shares = [share for one in standing.categories for share in one.areas.values()]
+    leaning = max((share.doubtful for share in shares), default=0)
+    if leaning:
+        told.append("files that lean on these have no clean line in what looks across files")
+    not_parsed = sum(
+        share.unread for one in standing.categories if one.category is Category.COMPILES for share in one.areas.values()
+    )
+    if not_parsed and not standing.unread:
+        told.append(f"not parsed: {counted(not_parsed, 'line')}")
+    return told
+
+
+def set_aside(standing: Standing) -> list[str]:
+    """What the configuration and comments leave out, and whether the score does."""
+    left_out = standing.left_out
+    told = []
+    if left_out.files:
+        excluded = f"{counted(left_out.files, 'file')}, {counted(left_out.lines, 'line')}"
+        told.append(f"excluded by the configuration, and in the score all the same: {excluded}")
+    if left_out.findings:
+        told.append(
+            "left out of a check by the configuration or the baseline, and in the score all the same: "
+            + counted(left_out.findings, "finding")
+        )
+    if standing.suppressed:
+        told.append(f"suppressed by comments, and not in the score: {counted(standing.suppressed, 'finding')}")
+    if left_out.rules:
+        told.append(f"rules that are off, and so not in the score: {', '.join(left_out.rules)}")
+    return told
+
+
+def costly(standing: Standing, most: int) -> Sequence[PackageScore]:
+    """The parts of the repository to show: those that cost something, the most first; where none does, the largest."""
+    costing = [one for one in standing.packages if one.costs]
+    return (costing or sorted(standing.packages, key=lambda one: (-one.lines, one.name)))[:most]
+
+
+def compared(comparison: Comparison, score: Fraction) -> str:
+    """The difference in one line."""
+    since = comparison.since
+    return (
+        f"{signed(score - comparison.before)} since {since.rev} ({since.commit[:12]}), which had "
+        f"{figure(comparison.before)}: {len(comparison.new):,} new, {len(comparison.fixed):,} fixed, "
+        f"{since.unchanged:,} unchanged"
+    )
+
+
+def by_weight(findings: Sequence[Finding], most: int) -> Sequence[Finding]:
+    """The first findings to show: errors before warnings before information, else in their order."""
+    order = list(Severity)
+    return sorted(findings, key=lambda finding: order.index(finding.severity))[:most]
+
+
+def bars(history: Sequence[Point], width: int) -> list[str]:
+    """A bar for each point, on a scale from just below the lowest to just above the highest score."""
+    low, high = scale(history)
+    made = []
+    for point in history:
+        eighths = int((point.score * 100 - low) / (high - low) * width * 8)
+        made.append((BAR[-1] * (eighths // 8) + BAR[eighths % 8]).rstrip() or BAR[1])
+    return made
+
+
+def scale(history: Sequence[Point]) -> tuple[int, int]:
+    """The whole points between which a plot runs."""
+    scores = [point.score * 100 for point in history]
+    low = max(0, int(min(scores)) - 1)
+    return low, min(100, max(int(max(scores)) + 1, low + 2))

@@ -1,0 +1,189 @@
+"""`guard report`: exit codes, comparison, history, and that two runs say the same, in real repositories."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.support import Run, git, inside, outside, repository, without_privilege, write
+
+HEALTHY = {
+    ".gitattributes": b"* text=auto eol=lf\n",
+    "app/__init__.py": b"VERSION = 1\n",
+    "app/main.py": b"from app.store import load\n\nload()\n",
+    "app/store.py": b"def load():\n    return 1\n",
+    "app/old.py": b"from app import lost\n" + b"value = 'long enough'\n" * 300,
+}
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Path:
+    """A healthy repository, but for one import."""
+    return repository(tmp_path / "repo", HEALTHY)
+
+
+def commit(folder: Path, message: str = "a change", date: str = "") -> None:
+    git(folder, "add", "--all")
+    named = ("-c", "user.useConfigOnly=false")
+    if date:
+        git(folder, *named, "commit", "--quiet", "--message", message, "--date", date)
+    else:
+        git(folder, *named, "commit", "--quiet", "--message", message)
+
+
+def document(folder: Path, *arguments: str, code: int = 0) -> Any:
+    """What the run reports, as JSON."""
+    run = inside("report", "--output", "json", *arguments, cwd=folder)
+    assert run.code == code, run.out + run.err
+    return json.loads(run.out)
+
+
+def refused(run: Run, code: int, words: str) -> None:
+    assert (run.code, run.out) == (code, "")
+    assert words in run.err
+    assert "Traceback" not in run.err
+
+
+def test_findings_alone_are_no_failure(repo: Path) -> None:
+    run = inside("report", cwd=repo)
+    assert (run.code, run.err) == (0, "")
+    assert run.out.startswith("guard report: ")
+    assert "IMP002 app does not define lost" in run.out
+    assert "not in the score: environment, tests that prove something, image" in run.out
+
+
+def test_a_score_that_is_asked_for(repo: Path) -> None:
+    score = document(repo)["score"]
+    assert 50 < score < 100
+    assert document(repo, "--fail-under", str(score))["failures"] == []
+    failed = document(repo, "--fail-under", str(score + 0.01), code=1)
+    assert failed["failures"] == [f"the score is under {score + 0.01:g}"]
+    assert inside("report", "--config", "report.fail-under=99.9", cwd=repo).code == 1
+    assert inside("report", "--config", "report.fail-under=99.9", "--fail-under", "1", cwd=repo).code == 0
+
+
+def test_what_is_new_and_what_is_fixed(repo: Path) -> None:
+    (repo / "app/old.py").write_bytes(b"value = 'long enough'\n" * 300)
+    (repo / "app/main.py").write_bytes(b"from app.store import gone, load\n\nload()\n")
+    since = document(repo, "--since", "HEAD")["since"]
+    assert [one["path"] for one in since["fixed"]] == ["app/old.py"]
+    assert (len(since["new"]), since["unchanged"]) == (1, 0)
+    assert since["change"] > 0
+    failed = document(repo, "--since", "HEAD", "--fail-on-new", code=1)
+    assert failed["failures"] == ["1 new finding since HEAD"]
+    commit(repo)
+    assert document(repo, "--since", "HEAD", "--fail-on-new")["since"]["change"] == 0
+    assert document(repo, "--rev", "HEAD", "--since", "HEAD^")["since"] == {**since, "rev": "HEAD^"}
+    text = inside("report", "--since", "HEAD^", cwd=repo).out
+    assert "1 new, 1 fixed, 0 unchanged" in text
+    assert "new error IMP002 app/main.py:1" in text
+
+
+def test_paths_narrow_the_score(repo: Path) -> None:
+    whole, part = document(repo), document(repo, "app/store.py")
+    assert part["score"] == 100 > whole["score"]
+    assert part["findings"] == []
+    assert part["counts"] == {"files": 1, "python_files": 1, "lines": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--daily"], "--daily goes with --history"),
+        (["--fail-on-new"], "--fail-on-new goes with --since"),
+        (["--staged", "--rev", "HEAD"], "exclude one another"),
+        (["--output", "github"], "no such format; there are text, markdown, json, sarif, junit"),
+        (["--fail-under", "101"], "101"),
+        (["--history", "0"], "0"),
+        (["--since", "nowhere"], "no such commit: nowhere"),
+        (["nowhere"], "no such path: nowhere"),
+        (["--config", "ignore=['ALL']"], "no rule is left"),
+    ],
+)
+def test_usage(repo: Path, arguments: list[str], words: str) -> None:
+    refused(inside("report", *arguments, cwd=repo), 2, words)
+
+
+def test_without_git_there_is_nothing_to_compare_with(tmp_path: Path) -> None:
+    write(tmp_path, HEALTHY)
+    assert document(tmp_path)["score"] > 50
+    refused(inside("report", "--since", "HEAD", cwd=tmp_path), 2, "--since needs a git repository")
+    refused(inside("report", "--history", "2", cwd=tmp_path), 2, "--history needs a git repository")
+
+
+def test_what_cannot_be_read_ends_with_its_own_code(repo: Path) -> None:
+    before = document(repo)
+    small = ("--config", "max-file-size=1KB")
+    after = document(repo, *small, "--fail-under", "100", code=3)
+    assert after["score"] < before["score"]
+    assert after["best"] > after["score"]
+    assert [(one["path"], one["kind"]) for one in after["unread"]] == [("app/old.py", "too-large")]
+    assert after["grade"] in ("D", "E")
+    text = inside("report", *small, cwd=repo)
+    assert text.code == 3
+    assert "Not analysed, and counted as not clean" in text.out
+    assert "could not check: app/old.py" in text.out
+
+
+@pytest.mark.parametrize("closed", ["app", "app/old.py"])
+def test_a_closed_place_lowers_the_score(repo: Path, closed: str) -> None:
+    before = document(repo)
+    (repo / closed).chmod(0)
+    run = outside("report", "--output", "json", cwd=repo, preexec_fn=without_privilege)
+    (repo / closed).chmod(0o700)
+    assert (run.code, run.err) == (3, "")
+    after = json.loads(run.out)
+    assert after["score"] < before["score"]
+    assert after["unread"]
+
+
+def test_nothing_to_read(tmp_path: Path) -> None:
+    run = inside("report", cwd=tmp_path)
+    assert run.code == 3
+    assert "nothing to score" in run.out
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json", "sarif", "junit"])
+def test_two_runs_give_the_same_bytes(repo: Path, form: str) -> None:
+    """Also where the report is written into the tree that it is about."""
+    told = []
+    for _ in range(2):
+        assert inside("report", "--output", f"{form}:guard-report.out", cwd=repo).code == 0
+        told.append((repo / "guard-report.out").read_bytes())
+    assert told[0] == told[1] != b""
+    assert inside("report", "--output", form, "--no-cache", "--jobs", "1", cwd=repo).code == 0
+
+
+def test_the_configuration_leaves_nothing_out_of_the_score(repo: Path) -> None:
+    before = document(repo)
+    write(repo, {"guard.toml": b"exclude = ['app/old.py', 'guard.toml']\n"})
+    after = document(repo)
+    assert after["findings"] == []
+    assert after["left_out"] == {"files": 2, "lines": 302, "findings": 1, "rules": []}
+    assert after["categories"][1] == before["categories"][1]
+    told = inside("report", cwd=repo).out
+    assert "excluded by the configuration, and in the score all the same: 2 files, 302 lines" in " ".join(told.split())
+
+
+def test_the_baseline_is_in_the_score(repo: Path) -> None:
+    before = document(repo)
+    assert inside("baseline", "write", "--file", "known.jsonl", cwd=repo).code == 0
+    git(repo, "add", "known.jsonl")
+    after = document(repo, "--config", "baseline=known.jsonl")
+    assert after["findings"] == []
+    assert after["left_out"]["findings"] == 1
+    assert after["categories"][1]["score"] == before["categories"][1]["score"]
+    # The earlier commit has no baseline yet.
+    assert document(repo, "--config", "baseline=known.jsonl", "--since", "HEAD")["since"]["fixed"] != []
+
+
+def test_rules_that_are_off_are_told(repo: Path) -> None:
+    told = document(repo, "--config", "ignore=['SSOT', 'IMP014']")
+    assert told["left_out"]["rules"][0] == "IMP014"
+    assert {"label": "one source of truth", "why": "none of its rules is on"} in told["absent"]
+    without = document(repo, "--config", "report.weights={imports=0}")
+    assert without["score"] == 100 > told["score"]
+    assert {"label": "imports", "why": "its weight is 0"} in without["absent"]
