@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     "--history/--no-history",
     "history",
     default=None,
-    help="Say which commit took away what an import misses, and what took its place. By default only on a terminal, "
+    help="Say which commit took away what an import misses, and what took its place; and of what is defined "
+    "twice, since when each of them is there. By default only on a terminal, for imports, "
     "and only for up to three missing names. --fix and --diff ask the history unless it is --no-history.",
 )
 @click.option(
@@ -167,14 +168,15 @@ def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:
 
 
 def _with_history(report: Report, tree: Tree, config: Config, codes: frozenset[str], options: Options) -> Report:
-    """The report with what git knows of what imports miss."""
+    """The report with what git knows of what imports miss, and of what is defined twice."""
     from guard.engine import look
+    from guard.history.births import with_births
     from guard.history.explain import explained, missing_in
 
-    if not missing_in(report.findings):
-        return report
     cache = options.cache or Cache(None)
-    findings = explained(report.findings, look(tree, config, codes, options), cache, _MOST_NAMES)
+    findings = with_births(report.findings, tree, cache, config.python_limit)
+    if missing_in(findings):
+        findings = explained(findings, look(tree, config, codes, options), cache, _MOST_NAMES)
     return msgspec.structs.replace(report, findings=findings)
 
 

@@ -1,0 +1,200 @@
+"""Since when a file defines a name, and where the definition came from: what tells a copy from the original.
+
+A definition is known by the line that it begins with, so that no version of a file has to be parsed. It is as old as
+the first commit from which on every version of its file has it; where that commit took it out of another file, or
+deleted the file that it was in, it moved, and is as old as it was there.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from guard.cache import Cache
+from guard.history.commits import Change, Commit, History, Unseen, head_of
+from guard.history.contents import Contents
+from guard.model import Finding
+from guard.sources.commit import CommitTree
+from guard.sources.tree import Tree
+
+_MOST_MOVES: Final = 5
+_MOST_CHANGED: Final = 400
+"""Files of one commit that are looked through for where a definition came from."""
+CODE: Final = "SSOT001"
+
+Definition = tuple[str, str]
+"""A file and a name that it defines at its top level."""
+
+
+class Birth(msgspec.Struct, frozen=True):
+    """When a definition came about."""
+
+    commit: Commit
+    path: str
+    """The file that it stood in first."""
+
+
+class Births:
+    """Looks up when definitions came about, in the history of one commit."""
+
+    def __init__(self, history: History, contents: Contents) -> None:
+        self._history = history
+        self._contents = contents
+        self._changes: dict[str, list[tuple[str, Change]]] = {}
+        self._changed: dict[str, tuple[Change, ...]] = {}
+        self._has: dict[tuple[str, str], bool] = {}
+
+    def of(self, definitions: Iterable[Definition]) -> Mapping[Definition, Birth]:
+        """When each of them came about; those are left out of which the history does not tell. Raises Unseen."""
+        wanted = sorted(set(definitions))
+        self._learn({path for path, _ in wanted})
+        found: dict[Definition, Birth] = {}
+        for path, name in wanted:
+            birth = self._birth(path, name)
+            if birth is not None:
+                commit, first_path = birth
+                found[path, name] = Birth(self._history.commit(commit), first_path)
+        return found
+
+    def _learn(self, paths: Iterable[str]) -> None:
+        """The changes of files, the youngest first."""
+        wanted = sorted(set(paths) - self._changes.keys())
+        changes: defaultdict[str, list[tuple[str, Change]]] = defaultdict(list)
+        for step in self._history.steps(wanted):
+            for change in step.changes:
+                changes[change.path].append((step.commit, change))
+        self._changes.update({path: changes[path] for path in wanted})
+
+    def _birth(self, path: str, name: str) -> tuple[str, str] | None:
+        """The commit of a definition, and the file that it stood in then."""
+        found = None
+        for _ in range(_MOST_MOVES):
+            begun = self._begun(path, name, found)
+            if begun is None:
+                return found
+            found = (begun, path)
+            origin = self._moved_from(begun, path, name)
+            if not origin:
+                return found
+            path = origin
+            self._learn([path])
+        return found
+
+    def _begun(self, path: str, name: str, before: tuple[str, str] | None) -> str | None:
+        """The first commit from which on a file has a definition without a break, up to today or to a move."""
+        changes = self._changes[path]
+        if before is not None:
+            commits = [commit for commit, _ in changes]
+            changes = changes[commits.index(before[0]) + 1 :] if before[0] in commits else changes
+        begun = None
+        for commit, change in changes:
+            if not self._defines(change.new, name):
+                break
+            begun = commit
+        return begun
+
+    def _moved_from(self, commit: str, path: str, name: str) -> str:
+        """The one file that a commit took a definition out of; empty where there is none, or more than one."""
+        changes = self._changed.get(commit)
+        if changes is None:
+            changes = self._changed[commit] = self._history.changed_by(commit)
+        own = next((change.new for change in changes if change.path == path), "")
+        moved = [change.path for change in changes if not change.new and own and own in change.old]
+        if len(moved) == 1:
+            return moved[0]
+        if len(changes) > _MOST_CHANGED:
+            # A bulk move, which edited its files too: only those of the same file name are looked at.
+            called = posixpath.basename(path)
+            changes = tuple(one for one in changes if not one.new and posixpath.basename(one.path) == called)
+        sources = [
+            change.path
+            for change in changes
+            if change.path != path
+            and not self._defines(change.new, name)
+            and any(self._defines(old, name) for old in change.old)
+        ]
+        if len(sources) > 1:
+            sources = [source for source in sources if _tail(source) == _tail(path)]
+        return sources[0] if len(sources) == 1 else ""
+
+    def _defines(self, oid: str, name: str) -> bool:
+        if not oid:
+            return False
+        known = self._has.get((oid, name))
+        if known is None:
+            content = self._contents.get(oid) or b""
+            word = name.encode()
+            known = self._has[oid, name] = word in content and bool(_line(word).search(content))
+        return known
+
+
+def _tail(path: str) -> list[str]:
+    return path.split("/")[-2:]
+
+
+def _line(word: bytes) -> re.Pattern[bytes]:
+    return re.compile(rb"^(?:async[ \t]+def|def|class)[ \t]+" + re.escape(word) + rb"\b", re.MULTILINE)
+
+
+def with_births(findings: Sequence[Finding], tree: Tree, cache: Cache, limit: int) -> tuple[Finding, ...]:
+    """The findings, those on duplicates told with since when each of the definitions is there.
+
+    `limit` is the size in bytes of the largest version of a file that is read. Where the history does not tell, they
+    stay as they are, and say why. Raises EnvironmentFailed where git is missing.
+    """
+    chosen = [finding for finding in findings if finding.code == CODE]
+    if not chosen or tree.git is None:
+        return tuple(findings)
+    head = tree.revision if isinstance(tree, CommitTree) else head_of(tree.git)
+    if not head:
+        return tuple(findings)
+    history, contents = History(tree.git, head), Contents(tree.git, tree, cache, limit)
+    try:
+        born = Births(history, contents).of(
+            pair
+            for finding in chosen
+            for pair in ((finding.path, finding.symbol), (_canonical(finding), finding.symbol))
+        )
+        unseen = "the history here is shallow" if history.is_shallow else ""
+    except Unseen as why:
+        born, unseen = {}, str(why)
+    finally:
+        contents.close()
+    return tuple(_told(finding, born, unseen) if finding.code == CODE else finding for finding in findings)
+
+
+def _canonical(finding: Finding) -> str:
+    return str(finding.data.get("canonical", finding.path))
+
+
+def _told(finding: Finding, born: Mapping[Definition, Birth], unseen: str) -> Finding:
+    own = born.get((finding.path, finding.symbol))
+    first = born.get((_canonical(finding), finding.symbol))
+    words = []
+    if own is not None:
+        words.append(f"It is there since {_when(own)}.")
+    if first is not None and _canonical(finding) != finding.path:
+        older = own is not None and own.commit.commit_date < first.commit.commit_date
+        than = "This one is the older of the two: the other is" if older else "The other is"
+        words.append(f"{than} there since {_when(first)}.")
+    if unseen:
+        words.append(f"Since when it is there cannot be told for sure: {unseen}.")
+    if not words:
+        return finding
+    since = {key: _data(birth) for key, birth in (("since", own), ("canonical_since", first)) if birth is not None}
+    return msgspec.structs.replace(finding, cause=" ".join([finding.cause, *words]), data={**finding.data, **since})
+
+
+def _when(birth: Birth) -> str:
+    commit = birth.commit
+    return f'{commit.commit_date[:10]} ({commit.oid[:12]} "{commit.subject}")'
+
+
+def _data(birth: Birth) -> dict[str, str]:
+    commit = birth.commit
+    return {"commit": commit.oid, "date": commit.commit_date, "subject": commit.subject, "path": birth.path}
