@@ -46,6 +46,8 @@ class Defined(msgspec.Struct, frozen=True, array_like=True):
     """As they are written, dotted; empty for one that is no name."""
     is_thin: bool = False
     """Nothing but a docstring, `pass` or `...` stands in it."""
+    is_table: bool = False
+    """A class of an ORM: it names its table, or derives from `models.Model` or `db.Model`."""
     reads: tuple[str, ...] | None = ()
     """The names that its body, its decorators and its annotations read, sorted; None where these are too many."""
     deprecated: str = ""
@@ -131,6 +133,7 @@ def _defined(node: ast.stmt) -> Defined | None:
         _members(node) if isinstance(node, ast.ClassDef) else (),
         tuple([dotted(base) for base in node.bases]) if isinstance(node, ast.ClassDef) else (),
         all(map(_says_nothing, node.body)),
+        isinstance(node, ast.ClassDef) and _is_table(node),
         _reads(node),
         _deprecated(node),
     )
@@ -181,6 +184,12 @@ def _members(node: ast.ClassDef) -> tuple[str, ...]:
         else:
             found.update(target.id for target in _targets(item) if isinstance(target, ast.Name))
     return tuple(sorted(name for name in found if not name.startswith("__")))
+
+
+def _is_table(node: ast.ClassDef) -> bool:
+    named = {target.id for item in node.body for target in _targets(item) if isinstance(target, ast.Name)}
+    tables = {"__tablename__", "__table__"}
+    return not tables.isdisjoint(named) or any(dotted(base) in ("models.Model", "db.Model") for base in node.bases)
 
 
 def _targets(node: ast.stmt) -> list[ast.expr]:

@@ -18,7 +18,8 @@ class Kinship(enum.StrEnum):
 
 
 _FUNCTION_SIZE: Final = 40
-"""Tokens. Of shorter functions it is told only where they are the same."""
+_FUNCTION_STATEMENTS: Final = 5
+"""Tokens and statements. Of shorter functions it is told only where they are the same."""
 _FUNCTION_LIKENESS: Final = 0.5
 _CLASS_LIKENESS: Final = 0.4
 _MEMBERS: Final = 3
@@ -41,10 +42,13 @@ def kinship(one: Defined, other: Defined) -> Kinship:
     if one.digest == other.digest:
         return Kinship.SAME if one.size >= TELLING or len(one.members) >= _MEMBERS else Kinship.NAMESAKE
     alike = resemblance(one.sketch, other.sketch) if one.sketch and other.sketch else 0.0
+    if one.is_table is not other.is_table:
+        return Kinship.NAMESAKE  # a table and what is sent of it are two things, which are alike on purpose
     if not one.is_class:
         if one.name.startswith("_"):
             return Kinship.NAMESAKE  # a helper of one module, which has to be the same to be told of
         long = min(one.size, other.size) >= _FUNCTION_SIZE
+        long = long and min(one.statements, other.statements) >= _FUNCTION_STATEMENTS
         return Kinship.DIVERGED if long and alike >= _FUNCTION_LIKENESS else Kinship.NAMESAKE
     # Enums look alike whatever they are of, so that only their members tell.
     if min(one.size, other.size) >= TELLING and alike >= _CLASS_LIKENESS and not (is_enum(one) and is_enum(other)):
