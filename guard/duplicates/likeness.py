@@ -45,8 +45,8 @@ def kinship(one: Defined, other: Defined) -> Kinship:
     if one.is_table is not other.is_table:
         return Kinship.NAMESAKE  # a table and what is sent of it are two things, which are alike on purpose
     if not one.is_class:
-        if one.name.startswith("_"):
-            return Kinship.NAMESAKE  # a helper of one module, which has to be the same to be told of
+        if one.name.startswith("_") or one.name == "main":
+            return Kinship.NAMESAKE  # one module's own, which has to be the same to be told of
         long = min(one.size, other.size) >= _FUNCTION_SIZE
         long = long and min(one.statements, other.statements) >= _FUNCTION_STATEMENTS
         return Kinship.DIVERGED if long and alike >= _FUNCTION_LIKENESS else Kinship.NAMESAKE
