@@ -17,6 +17,6 @@ def _link(program: Program) -> Mapping[str, SourceFacts]:
 
 
 FAMILY: Final[Family[SourceFacts, Mapping[str, SourceFacts]]] = Family(
-    "ssot", 3, SourceFacts, _link, see_python=SourceCollector, letters=("SSOT",)
+    "ssot", 4, SourceFacts, _link, see_python=SourceCollector, letters=("SSOT",)
 )
 """Linked it gives the facts by path: what is compared with what is `guard.duplicates`' to decide."""

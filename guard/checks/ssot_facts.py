@@ -116,8 +116,8 @@ def _defined(node: ast.stmt) -> Defined | None:
     if not isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
         return None
     name, is_class = node.name, isinstance(node, ast.ClassDef)
-    if name.startswith("test") and not is_class:
-        return None  # nobody has such a thing twice by mistake, and there are very many
+    if not is_class and name.startswith(("test", "__")):
+        return None  # tests are very many, and `__getattr__` and its like are each module's own
     words = "class " if is_class else "async def " if isinstance(node, ast.AsyncFunctionDef) else "def "
     digest, size, sketch = _summed(node, name)
     return Defined(

@@ -122,10 +122,13 @@ class Duplicates:
                 yield group
 
     def _are_one(self, one: _Located, other: _Located) -> bool:
-        if kinship(one[1], other[1]) is Kinship.NAMESAKE:
+        found = kinship(one[1], other[1])
+        if found is Kinship.NAMESAKE:
             return False
-        # What makes a class of another one, and calls it the same, is no copy of it.
-        return other[0] not in self._derived_from(*one) and one[0] not in self._derived_from(*other)
+        # What makes a class of another one, and calls it the same, is no copy of it, nor of another such class.
+        bases, others = self._derived_from(*one), self._derived_from(*other)
+        siblings = bool(bases and others) and found is Kinship.DIVERGED
+        return not siblings and other[0] not in bases and one[0] not in others
 
     def _derived_from(self, path: str, defined: Defined) -> set[str]:
         """The files of the classes of the same name that a class is derived from."""

@@ -12,6 +12,7 @@ from guard.checks.module_facts import DEAD, TYPING, Alias, Import
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Definition
 from guard.checks.references import Ref
+from guard.checks.roots import parent_of
 from guard.checks.ssot import FAMILY
 from guard.duplicates.groups import Duplicates, Group
 from guard.duplicates.likeness import Kinship
@@ -104,10 +105,12 @@ class Uses:
     def _of_copy(self, use: Use, copies: Mapping[tuple[str, str], Group]) -> Misplaced | None:
         led = self._modules.follow(use.path, Ref(use.statement.level, use.statement.module, use.alias.name))
         group = copies.get((led.path, led.name)) if isinstance(led, Definition) else None
-        if group is None or use.path == group.canonical.path:
+        if group is None or not isinstance(led, Definition) or use.path == group.canonical.path:
             return None
+        if parent_of(led.path) == parent_of(use.path):
+            return None  # a package's own, which it may well prefer
         first = group.canonical
-        own = next(copy.place for copy in group.copies if isinstance(led, Definition) and copy.place.path == led.path)
+        own = next(copy.place for copy in group.copies if copy.place.path == led.path)
         if first.production_users < max(_USERS, 2 * own.production_users):
             return None  # which of them is meant to be the one, nobody can tell
         module = where(self._program).module_of(first.path, use.path)
