@@ -107,9 +107,9 @@ class Uses:
         group = copies.get((led.path, led.name)) if isinstance(led, Definition) else None
         if group is None or not isinstance(led, Definition) or use.path == group.canonical.path:
             return None
-        if parent_of(led.path) == parent_of(use.path):
-            return None  # a package's own, which it may well prefer
         first = group.canonical
+        if parent_of(led.path) == parent_of(use.path) != parent_of(first.path):
+            return None  # a package's own, which it may well prefer
         own = next(copy.place for copy in group.copies if copy.place.path == led.path)
         if first.production_users < max(_USERS, 2 * own.production_users):
             return None  # which of them is meant to be the one, nobody can tell
