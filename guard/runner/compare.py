@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator
 
 import msgspec
 
-from guard.runner.known import is_of_a_criterion, last_causes, last_outcomes
+from guard.runner.known import is_of_a_criterion, key_of, last_causes, last_outcomes
 from guard.runner.record import Cause, Change, Latency, Session, TestOutcome, Verdict
-from guard.runner.shapes import shape
 from guard.runner.stability import Observed, assess, observed_in
 
 
@@ -111,14 +110,10 @@ def _not_run(before: Session, after: Session, gone: Collection[str]) -> Iterator
 
 def _causes(kind: str, without: Session, having: Session) -> Iterator[Change]:
     """The causes that one of two has and the other has not, by kind and shape. Criteria are compared themselves."""
-    known = {_key(cause) for cause in last_causes(without)}
+    known = {key_of(cause) for cause in last_causes(without)}
     for cause in last_causes(having):
-        if _key(cause) not in known and not is_of_a_criterion(cause, having.plan):
+        if key_of(cause) not in known and not is_of_a_criterion(cause, having.plan):
             yield Change(kind=kind, subject=f"{cause.kind}: {cause.summary}")
-
-
-def _key(cause: Cause) -> tuple[str, str]:
-    return cause.kind, shape(cause.summary)
 
 
 def _criteria(good: Session, bad: Session, *, turned: bool = False) -> Iterator[Change]:

@@ -88,7 +88,7 @@ def known_issues(session: Session, earlier: Sequence[Session]) -> tuple[KnownIss
             continue
         carried = {key: issue for key, issue in _after(carried, one) if issue.state is not IssueState.RESOLVED}
         for cause in last_causes(one):
-            key = _key(cause)
+            key = key_of(cause)
             if key not in carried:
                 carried[key] = KnownIssue(
                     kind=cause.kind,
@@ -104,7 +104,7 @@ def known_issues(session: Session, earlier: Sequence[Session]) -> tuple[KnownIss
 def _after(
     carried: dict[tuple[str, str], KnownIssue], session: Session
 ) -> Iterator[tuple[tuple[str, str], KnownIssue]]:
-    seen = {_key(cause): cause for cause in last_causes(session)}
+    seen = {key_of(cause): cause for cause in last_causes(session)}
     tests = last_outcomes(session.tests)
     for key, issue in carried.items():
         if key in seen:
@@ -127,7 +127,8 @@ def _is_well(issue: KnownIssue, session: Session, tests: dict[str, Test]) -> boo
     return bool(outcomes) and outcomes[-1] is Outcome.OK
 
 
-def _key(cause: Cause) -> tuple[str, str]:
+def key_of(cause: Cause) -> tuple[str, str]:
+    """What makes causes of two sessions the same: their kind, and the shape of what they say."""
     return cause.kind, shape(cause.summary)
 
 
