@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 import msgspec
 
 from guard.runner.known import is_of_a_criterion, key_of, last_causes, last_outcomes
-from guard.runner.record import Cause, Change, Latency, Session, TestOutcome, Verdict
+from guard.runner.record import Change, Latency, Session, TestOutcome, Verdict
 from guard.runner.stability import Observed, assess, observed_in
 
 
