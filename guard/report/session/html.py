@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Final
 
-import jinja2
 import msgspec
-from markupsafe import Markup
 
 from guard import __version__
-from guard.report.escape import visible
 from guard.report.session.content import Result, bounded, content, dry_run, duration, fresh, moment
 from guard.report.tally import counted
+from guard.report.templates import environment
 from guard.runner.record import Session, TestOutcome
 
 _TONES: Final = {
@@ -55,18 +52,11 @@ def render(session: Session, earlier: Sequence[Session]) -> str:
 
 def rendered(template: str, **values: object) -> str:
     """One of the pages of this package with `values`, none of which becomes markup."""
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: files(__package__).joinpath(name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=_shown,
-    )
-    environment.filters.update(
+    pages = environment(__package__)
+    pages.filters.update(
         moment=moment, duration=duration, bounded=bounded, counted=counted, dry_run=dry_run, tone=tone, mark=mark
     )
-    return environment.get_template(f"{template}.html.jinja").render(values).rstrip("\n") + "\n"
+    return pages.get_template(f"{template}.html.jinja").render(values).rstrip("\n") + "\n"
 
 
 def tone(outcome: str) -> str:
@@ -77,13 +67,6 @@ def tone(outcome: str) -> str:
 def mark(outcome: str) -> str:
     """A sign for an outcome, since colour alone tells some readers nothing."""
     return _MARKS[tone(outcome)]
-
-
-def _shown(value: object) -> object:
-    """Each text with what a reader would not see, or what would turn the reading direction, as escapes; lines kept."""
-    if isinstance(value, str) and not isinstance(value, Markup):
-        return "\n".join(map(visible, value.split("\n")))
-    return value
 
 
 def _split(result: Result) -> tuple[Sequence[object], Sequence[object]]:
