@@ -68,6 +68,8 @@ def frame(lines: list[str], span: Span, width: int) -> list[FrameLine]:
 
 def _cut(text: str, start: int, end: int, room: int) -> _Cut:
     """`text` in at most `room` columns, so that the characters from `start` on are in it."""
+    if len(text) <= room and text.isascii() and text.isprintable():
+        return _Cut(text.rstrip(), start, min(end, len(text)) - start)  # as most lines are: shown as it is
     # Every character takes a column or, if it combines, hardly anything: so much text always fills the room, and
     # a file of megabytes on one line costs no more than a short one.
     low = max(0, start - 2 * room)
