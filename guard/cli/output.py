@@ -21,6 +21,8 @@ from guard.sources.tree import Tree
 _FRAME_FILES = 400
 """Files that are read again for code frames, at the most."""
 _FRAME_BYTES = 2_000_000
+_FRAME_TOTAL = 200_000_000
+"""Bytes of all of them."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -104,10 +106,18 @@ def output_width(file: str = "") -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
 
-def frame_sources(report: Report, tree: Tree) -> dict[str, str]:
-    """The texts of the first files that findings stand in, by path, for code frames."""
-    paths = list(dict.fromkeys(finding.path for finding in report.findings))[:_FRAME_FILES]
-    return {path: content.decode("utf-8", "replace") for path, content in tree.read_many(paths, _FRAME_BYTES)}
+def frame_sources(report: Report, tree: Tree, files: int | None = _FRAME_FILES) -> dict[str, str]:
+    """The texts of the first files that findings stand in, by path, for code frames: so many, or all unless they are
+    too large together."""
+    paths = list(dict.fromkeys(finding.path for finding in report.findings))[:files]
+    room = _FRAME_TOTAL
+    sources = {}
+    for path, content in tree.read_many(paths, _FRAME_BYTES):
+        room -= len(content)
+        if room < 0:
+            break
+        sources[path] = content.decode("utf-8", "replace")
+    return sources
 
 
 def write_file(file: str, text: str) -> None:

@@ -62,7 +62,7 @@ from guard.sources.tree import Tree
     "--output",
     metavar="FORMAT[:FILE]",
     multiple=True,
-    help="text, markdown, json, sarif, junit. May be given several times.",
+    help="text, markdown, html, json, sarif, junit. May be given several times.",
 )
 @click.option(
     "--config", "overrides", metavar="FILE|KEY=VALUE", multiple=True, help="Another configuration, or one setting."
@@ -152,12 +152,14 @@ def _teller() -> Callable[[str], None]:
 
 def _write(outputs: Sequence[Output], appraisal: Appraisal, tree: Tree, rules: Mapping[str, Rule]) -> None:
     """Render and write every output. Raises EnvironmentFailed where a file cannot be written."""
-    framed = any(output.format in ("sarif", "html") for output in outputs)
-    sources = frame_sources(appraisal.report, tree) if framed else {}
+    formats = {output.format for output in outputs}
+    few = frame_sources(appraisal.report, tree) if "sarif" in formats else {}
+    everything = frame_sources(appraisal.report, tree, None) if "html" in formats else {}
     for output in outputs:
         context = RenderContext(
             rules=rules,
-            sources=sources,
+            # Each format is given the same whatever else is asked for: two runs shall agree.
+            sources=everything if output.format == "html" else few,
             color=not output.file and wants_color(),
             width=output_width(output.file),
         )

@@ -95,7 +95,7 @@ def test_paths_narrow_the_score(repo: Path) -> None:
         (["--daily"], "--daily goes with --history"),
         (["--fail-on-new"], "--fail-on-new goes with --since"),
         (["--staged", "--rev", "HEAD"], "exclude one another"),
-        (["--output", "github"], "no such format; there are text, markdown, json, sarif, junit"),
+        (["--output", "github"], "no such format; there are text, markdown, html, json, sarif, junit"),
         (["--fail-under", "101"], "101"),
         (["--history", "0"], "0"),
         (["--since", "nowhere"], "no such commit: nowhere"),

@@ -19,6 +19,7 @@ FORMATS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "text": "guard.report.standing.text",
         "markdown": "guard.report.standing.markdown",
+        "html": "guard.report.standing.html",
         "json": "guard.report.standing.jsondoc",
         "sarif": "",
         "junit": "",
