@@ -403,7 +403,7 @@ def findings_of(program: Program, violations: Iterable[tuple[Rule, Violation]]) 
         yield Finding(
             code=rule.code,
             slug=rule.slug,
-            severity=_severity(rule, violation, severities),
+            severity=_severity(rule, violation, severities, program.config.gate),
             impact=impact,
             path=violation.path,
             span=violation.span.closed(),
@@ -419,8 +419,11 @@ def findings_of(program: Program, violations: Iterable[tuple[Rule, Violation]]) 
         )
 
 
-def _severity(rule: Rule, violation: Violation, configured: Mapping[str, Severity]) -> Severity:
-    return configured.get(rule.code) or violation.severity or rule.severity
+def _severity(
+    rule: Rule, violation: Violation, configured: Mapping[str, Severity], gate: Gate | None = None
+) -> Severity:
+    raised = Severity.ERROR if gate in rule.errors_at else rule.severity
+    return configured.get(rule.code) or violation.severity or raised
 
 
 def fingerprint(code: str, symbol: str, anchor: str, ordinal: int) -> str:

@@ -6,8 +6,11 @@ survives edits above it and renames; a copy of a file with a finding is a second
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -106,6 +109,31 @@ def base_of(git: Git, rev: str, tree: Tree) -> CommitTree:
     shallow = git.run("rev-parse", "--is-shallow-repository").strip() == b"true"
     why = "this clone is shallow; run: git fetch --unshallow" if shallow else "they have no commit in common"
     raise CannotCheck(f"cannot tell what is new since {rev}: {why}")
+
+
+def parents_of_commit(git: Git, environ: Mapping[str, str]) -> dict[str, CommitTree]:
+    """What the commit that is being made will have for parents: HEAD, and what is being merged; by the names that a
+    report calls them. Nothing in a repository without any commit.
+
+    git writes MERGE_HEAD only where a person ends the merge. Where it does so itself, it tells its hooks of what it
+    merges by variables named `GITHEAD_` and the commit's id (`merge.c` of git, and its documentation of strategies).
+    """
+    from guard.sources.commit import CommitTree
+
+    head = _head(git)
+    if head is None:
+        return {}
+    parents = {"HEAD": CommitTree(git, head)}
+    merged = Path(os.fsdecode(git.run("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD").strip()))
+    try:
+        oids = merged.read_text(encoding="ascii").split()
+    except (OSError, UnicodeDecodeError):
+        oids = sorted(found[1] for name in environ if (found := _MERGED.fullmatch(name)))
+    parents.update({"MERGE_HEAD" if len(oids) == 1 else oid[:12]: CommitTree(git, oid) for oid in oids})
+    return parents
+
+
+_MERGED: Final = re.compile(r"GITHEAD_([0-9a-f]{40}|[0-9a-f]{64})")
 
 
 def _head(git: Git) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import posixpath
 import sys
 import time
@@ -17,7 +18,7 @@ from guard.cache import Cache, open_default
 from guard.cli.output import Output, parse_outputs, write_outputs
 from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import GuardError, Problem, Report
+from guard.model import Gate, GuardError, Problem, Report
 from guard.registry import all_rules
 from guard.sources.locate import name_in, open_tree
 from guard.sources.tree import Tree
@@ -28,6 +29,13 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @click.argument("paths", nargs=-1, type=click.Path())
+@click.option(
+    "--gate",
+    type=click.Choice([gate.value for gate in Gate]),
+    help="Where guard runs, which says what rules are on and how severe they are. pre-commit looks at what is staged, "
+    "and reports only what is new in it; pre-build and image look at the files on disk; ci has the rules of the report "
+    "too.",
+)
 @click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
 @click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
 @click.option("--since", metavar="REV", help="Report only what is new since a revision, and not what was there before.")
@@ -60,6 +68,7 @@ if TYPE_CHECKING:
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings or problems.")
 def command(
     paths: tuple[str, ...],
+    gate: str | None,
     staged: bool,
     rev: str | None,
     since: str | None,
@@ -86,6 +95,11 @@ def command(
     4 the environment failed.
     """
     outputs = parse_outputs(output)
+    at = Gate(gate) if gate is not None else None
+    commits = at is Gate.PRE_COMMIT
+    if commits and (rev or fix or show_diff):
+        raise click.UsageError("--gate pre-commit looks at what is staged: it does not go with --rev, --fix and --diff")
+    staged = staged or commits
     if staged and rev:
         raise click.UsageError("--staged and --rev exclude one another")
     if unsafe_fixes and not (fix or show_diff):
@@ -101,7 +115,8 @@ def command(
     config = load(tree, configuration_folder(tree, within.prefixes), overrides, rules=rules)
     if baseline is not None:
         config = msgspec.structs.replace(config, baseline=name_in(tree, baseline))
-    codes = resolve_selection(config, _split(select), _split(ignore), None, rules)
+    config = msgspec.structs.replace(config, gate=at)
+    codes = resolve_selection(config, _split(select), _split(ignore), at, rules)
     with closing(Cache(None) if no_cache else open_default()) as cache, progress_bar() as progress:
         lacking = tuple(
             Problem("", "not-checked", f"this version of guard has no {family} rules, which are selected")
@@ -112,15 +127,16 @@ def command(
         def run(on: Tree) -> Report:
             return check(on, config, codes, options, within.matches)
 
+        def before(base: Tree) -> Report:
+            # Each tree has its own baseline, or none yet.
+            known = config.baseline if config.baseline in base.files else ""
+            return check(base, msgspec.structs.replace(config, baseline=known), codes, options)
+
         report = run(tree)
         if since is not None:
-
-            def before(base: Tree) -> Report:
-                # Each tree has its own baseline, or none yet.
-                known = config.baseline if config.baseline in base.files else ""
-                return check(base, msgspec.structs.replace(config, baseline=known), codes, options)
-
             report = _new_since(since, report, tree, within, before)
+        elif commits:
+            report = _new_in_commit(report, tree, within, before)
         if fix or show_diff:
             from guard.cli.mending import mend, show, write
 
@@ -155,6 +171,17 @@ def _new_since(rev: str, report: Report, tree: Tree, within: PathFilter, run: Ca
         raise GuardError("--since needs a git repository, and there is none here")
     base = base_of(tree.git, rev, tree)
     return narrowed(report, run(base), base, tree, rev, within.matches)
+
+
+def _new_in_commit(report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report]) -> Report:
+    """The report with only what none of the parents has of the commit that is being made."""
+    from guard.since import narrowed, parents_of_commit
+
+    if tree.git is None:
+        raise GuardError("--gate pre-commit needs a git repository, and there is none here")
+    for name, parent in parents_of_commit(tree.git, os.environ).items():
+        report = narrowed(report, run(parent), parent, tree, name, within.matches)
+    return report
 
 
 def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:

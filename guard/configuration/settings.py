@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from guard.configuration.loop import Plan
+from guard.model import Gate
 
 _SIZE: Final = r"^[0-9]{1,9}(\.[0-9]{1,9})? ?(B|KB|MB|GB|KiB|MiB|GiB)$"
 _UNITS: Final = {
@@ -235,6 +236,8 @@ class Config(Settings, frozen=True, kw_only=True):
 
     sources: tuple[str, ...] = ()
     """The files it came from, the one that wins first; `--config` for settings of the command line."""
+    gate: Gate | None = None
+    """Where guard runs, as the command line says; None for nowhere in particular."""
 
     @property
     def python_limit(self) -> int:
@@ -257,7 +260,7 @@ class Config(Settings, frozen=True, kw_only=True):
             for field in msgspec.structs.fields(Settings)
             if field.name not in ("extend", "report", "loop")
         }
-        encoded = msgspec.json.encode(values, order="deterministic")
+        encoded = msgspec.json.encode([values, self.gate], order="deterministic")
         return hashlib.sha256(encoded).hexdigest()[:16]
 
 
