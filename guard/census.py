@@ -18,7 +18,7 @@ from guard.checks.middleware import FAMILY as MIDDLEWARE
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.roots import PROJECT_FILES
 from guard.checks.strings import FAMILY as STRINGS
-from guard.facts import TEXT_LIMIT, most_lines
+from guard.facts import MOST_LINES, most_lines
 from guard.impact import reach_of
 from guard.model import Impact, Problem
 
@@ -84,6 +84,7 @@ NOTHING_COUNTED: Final = Census((), (), ())
 _AREAS: Final[Mapping[Impact, Area]] = {Impact.TESTS: Area.TESTS, Impact.TOOLING: Area.TOOLING}
 _NEVER_READ: Final = frozenset({"outside-tree", "submodule", "special-file", "cache", "not-checked"})
 """Problems of what is no source of this tree, or of no place in it."""
+_UNKNOWN_SIZE: Final = frozenset({"missing-object", "lfs-pointer"})
 
 
 def take_census(program: Program, problems: Iterable[Problem]) -> Census:
@@ -131,21 +132,20 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
             continue  # it was read; what is wrong with it is something else
         told.add(path)
         area = _AREAS.get(kind(path), Area.PRODUCTION)
-        yield Unread(path, area, _most_lines(program, path, python, problem), python, problem.kind)
+        yield Unread(path, area, _most_lines(program, path, problem), python, problem.kind)
 
 
-def _most_lines(program: Program, path: str, python: bool, problem: Problem) -> int:
+def _most_lines(program: Program, path: str, problem: Problem) -> int:
     """The most lines that a place can have which could not be read; -1 for any number."""
     facts = program.files.get(path)
     if facts is not None and facts.lines:
         return facts.lines  # read, and not understood
-    size = program.tree.size(path) if problem.kind != "lfs-pointer" else None
+    if problem.kind in _UNKNOWN_SIZE:
+        return MOST_LINES
+    size = program.tree.size(path)
     if size is not None:
         return max(1, most_lines(size))
-    if path not in program.tree.files and problem.kind == "unreadable":
-        return -1
-    # Were it larger than what is read at the most, it would not be read either.
-    return most_lines(program.config.python_limit if path.endswith((".py", ".pyi")) else TEXT_LIMIT)
+    return MOST_LINES if path in program.tree.files else -1
 
 
 def _leaning(program: Program, unread: set[str]) -> frozenset[str]:

@@ -94,7 +94,12 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
     environments = Environments(tree, config, target.version, cache, gathering.salt)
     key = _result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
     judged = _remembered(cache, key)
-    if judged is not None and environments.see_the_same(judged.looks) and _same_beside(tree, judged):
+    if (
+        judged is not None
+        and environments.see_the_same(judged.looks)
+        and _same_beside(tree, judged)
+        and _still_missing(tree, judged)
+    ):
         return judged
     entries = known_entries(tree, config)
 
@@ -227,16 +232,26 @@ def _remembered(cache: Cache, key: str) -> Judged | None:
         return None
 
 
-_PASSING = frozenset({"unreadable", "missing-object", "crash"})
+_PASSING = frozenset({"unreadable", "crash"})
 """Problems that may be gone in the next run, although nothing in the tree has changed."""
+_MISSING = "missing-object"
+"""So may this one be, once somebody fetches; but whether it is can be asked."""
+_ASKED = 50
+"""Missing objects that a remembered result may have: git is asked for each of them."""
 
 
 def _remember(cache: Cache, key: str, judged: Judged) -> None:
-    if any(problem.kind in _PASSING for problem in judged.problems):
+    kinds = [problem.kind for problem in judged.problems]
+    if not _PASSING.isdisjoint(kinds) or kinds.count(_MISSING) > _ASKED:
         return
     # A path that is not UTF-8 cannot be stored; such a tree is judged anew in every run.
     with contextlib.suppress(UnicodeEncodeError):
         cache.put_many([(key, msgspec.msgpack.encode(judged))])
+
+
+def _still_missing(tree: Tree, judged: Judged) -> bool:
+    """Whether the repository still lacks the objects that it lacked."""
+    return all(tree.size(problem.path) is None for problem in judged.problems if problem.kind == _MISSING)
 
 
 # Gathering

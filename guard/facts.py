@@ -194,11 +194,13 @@ def counted_lines(content: bytes) -> int:
 def most_lines(size: int) -> int:
     """The most lines that a file of `size` bytes counts for: so the size alone tells what an unread file is worth at
     the most, and nothing is worth more for being cut into short lines."""
-    return -(-size // _SHORTEST)
+    return min(-(-size // _SHORTEST), MOST_LINES)
 
 
 _SHORTEST: Final = 20
 """Bytes. Lines are counted as if none were shorter on average; code has twice as many in a line."""
+MOST_LINES: Final = 10_000
+"""No file counts for more lines: one that has them is generated, or data, and must not outweigh all the rest."""
 _BLANKS: Final = b" \t\f\v\0"
 _WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 """The marks of encodings in which text holds zero bytes."""

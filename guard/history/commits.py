@@ -22,7 +22,6 @@ _PATIENCE: Final = 30.0
 """Seconds. What one git command may take; the whole history of a large monorepo takes less than one."""
 ALL_PYTHON: Final = b":(top,glob)**/*.py"
 _ZERO: Final = re.compile(r"0+")
-_DAY: Final = 24 * 60 * 60
 _CHUNK: Final = 500
 """Paths given to one command."""
 
@@ -148,12 +147,13 @@ class History:
 
     def first_parents_by_day(self, head: str, limit: int) -> list[str]:
         """Of a commit and what it was made from, by first parents, the youngest of each day on which one was committed
-        (UTC), the youngest first, for at most so many days. Raises Unseen."""
-        printed = self._run("rev-list", "--first-parent", "--timestamp", head)
-        by_day: dict[int, str] = {}
+        (where its committer was), the youngest first, for at most so many days. Raises Unseen."""
+        printed = self._run("rev-list", "--first-parent", "--format=%H %cs", head)
+        by_day: dict[str, str] = {}
         for line in printed.decode("ascii", "replace").splitlines():
-            time, _, oid = line.partition(" ")
-            day = int(time) // _DAY
+            oid, _, day = line.partition(" ")
+            if oid == "commit":
+                continue
             if day not in by_day and len(by_day) == limit:
                 break
             by_day.setdefault(day, oid)

@@ -25,13 +25,9 @@ def repo(tmp_path: Path) -> Path:
     return repository(tmp_path / "repo", HEALTHY)
 
 
-def commit(folder: Path, message: str = "a change", date: str = "") -> None:
+def commit(folder: Path, message: str = "a change") -> None:
     git(folder, "add", "--all")
-    named = ("-c", "user.useConfigOnly=false")
-    if date:
-        git(folder, *named, "commit", "--quiet", "--message", message, "--date", date)
-    else:
-        git(folder, *named, "commit", "--quiet", "--message", message)
+    git(folder, "commit", "--quiet", "--message", message)
 
 
 def document(folder: Path, *arguments: str, code: int = 0) -> Any:
@@ -187,3 +183,73 @@ def test_rules_that_are_off_are_told(repo: Path) -> None:
     without = document(repo, "--config", "report.weights={imports=0}")
     assert without["score"] == 100 > told["score"]
     assert {"label": "imports", "why": "its weight is 0"} in without["absent"]
+
+
+def with_history(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four more commits on three days, the third of which breaks something; and a branch that is merged."""
+    for number, date in enumerate(("01T09:00:00", "01T23:30:00", "02T00:30:00", "03T12:00:00")):
+        monkeypatch.setenv("GIT_COMMITTER_DATE", f"2030-01-{date} -0800")
+        broken = b"from app.store import gone\n" if number == 2 else b""
+        write(folder, {"app/more.py": broken + b"value = %d\n" % number})
+        commit(folder, f"change {number}")
+
+
+def test_the_history(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_history(repo, monkeypatch)
+    found = document(repo, "--history", "4")
+    assert [one["subject"] for one in found["history"]] == [f"change {number}" for number in range(4)]
+    assert [one["errors"] for one in found["history"]] == [1, 1, 2, 1]
+    scores = [one["score"] for one in found["history"]]
+    assert scores[2] < scores[1] == scores[3] == found["score"]
+    assert found["notes"] == []
+    # The first commit is the last that there is.
+    assert len(document(repo, "--history", "9")["history"]) == 5
+    assert [one["subject"] for one in document(repo, "--rev", "HEAD~2", "--history", "1")["history"]] == ["change 1"]
+
+
+def test_the_history_by_day(repo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_history(repo, monkeypatch)
+    found = document(repo, "--history", "3", "--daily")["history"]
+    assert [(one["date"], one["subject"]) for one in found] == [
+        ("2030-01-01T23:30:00-08:00", "change 1"),
+        ("2030-01-02T00:30:00-08:00", "change 2"),
+        ("2030-01-03T12:00:00-08:00", "change 3"),
+    ]
+    text = inside("report", "--history", "3", "--daily", cwd=repo).out
+    assert [line.split()[0] for line in text.splitlines() if line.startswith("  2030-")] == [
+        "2030-01-01",
+        "2030-01-02",
+        "2030-01-03",
+    ]
+
+
+def test_a_shallow_clone_says_what_it_cannot_see(repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_history(repo, monkeypatch)
+    git(tmp_path, "clone", "--quiet", "--depth", "2", repo.as_uri(), "shallow")
+    found = document(tmp_path / "shallow", "--history", "4")
+    assert len(found["history"]) == 2
+    assert found["notes"] == ["this clone is shallow, so older commits are not in it; run: git fetch --unshallow"]
+    refused(inside("report", "--since", "HEAD~3", cwd=tmp_path / "shallow"), 2, "this clone is shallow")
+
+
+def test_before_the_first_commit_there_is_no_history(tmp_path: Path) -> None:
+    write(tmp_path, HEALTHY)
+    git(tmp_path, "init", "--quiet")
+    refused(inside("report", "--history", "2", cwd=tmp_path), 3, "there is no commit yet")
+
+
+def test_an_object_that_comes_back_is_read(repo: Path) -> None:
+    """What is remembered of a tree with objects missing holds only as long as they are missing."""
+    whole = document(repo, "--rev", "HEAD")
+    oid = git(repo, "rev-parse", "HEAD:app/store.py")
+    lost = repo / ".git/objects" / oid[:2] / oid[2:]
+    content = lost.read_bytes()
+    lost.unlink()
+    # The facts of the content are remembered, so nothing is missing yet.
+    assert document(repo, "--rev", "HEAD")["unread"] == []
+    cold = ("--rev", "HEAD", "--config", "max-file-size=4MB", "--config", "target-python=3.10")
+    for _ in range(2):
+        assert [one["path"] for one in document(repo, *cold, code=3)["unread"]] == ["app/store.py"]
+    lost.write_bytes(content)
+    found = document(repo, *cold)
+    assert (found["unread"], found["score"]) == ([], whole["score"])

@@ -139,7 +139,7 @@ def _fold_history(page: Page, history: Sequence[Point]) -> None:
 
 def _history_rows(history: Sequence[Point]) -> Iterator[str]:
     for point, bar in zip(history, words.bars(history, _BAR), strict=True):
-        found = f"{point.errors + point.warnings:,}{'' if point.read else ' (partly read)'}"
+        found = f"{point.errors + point.warnings:,}{'' if point.read else ' (not everything could be read)'}"
         commit = f"<code>{point.commit[:10]}</code> {as_text(point.subject)}"
         yield _row(point.date[:10], commit, words.figure(point.score), found, f"<code>{bar}</code>")
 

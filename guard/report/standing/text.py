@@ -146,14 +146,17 @@ def _history(history: Sequence[Point], paint: Paint) -> list[str]:
     if not history:
         return []
     low, high = words.scale(history)
-    rows: list[Row] = [("committed", "commit", "score", "change", "findings", f"{low} to {high} points")]
+    rows: list[Row] = [("committed", "commit", "score", "change", "findings ", f"{low} to {high} points")]
     before = history[0].score
     for point, bar in zip(history, words.bars(history, _BAR), strict=True):
         changed = words.signed(point.score - before) if point is not history[0] else ""
         before = point.score
-        found = f"{point.errors + point.warnings:,}{'' if point.read else ' (partly read)'}"
+        found = f"{point.errors + point.warnings:,}{' ' if point.read else '*'}"
         rows.append((point.date[:10], point.commit[:10], words.figure(point.score), changed, found, bar))
-    return [*_aligned(rows, paint, left=2, last_left=True), ""]
+    lines = _aligned(rows, paint, left=2, last_left=True)
+    if not all(point.read for point in history):
+        lines.append("  * not everything could be read there")
+    return [*lines, ""]
 
 
 def _aligned(rows: Sequence[Row], paint: Paint, left: int, *, last_left: bool = False) -> list[str]:
