@@ -73,7 +73,7 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
         selections.add(spot.findings, f"what misses {spot.label}")
     for pair in pairs:
         selections.add(pair.findings, f"{pair.outer} outside {pair.inner}")
-    new = [one.fingerprint for one in comparison.new] if comparison is not None else []
+    new = comparison.new if comparison is not None else ()
     parts = _parts(standing)
     data = findings_data(report.findings, new, parts, _TITLES, context.sources, selections.named, room)
     style, script = _file("style.css"), _file("script.js")

@@ -63,21 +63,21 @@ class Data(msgspec.Struct, frozen=True):
 
 def findings_data(
     findings: Sequence[Finding],
-    new: Iterable[str],
+    new: Iterable[Finding],
     packages: Sequence[str],
     titles: Mapping[Impact, str],
     sources: Mapping[str, str],
     sets: Mapping[str, Sequence[Finding]],
     room: int,
 ) -> Data:
-    """The findings, as many of them as there is room for, and the code around them. `new` holds the fingerprints of
-    those that are new, `packages` the parts of the repository, `sources` the texts of files, `sets` what buttons
+    """The findings, as many of them as there is room for, and the code around them. `new` are those of
+    them that are new, `packages` the parts of the repository, `sources` the texts of files, `sets` what buttons
     select; `room` is in bytes."""
     texts = _Texts()
     rules = sorted({(one.code, one.slug) for one in findings})
     names = list(packages)
     part = part_of(packages)
-    fresh = frozenset(new)
+    fresh = frozenset(map(_key, new))
     rows: list[list[object]] = []
     taken = 0
     for finding in findings:
@@ -95,7 +95,7 @@ def findings_data(
             [[texts.index(one.path), one.line, texts.index(one.message)] for one in finding.related[:_RELATED]],
             texts.index(finding.fix.description) if finding.fix is not None else 0,
             (1 if finding.fix.applicability == "safe" else 2) if finding.fix is not None else 0,
-            int(finding.fingerprint in fresh),
+            int(_key(finding) in fresh),
         ]
         taken += len(msgspec.json.encode(row)) + len(",[],")
         if taken + texts.size > room * _ROWS:
@@ -167,6 +167,7 @@ class _Texts:
 
 
 def _key(finding: Finding) -> tuple[object, ...]:
+    """What a finding has of its own. Its fingerprint alone is not: the same mistake in two files has one."""
     return finding.code, finding.path, finding.span, finding.fingerprint
 
 
