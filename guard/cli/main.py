@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "baseline": "Keep a file of the findings that are known, so that only new ones are told.",
     "check": "Check a tree: the work tree, the index, a revision, or a plain folder.",
     "config": "Show the configuration, and what was detected and why.",
+    "init": "Set guard up in a repository: settings, hooks, a workflow, a baseline.",
     "loop": "Deploy to staging, and prove with tests that it works.",
     "report": "Show where a repository stands: its score, and what would raise it.",
     "rule": "Explain a rule, or list all of them.",
