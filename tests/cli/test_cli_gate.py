@@ -182,3 +182,18 @@ def test_a_folder_without_git_has_no_commit(tmp_path: Path) -> None:
     run = inside("check", "--gate", "pre-commit", ".", cwd=tmp_path)
     assert run.code in (2, 4)
     assert "git" in run.err
+
+
+def test_a_commit_that_moves_300_files_brings_in_nothing(repo: Path) -> None:
+    (repo / "app/old").mkdir()
+    (repo / "app/old/__init__.py").write_bytes(b"A = 1\n")
+    for number in range(300):
+        (repo / f"app/old/m{number}.py").write_bytes(b"from . import lost\n\nNUMBER = %d\n" % number)
+    git(repo, "add", "--all")
+    commit(repo, "--no-verify", passes=True)
+    git(repo, "mv", "app/old", "app/new")
+    (repo / "app/new/m7.py").write_bytes(b"import os\n\nfrom . import lost\n\nNUMBER = 7\n")
+    git(repo, "add", "--all")
+    commit(repo, passes=True)
+    (repo / "app/new/m8.py").write_bytes(b"from . import lost, gone\n\nNUMBER = 8\n")
+    assert "app/new/m8.py:1:21: IMP002" in commit(repo, "--all", passes=False)
