@@ -25,7 +25,7 @@ def environment(package: str, longest: int = 0) -> jinja2.Environment:
     )
 
 
-def prose(text: str, longest: int = 2_000) -> Markup:
+def prose(text: str, longest: int) -> Markup:
     """A sentence as markup, in which what stands between backticks is code, as rules write it; at most `longest`
     columns of it."""
     pieces = re.split("`([^`]+)`", shortened(visible(text), longest))

@@ -115,7 +115,7 @@ def usual() -> tuple[Appraisal, dict[str, str]]:
 def hostile() -> tuple[Appraisal, dict[str, str]]:
     """A repository that puts markup, control characters and turned text wherever it can."""
     appraisal, _ = usual()
-    path = f"shop/{HOSTILE}.py"
+    path = f"{HOSTILE}/x.py"
     text = f"import x {HOSTILE}\n" * 5
     changes: dict[str, object] = {
         "path": path,

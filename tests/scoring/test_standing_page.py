@@ -201,6 +201,19 @@ def test_all_are_shown_less_code_before_some_are_shown_none() -> None:
     assert len(script_json(least)) <= size * 3 // 10
 
 
+def test_any_number_of_packages_stays_small() -> None:
+    appraisal, _ = page_samples.usual()
+    name = "p" * 190
+    package = appraisal.standing.packages[0]
+    packages = tuple(msgspec.structs.replace(package, name=f"{name}{at}") for at in range(40_000))
+    findings = [page_samples.finding(at, path=f"{name}{at}/x.py") for at in range(40_000)]
+    appraisal = page_samples.with_findings(appraisal, *findings)
+    standing = msgspec.structs.replace(appraisal.standing, packages=packages)
+    html = page((msgspec.structs.replace(appraisal, standing=standing), {}))
+    assert len(html.encode()) <= LIMIT
+    assert "and 39,600 more packages" in html
+
+
 def test_endless_words_do_not_make_it_endless() -> None:
     appraisal, texts = page_samples.usual()
     long = page_samples.finding(1, message="m" * 3_000_000, help="h" * 3_000_000)

@@ -8,6 +8,7 @@ script or style in than those two, by their hashes.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ from guard.report.context import RenderContext
 from guard.report.escape import visible
 from guard.report.standing import words
 from guard.report.standing.html.duplicates import duplicates
-from guard.report.standing.html.findings import Data, findings_data, script_json
+from guard.report.standing.html.findings import Data, findings_data, part_of, script_json
 from guard.report.standing.html.hot_spots import hot_spots
 from guard.report.standing.html.onions import onions
 from guard.report.standing.html.trend import trend
@@ -45,8 +46,10 @@ LIMIT: Final = 4_950_000
 """Bytes of the page, at the most."""
 DATA_ROOM: Final = 4_400_000
 """Bytes of it for the findings and their code."""
-_LONGEST: Final = 2_000
-"""Columns of one text."""
+_LONGEST: Final = 500
+"""Columns of a name."""
+_SENTENCE: Final = 1_000
+"""Columns of a sentence."""
 _UNREAD: Final = 200
 _FIXED: Final = 100
 _PACKAGES: Final = 400
@@ -80,7 +83,7 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
     pages = environment(__package__, _LONGEST)
     pages.filters.update(
         counted=counted,
-        prose=prose,
+        prose=functools.partial(prose, longest=_SENTENCE),
         breakable=_breakable,
         figure=words.figure,
         gain=words.gain,
@@ -102,7 +105,7 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
         counts=_counts(report.findings),
         stacked=_stacked,
         packages=standing.packages[:_PACKAGES],
-        package_number=parts.index,
+        package_number=_package_numbers(report.findings, parts, data).get,
         trend=trend(appraisal.history),
         spots=spots,
         onions=pairs,
@@ -180,6 +183,12 @@ def _counts(findings: Sequence[Finding]) -> list[tuple[Impact, list[int]]]:
     for finding in findings:
         numbers[finding.impact][order.index(finding.severity)] += 1
     return [(impact, counts) for impact, counts in numbers.items() if any(counts)]
+
+
+def _package_numbers(findings: Sequence[Finding], parts: Sequence[str], data: Data) -> dict[str, object]:
+    """The number in `data` of each part of the repository that findings stand in."""
+    part = part_of(parts)
+    return {part(finding.path): row[3] for finding, row in zip(findings, data.findings, strict=False)}
 
 
 def _parts(standing: Standing) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ _RELATED: Final = 6
 _LONGEST: Final = 2_000
 """Columns of one text."""
 _SHORT: Final = 200
-"""Columns of the name of a selection."""
+"""Columns of the name of a selection, or of a package."""
 
 
 class _Code(NamedTuple):
@@ -46,6 +46,7 @@ class Data(msgspec.Struct, frozen=True):
     impacts: Sequence[tuple[str, str]]
     """Name and title."""
     packages: Sequence[str]
+    """Those that findings stand in, in the order of these."""
     findings: Sequence[Sequence[object]]
     """For each: indexes of rule, severity, impact, package and path, line (0: the whole file), indexes of message,
     symbol, cause and help, related places (index of path, line, index of message), index of what a fix does, 2 for an
@@ -75,17 +76,18 @@ def findings_data(
     select; `room` is in bytes."""
     texts = _Texts()
     rules = sorted({(one.code, one.slug) for one in findings})
-    names = list(packages)
     part = part_of(packages)
+    parts: dict[str, int] = {}
     fresh = frozenset(map(_key, new))
     rows: list[list[object]] = []
     taken = 0
     for finding in findings:
+        known = len(parts)
         row: list[object] = [
             rules.index((finding.code, finding.slug)),
             list(Severity).index(finding.severity),
             list(Impact).index(finding.impact),
-            names.index(part(finding.path)),
+            parts.setdefault(part(finding.path), len(parts)),
             texts.index(finding.path),
             0 if finding.span.closed() == WHOLE_FILE else finding.span.line,
             texts.index(finding.message),
@@ -98,6 +100,8 @@ def findings_data(
             int(_key(finding) in fresh),
         ]
         taken += len(msgspec.json.encode(row)) + len(",[],")
+        if len(parts) > known:
+            taken += _bytes(shortened(visible(part(finding.path)), _SHORT))
         if taken + texts.size > room * _ROWS:
             break
         rows.append(row)
@@ -112,7 +116,7 @@ def findings_data(
         rules=rules,
         severities=list(Severity),
         impacts=[(str(impact), titles[impact]) for impact in Impact],
-        packages=[visible(name) for name in names],
+        packages=[shortened(visible(name), _SHORT) for name in parts],
         findings=rows,
         code=code,
         sets=[

@@ -17,6 +17,13 @@
     return text.split(/`([^`]+)`/).map((part, index) => (index % 2 ? element("code", "", part) : part));
   }
 
+  /** The place of a finding, to be broken at slashes. */
+  function code(path) {
+    const made = element("code", "");
+    for (const part of path.match(/[^/]+\/?|\//g) || []) made.append(part, document.createElement("wbr"));
+    return made;
+  }
+
   function counted(number, noun) {
     return `${number.toLocaleString("en-US")} ${noun}${number === 1 ? "" : "s"}`;
   }
@@ -110,7 +117,7 @@
       options("rule", [[value, label]]);
     }
     options("impact", numbers(IMPACT, data.impacts.map(([, title]) => title)));
-    options("package", numbers(PACKAGE, data.packages));
+    options("package", numbers(PACKAGE, data.packages).sort(([, one], [, other]) => (one < other ? -1 : 1)));
   }
 
   const keys = {
@@ -169,7 +176,7 @@
     const one = findings[index];
     const severity = data.severities[one[SEVERITY]];
     const badge = element("span", `badge ${tones[severity]}`, severity);
-    const where = element("span", "where", element("code", "", place(one)));
+    const where = element("span", "where", code(place(one)));
     const summary = element("summary", "", badge, element("span", "code", data.rules[one[RULE]][0]), where);
     summary.append(element("span", "what", ...prose(texts[one[MESSAGE]])));
     const details = element("details", "", summary);
@@ -180,10 +187,10 @@
   }
 
   function more(one) {
-    const [code, slug] = data.rules[one[RULE]];
+    const [rule, slug] = data.rules[one[RULE]];
     const list = element("dl", "");
     const add = (label, ...children) => list.append(element("dt", "", label), element("dd", "", ...children));
-    add("rule", `${code} ${slug}`);
+    add("rule", `${rule} ${slug}`);
     add("hits", data.impacts[one[IMPACT]][1]);
     if (one[NEW]) add("since", "it is new");
     if (one[SYMBOL]) add("in", element("code", "", texts[one[SYMBOL]]));
@@ -192,7 +199,7 @@
     if (one[SAFETY]) add(one[SAFETY] === 1 ? "--fix" : "--fix --unsafe-fixes", ...prose(texts[one[FIX]]));
     if (one[RELATED].length) {
       const places = one[RELATED].map(([path, line, message]) =>
-        element("li", "", element("code", "", `${texts[path]}:${line}`), " ", ...prose(texts[message])),
+        element("li", "", code(`${texts[path]}:${line}`), " ", ...prose(texts[message])),
       );
       add("see", element("ul", "", ...places));
     }
@@ -248,9 +255,7 @@
     button.hidden = false;
     button.addEventListener("click", () => choose(Number(button.dataset.set)));
   }
-  const listed = new Set(findings.map((one) => one[PACKAGE]));
   for (const head of document.querySelectorAll("th[data-package]")) {
-    if (!listed.has(Number(head.dataset.package))) continue;
     const button = element("button", "link", ...head.childNodes);
     button.type = "button";
     button.title = "Show its findings";
