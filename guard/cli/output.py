@@ -106,10 +106,12 @@ def output_width(file: str = "") -> int:
     return min(shutil.get_terminal_size((100, 24)).columns, 160)
 
 
-def frame_sources(report: Report, tree: Tree, files: int | None = _FRAME_FILES) -> dict[str, str]:
-    """The texts of the first files that findings stand in, by path, for code frames: so many, or all unless they are
-    too large together."""
-    paths = list(dict.fromkeys(finding.path for finding in report.findings))[:files]
+def frame_sources(report: Report, tree: Tree, *, everything: bool = False) -> dict[str, str]:
+    """The texts of the first files that findings stand in, by path, for code frames; with `everything`, of all of them
+    unless they are too large together."""
+    paths = list(dict.fromkeys(finding.path for finding in report.findings))
+    if not everything:
+        paths = paths[:_FRAME_FILES]
     room = _FRAME_TOTAL
     sources = {}
     for path, content in tree.read_many(paths, _FRAME_BYTES):

@@ -154,7 +154,7 @@ def _write(outputs: Sequence[Output], appraisal: Appraisal, tree: Tree, rules: M
     """Render and write every output. Raises EnvironmentFailed where a file cannot be written."""
     formats = {output.format for output in outputs}
     few = frame_sources(appraisal.report, tree) if "sarif" in formats else {}
-    everything = frame_sources(appraisal.report, tree, None) if "html" in formats else {}
+    everything = frame_sources(appraisal.report, tree, everything=True) if "html" in formats else {}
     for output in outputs:
         context = RenderContext(
             rules=rules,

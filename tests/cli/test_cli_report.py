@@ -142,7 +142,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     assert "nothing to score" in run.out
 
 
-@pytest.mark.parametrize("form", ["text", "markdown", "json", "sarif", "junit"])
+@pytest.mark.parametrize("form", ["text", "markdown", "html", "json", "sarif", "junit"])
 def test_two_runs_give_the_same_bytes(repo: Path, form: str) -> None:
     """Also where the report is written into the tree that it is about."""
     told = []
@@ -151,6 +151,20 @@ def test_two_runs_give_the_same_bytes(repo: Path, form: str) -> None:
         told.append((repo / "guard-report.out").read_bytes())
     assert told[0] == told[1] != b""
     assert inside("report", "--output", form, "--no-cache", "--jobs", "1", cwd=repo).code == 0
+
+
+def test_the_page_has_the_code_of_all_findings_whatever_other_formats_have(
+    repo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (repo / "app/older.py").write_bytes(b"from app import mislaid  # a comment\n")
+    monkeypatch.setattr("guard.cli.output._FRAME_FILES", 1)
+    assert inside("report", "--output", f"sarif:{tmp_path / 'alone'}", cwd=repo).code == 0
+    both = ("--output", f"html:{tmp_path / 'page'}", "--output", f"sarif:{tmp_path / 'both'}")
+    assert inside("report", *both, cwd=repo).code == 0
+    page = (tmp_path / "page").read_text()
+    assert "from app import lost" in page
+    assert "from app import mislaid  # a comment" in page
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "both").read_bytes()
 
 
 def test_the_configuration_leaves_nothing_out_of_the_score(repo: Path) -> None:
