@@ -47,7 +47,7 @@ class Appraiser:
         self, config: Config, rules: Mapping[str, Rule], options: Options, within: Within = everywhere
     ) -> None:
         """Raises ConfigError where no rule is on in CI."""
-        self._config = config
+        self._config = msgspec.structs.replace(config, gate=Gate.CI)
         self._rules = rules
         self._options = options
         self._within = within

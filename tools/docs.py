@@ -66,7 +66,8 @@ def pages() -> dict[str, str]:
     made["docs/configuration.md"] = _configuration_page()
     made["docs/cli.md"] = _cli_page()
     made["README.md"] = _with_generated(
-        _read("README.md"), {"rules": _rule_table(rules, f"{RULE_PAGES}/"), "findings": _findings()}
+        _read("README.md"),
+        {"rules": _rule_table(rules, f"{RULE_PAGES}/"), "findings": _findings(), "report": _report()},
     )
     return made
 
@@ -215,18 +216,35 @@ def _metavar(option: click.Option) -> str:
     return option.metavar or option.type.name.upper()
 
 
-# The findings in the README
+# What the README shows of the demo's repository
 
 
 def _findings() -> str:
     """Findings on the demo's repository, as the text output has them, without the summary."""
+    printed = _on_the_demo("check", "--select", _README_FINDINGS, *_README_FILES)
+    findings, summary, _ = printed.partition("\n  errors/warnings")
+    if not summary:
+        raise RuntimeError(f"the demo's repository gives no findings: {printed}")
+    return f"```text\n$ guard check\n{findings.rstrip()}\n```\n"
+
+
+def _report() -> str:
+    """The beginning of the report on the demo's repository, as far as its texts are guard's own."""
+    head, found, _ = _on_the_demo("report").partition("\n  not in the score")
+    if not found:
+        raise RuntimeError(f"the demo's repository gives no report: {head}")
+    return f"```text\n$ guard report\n{head.rstrip()}\n```\n"
+
+
+def _on_the_demo(*arguments: str) -> str:
+    """What guard prints on the demo's repository."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch, "shop")
         folder.mkdir()
         write_repository(folder)
         environment = {**os.environ, "NO_COLOR": "1", "GUARD_CACHE_DIR": scratch}
         done = subprocess.run(
-            [sys.executable, "-m", "guard", "check", "--select", _README_FINDINGS, *_README_FILES],
+            [sys.executable, "-m", "guard", *arguments],
             cwd=folder,
             env=environment,
             check=False,
@@ -234,10 +252,9 @@ def _findings() -> str:
             text=True,
             encoding="utf-8",
         )
-    findings, summary, _ = done.stdout.partition("\n  errors/warnings")
-    if not summary:
-        raise RuntimeError(f"the demo's repository gives no findings: {done.stdout}{done.stderr}")
-    return f"```text\n$ guard check\n{findings.rstrip()}\n```\n"
+    if not done.stdout:
+        raise RuntimeError(f"guard says nothing of the demo's repository: {done.stderr}")
+    return done.stdout
 
 
 if __name__ == "__main__":

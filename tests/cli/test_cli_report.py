@@ -78,6 +78,12 @@ def test_what_is_new_and_what_is_fixed(repo: Path) -> None:
     assert "new error IMP002 app/main.py:1" in text
 
 
+def test_its_findings_are_those_of_a_check_in_ci(repo: Path) -> None:
+    write(repo, {"app/copy.py": HEALTHY["app/store.py"], "app/a:b.py": b"import app.nowhere\n"})
+    check = inside("check", "--gate", "ci", "--output", "json", cwd=repo)
+    assert document(repo)["findings"] == json.loads(check.out)["findings"] != []
+
+
 def test_paths_narrow_the_score(repo: Path) -> None:
     whole, part = document(repo), document(repo, "app/store.py")
     assert part["score"] == 100 > whole["score"]

@@ -12,19 +12,24 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import msgspec
 import pytest
 
 from guard import model
 from guard.cli.main import cli
 from guard.config import RuleNames
 from guard.configuration.convert import Conversion
-from guard.configuration.settings import Settings
+from guard.configuration.settings import Scoring, Settings
+from guard.facts import MOST_LINES
 from guard.registry import all_rules
 from guard.report import FORMATS
+from guard.report.standing import FORMATS as REPORT_FORMATS
+from guard.report.standing.markdown import MARKER
+from guard.scoring import model as scoring
 from guard.target import NEWEST, OLDEST
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/ci.md", "docs/architecture.md", "docs/configuration.md", "docs/cli.md")
+PAGES = ("README.md", "docs/ci.md", "docs/report.md", "docs/architecture.md", "docs/configuration.md", "docs/cli.md")
 
 
 def text_of(page: str) -> str:
@@ -78,7 +83,8 @@ def test_command_parses(page: str, command: str) -> None:
     parent = click.Context(cli, **cli.context_settings)
     with found.make_context(name, [word for word in rest if word != "…"], parent=parent) as context:
         outputs = context.params.get("output") or ()
-        assert {value.partition(":")[0] for value in outputs} <= set(FORMATS)
+        formats = REPORT_FORMATS if name == "report" else FORMATS
+        assert {value.partition(":")[0] for value in outputs} <= set(formats)
 
 
 def test_options_in_code_spans_exist() -> None:
@@ -87,7 +93,7 @@ def test_options_in_code_spans_exist() -> None:
         found = cli.get_command(click.Context(cli), name)
         assert found is not None
         known |= {option for parameter in found.params for option in parameter.opts}
-    for page in ("README.md", "docs/ci.md"):
+    for page in ("README.md", "docs/ci.md", "docs/report.md"):
         assert set(re.findall(r"`(--[\w-]+)", text_of(page))) <= known
 
 
@@ -104,7 +110,7 @@ def test_names_given_to_select_and_ignore_are_rules() -> None:
             assert all(names.find(name) for name in value.split(",") if name != "CODES"), command
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/configuration.md", "docs/report.md"])
 def test_configuration_examples_load(page: str) -> None:
     examples = [tomllib.loads(content) for language, content in blocks(page) if language == "toml"]
     assert examples
@@ -168,3 +174,21 @@ def test_generated_pages_are_up_to_date() -> None:
         [sys.executable, "-m", "tools.docs", "--check"], cwd=ROOT, check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_report_is_described_as_it_is_made() -> None:
+    page = text_of("docs/report.md")
+    weights = {
+        row[0]: int(row[1]) for row in re.findall(r"^\| ([a-z ]+) \|[^|]+\|[^|]+\| (\d+) \|$", page, re.MULTILINE)
+    }
+    assert weights == {category.label: weight for category, weight in scoring.WEIGHTS.items()}
+    grades = {row[0]: int(row[1]) for row in re.findall(r"^\| ([A-E]) \| (\d+) \|$", page, re.MULTILINE)}
+    assert grades == scoring.GRADES
+    assert f"takes {scoring.FINDING_LINES} lines" in page
+    assert f"no more than {MOST_LINES:,} lines" in page
+    assert f"the grade is {scoring.CAPPED} at the best" in page
+    assert MARKER in page
+    described = str(next(field for field in msgspec.structs.fields(Scoring) if field.name == "weights").type)
+    assert all(f"{category} {weight}" in described for category, weight in scoring.WEIGHTS.items())
+    codes = set(re.findall(r"^\| (\d) \| [^|]+ \|$", page, re.MULTILINE))
+    assert codes == {"0", "1", "2", "3", "4"}

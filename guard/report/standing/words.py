@@ -171,7 +171,10 @@ def set_aside(standing: Standing) -> list[str]:
 
 
 def costly(standing: Standing, most: int) -> Sequence[PackageScore]:
-    """The parts of the repository to show: those that cost something, the most first; where none does, the largest."""
+    """The parts of the repository to show: all where they are few; else those that cost something, the most first, or
+    where none does, the largest."""
+    if len(standing.packages) <= most:
+        return standing.packages
     costing = [one for one in standing.packages if one.costs]
     return (costing or sorted(standing.packages, key=lambda one: (-one.lines, one.name)))[:most]
 
@@ -179,8 +182,10 @@ def costly(standing: Standing, most: int) -> Sequence[PackageScore]:
 def compared(comparison: Comparison, score: Fraction) -> str:
     """The difference in one line."""
     since = comparison.since
+    commit = since.commit[:12]
+    named = commit if since.commit.startswith(since.rev) else f"{since.rev} ({commit})"
     return (
-        f"{signed(score - comparison.before)} since {since.rev} ({since.commit[:12]}), which had "
+        f"{signed(score - comparison.before)} since {named}, which had "
         f"{figure(comparison.before)}: {len(comparison.new):,} new, {len(comparison.fixed):,} fixed, "
         f"{since.unchanged:,} unchanged"
     )
