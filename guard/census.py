@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import enum
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +24,7 @@ from guard.impact import reach_of
 from guard.model import Impact, Problem
 
 if TYPE_CHECKING:
+    from guard.checks.middleware_facts import Facts
     from guard.checks.modules import Modules
     from guard.program import Program
 
@@ -82,8 +84,10 @@ class Census(msgspec.Struct, frozen=True, array_like=True):
 NOTHING_COUNTED: Final = Census((), (), ())
 
 _AREAS: Final[Mapping[Impact, Area]] = {Impact.TESTS: Area.TESTS, Impact.TOOLING: Area.TOOLING}
-_NEVER_READ: Final = frozenset({"outside-tree", "submodule", "special-file", "cache", "not-checked"})
-"""Problems of what is no source of this tree, or of no place in it."""
+NEVER_READ: Final = frozenset({"outside-tree", "submodule", "special-file", "lfs-pointer"})
+"""Problems of what is no source of the tree; but a Git LFS pointer that should be Python is."""
+_NO_PLACE: Final = frozenset({"cache", "not-checked"})
+"""Problems of no place in the tree."""
 _UNKNOWN_SIZE: Final = frozenset({"missing-object", "lfs-pointer"})
 
 
@@ -107,7 +111,7 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
                 lines=facts.lines,
                 python=facts.kind != "text",
                 parsed=facts.parsed,
-                middleware=path in with_middleware,
+                middleware=path in with_middleware and _serves(with_middleware[path], facts.parts[MIDDLEWARE.name]),
                 classes=classes is not None
                 and bool(classes.classes or classes.calls or classes.uses or classes.chains or classes.updates),
                 doubtful=path in doubtful,
@@ -118,6 +122,15 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
     return Census(tuple(files), unread, tuple(sorted(projects)), bool(unread), blind)
 
 
+_SERVING: Final = re.compile(rb"middleware|starlette|fastapi", re.IGNORECASE)
+
+
+def _serves(facts: Facts, raw: msgspec.Raw) -> bool:
+    """Whether a file sets up applications or layers, or uses parts of requests. Much else is remembered of functions
+    that may turn out to matter once the whole program is known; this must not depend on any other file."""
+    return any(flow.touches for flow in facts.flows) or _SERVING.search(bytes(raw)) is not None
+
+
 def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
     """What could not be read, or not be understood, each place once."""
     kind = reach_of(program).kind
@@ -126,7 +139,8 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
         path = problem.path
         facts = program.files.get(path)
         python = path.endswith((".py", ".pyi")) or "." not in posixpath.basename(path)
-        if path in told or problem.kind in _NEVER_READ or (problem.kind == "lfs-pointer" and not python):
+        stands_for_python = problem.kind == "lfs-pointer" and path.endswith((".py", ".pyi"))
+        if path in told or problem.kind in _NO_PLACE or (problem.kind in NEVER_READ and not stands_for_python):
             continue
         if facts is not None and facts.problem is None:
             continue  # it was read; what is wrong with it is something else

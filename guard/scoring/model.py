@@ -207,6 +207,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     files: int
     python_files: int
     lines: int
+    unparsed_files: int
+    """Python that was read and does not parse: it has no clean line in any category that looks at Python."""
+    unparsed_lines: int
+    beside: Mapping[str, int]
+    """How many places hold no source of the tree, and are not in the score, by kind of problem: submodules, say."""
     areas: Mapping[Area, int]
     """What a line weighs."""
 

@@ -8,11 +8,12 @@ be what nobody could see; an empty file counts for nothing.
 from __future__ import annotations
 
 import posixpath
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Final, NamedTuple
 
-from guard.census import Area, Census, Counted, Unread
+from guard.census import NEVER_READ, Area, Census, Counted, Unread
 from guard.configuration.settings import Scoring
 from guard.model import WHOLE_FILE, Finding, Impact, Report, Severity
 from guard.scoring.model import (
@@ -92,6 +93,10 @@ class _Scale:
         }
         categories = tuple(self._category(category, weight, totals[category]) for category, weight in present.items())
         everything = sum(present.values())
+        unparsed = [one for one in self._census.files if one.python and not one.parsed]
+        beside = Counter(
+            one.kind for one in self._report.problems if one.kind in NEVER_READ and one.path not in self._missing
+        )
         return Standing(
             score=_mean([(one.share, one.weight) for one in categories]),
             best=_mean([(one.best, one.weight) for one in categories]),
@@ -107,6 +112,9 @@ class _Scale:
             files=len(self._census.files) + len(self._census.unread),
             python_files=sum(one.python for one in self._census.files) + sum(one.python for one in self._census.unread),
             lines=sum(one.lines for one in self._census.files),
+            unparsed_files=len(unparsed),
+            unparsed_lines=sum(one.lines for one in unparsed),
+            beside=dict(sorted(beside.items())),
             areas=self._areas,
         )
 

@@ -88,7 +88,8 @@ def test_paths_narrow_the_score(repo: Path) -> None:
     whole, part = document(repo), document(repo, "app/store.py")
     assert part["score"] == 100 > whole["score"]
     assert part["findings"] == []
-    assert part["counts"] == {"files": 1, "python_files": 1, "lines": 2}
+    counts = {"files": 1, "python_files": 1, "lines": 2, "unparsed_files": 0, "unparsed_lines": 0, "beside": {}}
+    assert part["counts"] == counts
 
 
 @pytest.mark.parametrize(

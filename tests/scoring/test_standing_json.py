@@ -64,6 +64,9 @@ def test_keys_come_in_the_order_of_the_schema() -> None:
     for name in ("categories", "absent", "packages", "lifts", "history"):
         described = SCHEMA["properties"][name]["items"]
         assert list(written[name][0]) == described["required"] == list(described["properties"]), name
+    for name in ("counts", "left_out"):
+        described = SCHEMA["properties"][name]
+        assert list(written[name]) == described["required"] == list(described["properties"]), name
     described = SCHEMA["properties"]["since"]["oneOf"][1]
     assert list(written["since"]) == described["required"] == list(described["properties"])
 

@@ -125,6 +125,9 @@ class CountsJson(msgspec.Struct, frozen=True):
     files: int
     python_files: int
     lines: int
+    unparsed_files: int
+    unparsed_lines: int
+    beside: Mapping[str, int]
 
 
 class SinceJson(msgspec.Struct, frozen=True):
@@ -201,7 +204,14 @@ def render(appraisal: Appraisal, _context: RenderContext) -> str:
         stops=standing.stops,
         formula=formula(standing),
         area_weights={str(area): weight for area, weight in standing.areas.items()},
-        counts=CountsJson(standing.files, standing.python_files, standing.lines),
+        counts=CountsJson(
+            standing.files,
+            standing.python_files,
+            standing.lines,
+            standing.unparsed_files,
+            standing.unparsed_lines,
+            standing.beside,
+        ),
         categories=tuple(map(_category, standing.categories)),
         absent=tuple(AbsentJson(one.label, one.why) for one in standing.absent),
         packages=tuple(map(_package, standing.packages)),

@@ -41,10 +41,10 @@ def render(appraisal: Appraisal, context: RenderContext) -> str:
     if fatal:
         page.add(f"#### Could not be checked: {counted(len(fatal), 'problem')}", "")
         page.table(("| kind | path | what |", "|---|---|---|"), map(_problem_row, fatal), len(fatal))
-    for text in words.unread(standing):
-        page.add(f"- Not analysed, and counted as not clean: {as_text(text)}.")
-    if standing.unread:
-        page.add("")
+    not_analysed = words.unread(standing)
+    if not_analysed:
+        page.add("Not analysed, and counted as not clean:", "")
+        page.add(*(f"- {as_text(text)}" for text in not_analysed), "")
     if appraisal.comparison is not None:
         _changes(page, appraisal.comparison)
     if standing.lifts:

@@ -13,7 +13,6 @@ from guard.scoring.model import (
     FINDING_LINES,
     GRADES,
     Appraisal,
-    Category,
     Comparison,
     Lift,
     PackageScore,
@@ -140,14 +139,17 @@ def unread(standing: Standing) -> list[str]:
         most = "any number of lines" if min(lines) < 0 else f"at most {counted(sum(lines), 'line')}"
         told.append(f"{kind}: {counted(len(lines), 'place')}, {most}")
     shares = [share for one in standing.categories for share in one.areas.values()]
-    leaning = max((share.doubtful for share in shares), default=0)
-    if leaning:
-        told.append("files that lean on these have no clean line in what looks across files")
-    not_parsed = sum(
-        share.unread for one in standing.categories if one.category is Category.COMPILES for share in one.areas.values()
-    )
-    if not_parsed and not standing.unread:
-        told.append(f"not parsed: {counted(not_parsed, 'line')}")
+    if any(share.doubtful for share in shares):
+        told.append("what leans on these has no clean line in what looks across files")
+    if standing.unparsed_files:
+        extent_of = f"{counted(standing.unparsed_files, 'file')}, {counted(standing.unparsed_lines, 'line')}"
+        told.append(f"does not parse: {extent_of}, for every category that looks at Python")
+    told += [
+        f"{scored.category.label}: nothing of it could be read, if there is any"
+        for scored in standing.categories
+        if not scored.errors + scored.warnings
+        and not any(share.clean + share.doubtful for share in scored.areas.values())
+    ]
     return told
 
 
@@ -165,6 +167,9 @@ def set_aside(standing: Standing) -> list[str]:
         )
     if standing.suppressed:
         told.append(f"suppressed by comments, and not in the score: {counted(standing.suppressed, 'finding')}")
+    if standing.beside:
+        kinds = ", ".join(f"{kind} {number:,}" for kind, number in standing.beside.items())
+        told.append(f"no source of this tree, and not in the score: {kinds}")
     if left_out.rules:
         told.append(f"rules that are off, and so not in the score: {', '.join(left_out.rules)}")
     return told
