@@ -190,6 +190,14 @@ def test_the_key_covers_what_facts_depend_on(monkeypatch: pytest.MonkeyPatch) ->
     assert key_of(SourceFile("x/a.py", REGULAR, oid)) == key_of(SourceFile("y/b.py", REGULAR, oid))
 
 
+def test_another_installation_of_one_guard_believes_what_is_remembered(tmp_path: Path) -> None:
+    own_code = guard.facts._own_code.__wrapped__
+    for name in ("one", "other", "edited"):
+        write(tmp_path / name, {"a.py": b"a = 1\n", "b/c.py": b"c = 2\n" if name == "edited" else b"c = 1\n"})
+    os.utime(tmp_path / "other/a.py", (1, 1))
+    assert own_code(tmp_path / "one") == own_code(tmp_path / "other") != own_code(tmp_path / "edited")
+
+
 def test_another_target_is_looked_at_anew(repo: Path, spy: Spy) -> None:
     everything = spy.run(repo)[0]
     assert spy.run(repo, "--config", "target-python=3.10")[0] == everything
