@@ -31,6 +31,7 @@ _BASELINE: Final = """
 baseline = "{name}"
 """
 _PRE_COMMIT: Final = """\
+default_install_hook_types: [pre-commit, pre-merge-commit, pre-push]
 repos:
   - repo: local
     hooks:
@@ -41,7 +42,7 @@ repos:
         always_run: true # a commit that only deletes files breaks imports too
         pass_filenames: false
         require_serial: true
-        stages: [pre-commit, pre-merge-commit]
+        stages: [pre-commit, pre-merge-commit, pre-push, manual]
 """
 _WORKFLOW: Final = """\
 name: guard
@@ -132,7 +133,9 @@ def _hooks(tree: Tree, wanted: Wanted, advice: list[str]) -> Iterator[tuple[str,
     if path not in tree.files:
         yield path, text.encode()
     elif b"guard" not in (tree.read(path) or b""):
-        advice.append(f"{path}: to check each commit, add to its repos\n{text.partition(chr(10))[2].rstrip()}")
+        advice.append(
+            f"{path}: to check each commit, add to its repos\n{text.partition('repos:' + chr(10))[2].rstrip()}"
+        )
 
 
 def _workflow(tree: Tree, advice: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,6 +18,9 @@ def _environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("HYPOTHESIS_STORAGE_DIRECTORY", str(tmp_path_factory.mktemp("hypothesis")))
         for name in ("NO_COLOR", "FORCE_COLOR", "CI", "VIRTUAL_ENV", "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE"):
             patch.delenv(name, raising=False)
+        # Nor what pre-commit tells its hooks, where one of them runs the tests.
+        for name in [name for name in os.environ if name.startswith("PRE_COMMIT")]:
+            patch.delenv(name)
         # What this run of pytest was given is not for those that tests start.
         patch.delenv("PYTEST_ADDOPTS", raising=False)
         for name in ("GIT_AUTHOR", "GIT_COMMITTER"):

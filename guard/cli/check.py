@@ -16,6 +16,7 @@ import msgspec
 
 from guard.cache import Cache, open_default
 from guard.cli.output import Output, parse_outputs, write_outputs
+from guard.cli.precommit import asked_by
 from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
 from guard.model import Gate, GuardError, Problem, Report
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     "--gate",
     type=click.Choice([gate.value for gate in Gate]),
     help="Where guard runs, which says what rules are on and how severe they are. pre-commit looks at what is staged, "
-    "and reports only what is new in it; pre-build and image look at the files on disk; ci has the rules of the report "
-    "too.",
+    "and reports only what is new in it, or at what pre-commit names; pre-build and image look at the files on disk; "
+    "ci has the rules of the report too.",
 )
 @click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
 @click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
@@ -99,7 +100,10 @@ def command(
     commits = at is Gate.PRE_COMMIT
     if commits and (rev or fix or show_diff):
         raise click.UsageError("--gate pre-commit looks at what is staged: it does not go with --rev, --fix and --diff")
-    staged = staged or commits
+    if commits:
+        asked = asked_by(os.environ)
+        staged, rev, since = asked.rev is None, asked.rev, since or asked.since
+        commits = not asked.is_whole
     if staged and rev:
         raise click.UsageError("--staged and --rev exclude one another")
     if unsafe_fixes and not (fix or show_diff):

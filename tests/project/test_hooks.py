@@ -52,7 +52,7 @@ def test_both_files_are_the_same() -> None:
 
 
 def test_pre_commit_accepts_the_manifest() -> None:
-    assert {one["id"] for one in load_manifest(str(MANIFEST))} == {"guard", "guard-files"}
+    assert {one["id"] for one in load_manifest(str(MANIFEST))} == {"guard", "guard-files", "guard-fix"}
 
 
 def test_guard_sees_the_whole_repository_even_when_files_are_only_deleted() -> None:
