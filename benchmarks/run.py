@@ -116,6 +116,7 @@ def _own(bench: Bench) -> list[Subject]:
         subjects.guard_warm(bench),
         subjects.guard_one_changed(bench),
         subjects.guard_version(),
+        *subjects.guard_many_findings(bench),
     ]
 
 
@@ -189,6 +190,10 @@ def _bars(rows: Mapping[str, Row], growth: tuple[float, float] | None) -> Iterat
         one, other = figure(first, of), figure(second, of)
         return None if one is None or not other else one / other
 
+    def beyond(first: str, second: str, of: Callable[[Row], float | None]) -> float | None:
+        one, other = figure(first, of), figure(second, of)
+        return None if one is None or other is None else one - other
+
     def wall(row: Row) -> float:
         return row.wall_s
 
@@ -200,6 +205,8 @@ def _bars(rows: Mapping[str, Row], growth: tuple[float, float] | None) -> Iterat
     yield Bar("warm: wall", figure("guard warm", wall), 1.0, "s")
     yield Bar("warm: wall against mypy's warm run", ratio("guard warm", "mypy warm", wall), 1.0, "x")
     yield Bar("one file changed, staged: wall", figure("guard one file changed", wall), 0.6, "s")
+    written = beyond("guard baseline write", "guard 10,000 findings", wall)
+    yield Bar("10,000 into a baseline, beyond check", written, 1.0, "s")
     yield Bar("guard --version: wall", figure("guard --version", wall), 0.12, "s")
     yield Bar("cold: peak memory of all processes", figure("guard cold", lambda row: row.peak_mb), 1000, "MB")
     yield Bar("twice the files: wall", growth[0] if growth else None, 2.1, "x")

@@ -146,6 +146,30 @@ def guard_one_changed(bench: Bench) -> Subject:
     )
 
 
+def guard_many_findings(bench: Bench) -> list[Subject]:
+    """`guard check` and `guard baseline write` on a repository of their own with 10,000 findings."""
+    repository = bench.scratch / "findings"
+    (repository / "app").mkdir(parents=True)
+    (repository / "app/__init__.py").touch()
+    for module in range(100):
+        lines = (f"from app import lost_{module}_{number}\n" for number in range(100))
+        (repository / f"app/module_{module}.py").write_text("".join(lines))
+    _git(repository, "init", "--quiet")
+    baseline = repository / "guard-baseline.jsonl"
+    cache = {"GUARD_CACHE_DIR": str(bench.scratch / "many")}
+
+    def without_baseline() -> None:
+        baseline.unlink(missing_ok=True)
+
+    return [
+        Subject(name, [*_guard(), *arguments.split()], repository, cache, without_baseline, cached=True)
+        for name, arguments in (
+            ("guard 10,000 findings", "check --output concise"),
+            ("guard baseline write", "baseline write"),
+        )
+    ]
+
+
 def parse_only(bench: Bench) -> Subject:
     """`ast.parse` over the same files in one process."""
     listing = bench.scratch / "files"

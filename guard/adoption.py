@@ -7,6 +7,7 @@ told as an advice with the lines to add.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
@@ -21,6 +22,7 @@ from guard.sources.tree import Tree
 Checked = Callable[[Tree, Config, frozenset[str] | None], Report]
 """Gives the report on a tree with a configuration, by some rules or by all that are on."""
 
+_PLAIN: Final = re.compile(r"[\w./-]+", re.ASCII)
 _PINS: Final = frozenset({"EOL002"})
 _HOOK: Final = "guard check --gate pre-commit"
 _SETTINGS: Final = """\
@@ -107,12 +109,15 @@ def adopt(tree: Tree, config: Config, wanted: Wanted, checked: Checked) -> Adopt
     changes.update(_hooks(tree, wanted, advice))
     changes.update(_workflow(tree, advice))
     advice.extend(_in_images(tree))
+    makes_baseline = wanted.baseline and name not in tree.files
+    if makes_baseline:
+        changes.update(_merging(tree, name))
     # The new files have to be pinned too, so the pins come after them; and none of this may be a finding of its own.
     laid = fixing.OverlayTree(tree, changes)
     pinned = fixing.fix(laid, checked(laid, config, _PINS), lambda on: checked(on, config, _PINS), unsafe=False)
     changes.update(pinned.changes)
     known = 0
-    if wanted.baseline and name not in tree.files:
+    if makes_baseline:
         report = checked(fixing.OverlayTree(tree, changes), msgspec.structs.replace(config, baseline=""), None)
         for problem in report.problems:
             if problem.fatal:
@@ -123,6 +128,20 @@ def adopt(tree: Tree, config: Config, wanted: Wanted, checked: Checked) -> Adopt
         changes[name] = baseline.render(entries)
         known = len(entries)
     return Adoption(changes, tuple(advice), known)
+
+
+def _merging(tree: Tree, name: str) -> Iterator[tuple[str, bytes]]:
+    """What lets two branches that mend different findings merge: git takes changes of adjacent lines for a conflict.
+
+    Of a name that an attribute file would have to quote, nothing.
+    """
+    path = ".gitattributes"
+    there = tree.read(path) if path in tree.files else b""
+    if there is None or name.encode() in there or not _PLAIN.fullmatch(name):
+        return
+    end = b"\r\n" if b"\r\n" in there else b"\n"
+    before = there + end if there and not there.endswith(b"\n") else there
+    yield path, before + b"/%s text eol=lf merge=union" % name.encode() + end
 
 
 def _hooks(tree: Tree, wanted: Wanted, advice: list[str]) -> Iterator[tuple[str, bytes]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,101 @@ def test_two_branches_that_mend_and_add_merge(repo: Path) -> None:
     git(repo, "merge", "--quiet", "--no-edit", "mends")
     assert found(repo) == []
     assert [line["path"] for line in lines(repo)] == ["app/b.py", "app/b.py", "app/z.py"]
+
+
+def mended(folder: Path, branch: str, number: int) -> None:
+    """A branch that mends one of the findings of ten files, and takes its entry out."""
+    git(folder, "switch", "--quiet", "--create", branch, "main")
+    (folder / f"app/m{number}.py").write_bytes(b"")
+    assert inside("baseline", "prune", cwd=folder).code == 0
+    git(folder, "commit", "--quiet", "--all", "--message", branch)
+
+
+def test_branches_that_mend_neighbours_merge_where_the_attributes_say_how(repo: Path) -> None:
+    """git takes changes of adjacent lines for a conflict; with `merge=union` it keeps what either side has, so what is
+    left is a stale entry, which is told and pruned, and never an unknown finding."""
+    with (repo / ".gitattributes").open("ab") as attributes:
+        attributes.write(b"%s text eol=lf merge=union\n" % FILE.encode())
+    for number in range(10):
+        (repo / f"app/m{number}.py").write_bytes(b"from app import lost\n")
+    inside("baseline", "write", cwd=repo)
+    git(repo, "add", "--all")
+    git(repo, "commit", "--quiet", "--message", "ten more")
+    mended(repo, "one", 4)
+    mended(repo, "other", 5)
+    git(repo, "merge", "--quiet", "--no-edit", "one")
+    assert {(path, code) for path, _, code in found(repo)} <= {(FILE, "SUP004")}
+    assert inside("baseline", "prune", cwd=repo).code == 0
+    assert [line["path"] for line in lines(repo) if "/m" in line["path"]] == [
+        f"app/m{number}.py" for number in range(10) if number not in (4, 5)
+    ]
+    assert found(repo) == []
+
+
+def test_branches_that_add_at_one_place_merge_where_the_attributes_say_how(repo: Path) -> None:
+    with (repo / ".gitattributes").open("ab") as attributes:
+        attributes.write(b"%s text eol=lf merge=union\n" % FILE.encode())
+    git(repo, "commit", "--quiet", "--all", "--message", "attributes")
+    for name in ("x", "y"):
+        git(repo, "switch", "--quiet", "--create", name, "main")
+        (repo / f"app/{name}.py").write_bytes(b"from app import lost\n")
+        inside("baseline", "write", cwd=repo)
+        git(repo, "add", "--all")
+        git(repo, "commit", "--quiet", "--message", name)
+    git(repo, "merge", "--quiet", "--no-edit", "x")
+    assert found(repo) == []
+    before = (repo / FILE).read_bytes()
+    # Both sides' entries, and no order of a merge that the next write would not keep.
+    assert inside("baseline", "write", cwd=repo).code == 0
+    assert sorted(before.splitlines()) == (repo / FILE).read_bytes().splitlines()
+
+
+def test_without_them_a_conflict_is_an_error_and_no_loss(repo: Path) -> None:
+    for number in range(10):
+        (repo / f"app/m{number}.py").write_bytes(b"from app import lost\n")
+    inside("baseline", "write", cwd=repo)
+    git(repo, "add", "--all")
+    git(repo, "commit", "--quiet", "--message", "ten more")
+    mended(repo, "one", 4)
+    mended(repo, "other", 5)
+    merge = subprocess.run(["git", "merge", "--quiet", "--no-edit", "one"], cwd=repo, check=False, capture_output=True)
+    assert merge.returncode == 1
+    run = inside("check", cwd=repo)
+    assert run.code == 2
+    assert "not an entry of a baseline" in run.err
+
+
+def test_ten_thousand_findings(tmp_path: Path) -> None:
+    modules = {
+        f"app/m{module:02}.py": b"".join(b"from app import lost_%d_%d\n" % (module, number) for number in range(100))
+        for module in range(100)
+    }
+    folder = repository(
+        tmp_path / "repo", {**modules, "app/__init__.py": b"here = 1\n", ".gitattributes": b"* text eol=lf\n"}
+    )
+    inside("check", "--output", "concise", cwd=folder)
+    check = seconds("check", "--output", "concise", cwd=folder)
+    written = []
+    for _ in range(2):
+        (folder / FILE).unlink(missing_ok=True)
+        written.append(seconds("baseline", "write", cwd=folder))
+    assert min(written) - check < 1
+    assert len(lines(folder)) == 10_000
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "the baseline")
+    # One more is one line, one less is one line, and moved lines are none.
+    more, less = folder / "app/m50.py", folder / "app/m70.py"
+    more.write_bytes(b"# moves all lines down\n\nfrom app import one_more\n" + more.read_bytes())
+    less.write_bytes(less.read_bytes().replace(b"from app import lost_70_7\n", b""))
+    assert inside("baseline", "write", cwd=folder).code == 0
+    assert git(folder, "diff", "--numstat", "--", FILE).split() == ["1", "1", FILE]
+
+
+def seconds(*arguments: str, cwd: Path) -> float:
+    """What a run takes."""
+    began = time.monotonic()
+    inside(*arguments, cwd=cwd)
+    return time.monotonic() - began
 
 
 def test_an_entry_twice_is_one_too_many(repo: Path) -> None:

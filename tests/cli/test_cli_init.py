@@ -158,3 +158,19 @@ def test_no_baseline_of_what_could_not_be_read(tmp_path: Path) -> None:
     assert "so there is no baseline: app/large.py" in run.err
     assert not (folder / "guard.toml").exists()
     assert inside("init", "--yes", cwd=folder).code == 0
+
+
+def test_the_new_baseline_merges(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repo", FILES)
+    assert inside("init", "--baseline", "--yes", cwd=folder).code == 0
+    asked = git(folder, "check-attr", "merge", "eol", "--", "guard-baseline.jsonl").splitlines()
+    assert [line.rpartition(": ")[2] for line in asked] == ["union", "lf"]
+    # No finding of its own, neither now nor in what is there with other endings and without a last one.
+    assert inside("check", cwd=folder).code == 0
+    crlf = repository(tmp_path / "crlf", {**FILES, ".gitattributes": b"*.png binary\r\n*.md text"})
+    assert inside("init", "--baseline", "--yes", cwd=crlf).code == 0
+    assert (
+        (crlf / ".gitattributes")
+        .read_bytes()
+        .startswith(b"*.png binary\r\n*.md text\r\n/guard-baseline.jsonl text eol=lf merge=union\r\n")
+    )
