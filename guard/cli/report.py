@@ -152,14 +152,12 @@ def _teller() -> Callable[[str], None]:
 
 def _write(outputs: Sequence[Output], appraisal: Appraisal, tree: Tree, rules: Mapping[str, Rule]) -> None:
     """Render and write every output. Raises EnvironmentFailed where a file cannot be written."""
-    formats = {output.format for output in outputs}
-    few = frame_sources(appraisal.report, tree) if "sarif" in formats else {}
-    everything = frame_sources(appraisal.report, tree, everything=True) if "html" in formats else {}
+    framed = any(output.format == "html" for output in outputs)
+    sources = frame_sources(appraisal.report, tree, everything=True) if framed else {}
     for output in outputs:
         context = RenderContext(
             rules=rules,
-            # Each format is given the same whatever else is asked for: two runs shall agree.
-            sources=everything if output.format == "html" else few,
+            sources=sources,
             color=not output.file and wants_color(),
             width=output_width(output.file),
         )
