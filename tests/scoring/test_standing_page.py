@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import page_samples
+import pytest
 from hypothesis import given
 from page_samples import HOSTILE, SHOWN, page
 from scoring_support import QUICK, TREES, Contents, SampleTree, appraised
@@ -184,6 +185,14 @@ def test_what_has_no_room_is_counted() -> None:
     assert shown == [one.message for one in appraisal.report.findings[: len(shown)]], "the first ones are kept"
 
 
+def test_room_is_counted_in_bytes_whatever_the_script() -> None:
+    appraisal, texts = page_samples.thousands()
+    wide = {path: text.replace("code", "代码代码代码代码") for path, text in texts.items()}
+    html = page((appraisal, wide))
+    assert len(html.encode()) <= LIMIT
+    assert len(data_of(html)["findings"]) == 12_000
+
+
 def test_all_are_shown_less_code_before_some_are_shown_none() -> None:
     _, texts = page_samples.thousands(1, 300)
     findings = [page_samples.finding(path=path, span=Span(50, 5, 50, 12), message="m") for path in texts]
@@ -212,6 +221,13 @@ def test_any_number_of_packages_stays_small() -> None:
     html = page((msgspec.structs.replace(appraisal, standing=standing), {}))
     assert len(html.encode()) <= LIMIT
     assert "and 39,600 more packages" in html
+
+
+def test_findings_give_way_to_the_rest_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("guard.report.standing.html.DATA_ROOM", LIMIT * 3 // 2)
+    html = page(page_samples.thousands(60_000))
+    assert LIMIT - 300_000 < len(html.encode()) <= LIMIT
+    assert data_of(html)["left_out"] > 0
 
 
 def test_endless_words_do_not_make_it_endless() -> None:

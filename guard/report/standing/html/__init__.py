@@ -25,7 +25,7 @@ from guard.report.context import RenderContext
 from guard.report.escape import visible
 from guard.report.standing import words
 from guard.report.standing.html.duplicates import duplicates
-from guard.report.standing.html.findings import Data, findings_data, part_of, script_json
+from guard.report.standing.html.findings import Data, findings_data, part_of, script_json, size
 from guard.report.standing.html.hot_spots import hot_spots
 from guard.report.standing.html.onions import onions
 from guard.report.standing.html.trend import trend
@@ -57,14 +57,15 @@ _PACKAGES: Final = 400
 
 def render(appraisal: Appraisal, context: RenderContext) -> str:
     """The page, below 5 MB however many findings there are. `context.sources` has the code that is shown."""
-    page = _rendered(appraisal, context, DATA_ROOM)
-    over = len(page.encode("utf-8")) - LIMIT
-    # What is beside the findings seldom takes more than is kept for it.
-    return page if over <= 0 else _rendered(appraisal, context, max(0, DATA_ROOM - over))
+    page, beside = _rendered(appraisal, context, DATA_ROOM)
+    if size(page) > LIMIT:
+        # What is beside the findings seldom takes more than is kept for it.
+        page, _ = _rendered(appraisal, context, max(0, LIMIT - beside))
+    return page
 
 
-def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
-    """The page, with at most `room` bytes of findings."""
+def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> tuple[str, int]:
+    """The page with at most `room` bytes of findings, and the bytes of what is beside them."""
     report, standing, comparison = appraisal.report, appraisal.standing, appraisal.comparison
     listed, more_duplicates = duplicates(report.findings, context.sources)
     spots = hot_spots(report.findings)
@@ -91,6 +92,7 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
         tone=_tone,
         severity_tone=_SEVERITIES.__getitem__,
     )
+    json = script_json(data)
     page = pages.get_template("report.html.jinja").render(
         appraisal=appraisal,
         report=report,
@@ -120,10 +122,11 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> str:
         fixed=words.by_weight(comparison.fixed, _FIXED) if comparison is not None else (),
         style=Markup(style),
         script=Markup(script),
-        json=Markup(script_json(data)),
+        json=Markup(json),
         policy=_policy(style, script),
     )
-    return page.rstrip("\n") + "\n"
+    page = page.rstrip("\n") + "\n"
+    return page, size(page) - size(json) + size(script_json(data.sets))
 
 
 class _Selections:

@@ -151,6 +151,11 @@ def script_json(data: object) -> str:
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 
+def size(text: str) -> int:
+    """The bytes of `text` in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode("utf-8"))
+
+
 class _Texts:
     """Texts, each once, as they may be shown. The first is empty."""
 
@@ -177,7 +182,7 @@ def _key(finding: Finding) -> tuple[object, ...]:
 
 def _bytes(text: str) -> int:
     """What `text` takes in a page, as JSON."""
-    return len(script_json(text)) + 1
+    return size(script_json(text)) + 1
 
 
 def _code(
@@ -203,7 +208,7 @@ def _code(
                 wanted = {}
             else:
                 wanted = {at: text for at, text in wanted.items() if at not in known}
-                cost = sum(len(script_json(text)) for text in wanted.values())
+                cost = sum(size(script_json(text)) for text in wanted.values())
                 cost += 0 if known else len('"12345":[],')
                 cost += 0 if known.keys() & {code.line - before - 1, code.line + after + 1} else len('[12345,""],')
             cost += len("2,2,40,40")
