@@ -164,20 +164,24 @@ def _most_lines(program: Program, path: str, problem: Problem) -> int:
 
 def _leaning(program: Program, unread: set[str]) -> frozenset[str]:
     """The files whose verdict may hang on Python that could not be read: those that name such a module anywhere in
-    their imports or strings, and those that import them in turn."""
+    their imports or strings, those that speak of folders without `__init__.py`, which are packages only as far as some
+    file is seen to import through them, and those that import any of these in turn."""
     if not unread:
         return frozenset()
     modules = program.linked(MODULES)
     program.facts(STRINGS)  # or else they may not have been gathered
-    stems = {_stem(path).encode("utf-8", "surrogateescape") for path in unread}
-    found = {
-        path
-        for path, facts in program.files.items()
-        for family in (MODULES.name, STRINGS.name)
-        if (raw := facts.parts.get(family)) is not None and any(stem in bytes(raw) for stem in stems)
-    }
+    stems = [_stem(path).encode("utf-8", "surrogateescape") for path in sorted(unread)]
+    loose = _loose_folders(modules)
+    named = [f"{posixpath.basename(folder)}.".encode("utf-8", "surrogateescape") for folder in sorted(loose)]
+    found = set()
+    for path, facts in program.files.items():
+        imports, strings = (bytes(facts.parts.get(name, b"")) for name in (MODULES.name, STRINGS.name))
+        if any(stem in imports or stem in strings for stem in stems) or any(name in strings for name in named):
+            found.add(path)
     importers: dict[str, list[str]] = {}
     for path, imported in _imports(modules):
+        if imported in loose or not imported:
+            found.add(path)
         importers.setdefault(imported, []).append(path)
     waiting = [*found, *unread]
     while waiting:
@@ -188,6 +192,12 @@ def _leaning(program: Program, unread: set[str]) -> frozenset[str]:
     return frozenset(found)
 
 
+def _loose_folders(modules: Modules) -> frozenset[str]:
+    """The folders that hold Python and are no regular packages."""
+    holding = {posixpath.dirname(path) for path in modules.layout.files}
+    return frozenset(holding - modules.layout.packages - {""})
+
+
 def _stem(path: str) -> str:
     """The last part of a module's dotted name."""
     folder, name = posixpath.split(path)
@@ -196,15 +206,23 @@ def _stem(path: str) -> str:
 
 
 def _imports(modules: Modules) -> Iterator[tuple[str, str]]:
-    """Every file with every file that its imports may lead to."""
+    """Every file with every file that its imports may lead to; with nothing, for an import of which it is not certain
+    where it leads although something in the tree has its first name."""
+    layout = modules.layout
     for path, facts in modules.facts.items():
         for statement in facts.imports:
             named = [statement.module] if statement.level >= 0 else [alias.name for alias in statement.aliases]
             for module in named:
-                for target in modules.resolve(path, max(statement.level, 0), module).targets:
+                resolution = modules.resolve(path, max(statement.level, 0), module)
+                settled = resolution.targets or resolution.missing is not None
+                if resolution.doubtful or not (settled or not layout.holders_of(module.partition(".")[0])):
+                    yield path, ""
+                for target in resolution.targets:
                     yield path, target.path
-                    folder = modules.layout.folder_of(target)
+                    folder = layout.folder_of(target)
+                    if folder is not None and folder not in layout.packages:
+                        yield path, folder
                     for alias in statement.aliases if statement.level >= 0 and folder is not None else ():
-                        below = modules.layout.step(folder or "", alias.name)
+                        below = layout.step(folder or "", alias.name)
                         if below is not None:
                             yield path, below.path

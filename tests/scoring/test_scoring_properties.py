@@ -31,6 +31,13 @@ STARS: Contents = {
     "app/main.py": b"from app.wide import Gone\n" + b"name = 'a line of code'\n" * 50,
 }
 
+LOOSE: Contents = {
+    "app/main.py": b"import app.store\n",
+    "app/store.py": b"value = 1\n",
+    "app/views.py": b"from app.absent import x\n" + b"name = 'a line of code'\n" * 50,
+}
+"""That `app` is a package is known only from the file that imports through it."""
+
 
 def never_above(after: Appraisal, before: Appraisal) -> None:
     """The score, and every category that both have; a category comes up or goes without raising the score."""
@@ -50,7 +57,7 @@ def test_what_cannot_be_read_never_raises_the_score(contents: Contents, data: st
     never_above(appraised(SampleTree(contents, unreadable, sized=sized)), appraised(SampleTree(contents)))
 
 
-@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS])
+@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS, LOOSE])
 @pytest.mark.parametrize("sized", [True, False])
 def test_nor_does_what_others_lean_on(contents: Contents, sized: bool) -> None:
     before = appraised(SampleTree(contents))
