@@ -74,12 +74,20 @@ def compared(
     """What became of the findings of `base` in `tree`; arguments and errors as for `narrowed`, `moved` as for
     `difference`."""
     same = {path for path, file in base.files.items() if path in tree.files and tree.files[path].oid == file.oid}
+    # Where the later tree cannot read a file either, nothing in it can be taken for new. (Of Python it may be due to the
+    # one or to the other that nothing is found in others.)
+    same |= {problem.path for problem in report.problems if problem.kind in _UNREAD and _is_data(problem.path)}
     unread = [problem for problem in before.problems if problem.kind in _UNREAD and problem.path not in same]
     if unread:
         raise CannotCheck(f"cannot compare with {rev}: {unread[0].path}: {unread[0].message}")
     later = {earlier: path for path, earlier in moved.items()}
     known = [finding for finding in before.findings if within(later.get(finding.path, finding.path))]
     return difference(known, report.findings, moved)
+
+
+def _is_data(path: str) -> bool:
+    """Whether a file, by its name, is no Python, which may also have no suffix."""
+    return "." in path.rpartition("/")[2].lstrip(".") and not path.endswith((".py", ".pyi"))
 
 
 def since_of(found: Difference, base: CommitTree, rev: str) -> Since:

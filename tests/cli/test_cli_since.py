@@ -140,6 +140,22 @@ def test_what_neither_revision_holds_makes_no_difference(repo: Path) -> None:
     assert run.err.startswith("guard: cannot compare with HEAD^: app/lost.py: ")
 
 
+@pytest.mark.parametrize(("name", "compared"), [("lost.json", True), ("lost.py", False)])
+def test_data_that_neither_revision_can_read_makes_no_difference(repo: Path, name: str, compared: bool) -> None:
+    oids = []
+    for number in range(2):
+        write(repo, {f"app/{name}": b"value = %d\n" % number, f"app/fresh_{number}.py": b"from app import gone\n"})
+        commit(repo)
+        oids.append(git(repo, "rev-parse", f"HEAD:app/{name}"))
+    for oid in oids:
+        (repo / ".git/objects" / oid[:2] / oid[2:]).unlink()
+    arguments = ("--rev", "HEAD", "--since", "HEAD^", "--no-cache")
+    if compared:
+        assert new(repo, *arguments, code=3) == [("app/fresh_1.py", 1)]
+    else:
+        assert inside("check", *arguments, cwd=repo).err.startswith(f"guard: cannot compare with HEAD^: app/{name}: ")
+
+
 def test_unrelated_histories_cannot_be_compared(repo: Path) -> None:
     git(repo, "switch", "--quiet", "--orphan", "other")
     # Nothing is committed here yet, so everything is compared with the revision itself.
