@@ -74,8 +74,8 @@ def compared(
     """What became of the findings of `base` in `tree`; arguments and errors as for `narrowed`, `moved` as for
     `difference`."""
     same = {path for path, file in base.files.items() if path in tree.files and tree.files[path].oid == file.oid}
-    # Where the later tree cannot read a file either, nothing in it can be taken for new. (Of Python it may be due to the
-    # one or to the other that nothing is found in others.)
+    # Where the later tree cannot read a file either, nothing in it can be taken for new. (Because of Python that is not
+    # read, something may not be found in other files either.)
     same |= {problem.path for problem in report.problems if problem.kind in _UNREAD and _is_data(problem.path)}
     unread = [problem for problem in before.problems if problem.kind in _UNREAD and problem.path not in same]
     if unread:

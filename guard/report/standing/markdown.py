@@ -91,7 +91,7 @@ def _changes(page: Page, comparison: Comparison) -> None:
     for title, findings in (("new", comparison.new), ("fixed", comparison.fixed)):
         if findings:
             shown = words.by_weight(findings, _CHANGES)
-            summary = f"{counted(len(findings), 'finding')} {title}"
+            summary = counted(len(findings), f"{title} finding")
             page.fold(
                 summary, ("| | rule | place | what |", "|---|---|---|---|"), map(_change_row, shown), len(findings)
             )
