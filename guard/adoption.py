@@ -67,7 +67,7 @@ jobs:
         if: always()
 """
 _DOCKER: Final = """\
-{path}: to stop the build of a broken tree, add a stage that has guard, and the step
+{path}: to stop the build of a broken tree, add a step for which guard is installed (guard's docs/ci.md shows how)
     RUN {step}"""
 _STEP: Final = "guard check --gate image ."
 HOOK_SCRIPT: Final = f"#!/bin/sh\n# Stops a commit that brings in what guard finds.\nexec {_HOOK}\n"

@@ -121,6 +121,8 @@ def command(
         config = msgspec.structs.replace(config, baseline=name_in(tree, baseline))
     config = msgspec.structs.replace(config, gate=at)
     codes = resolve_selection(config, _split(select), _split(ignore), at, rules)
+    # A cache would stay in the image, or could not be written by the user that it is built with.
+    no_cache = no_cache or (at is Gate.IMAGE and not os.environ.get("GUARD_CACHE_DIR"))
     with closing(Cache(None) if no_cache else open_default()) as cache, progress_bar() as progress:
         lacking = tuple(
             Problem("", "not-checked", f"this version of guard has no {family} rules, which are selected")

@@ -197,3 +197,18 @@ def test_a_commit_that_moves_300_files_brings_in_nothing(repo: Path) -> None:
     commit(repo, passes=True)
     (repo / "app/new/m8.py").write_bytes(b"from . import lost, gone\n\nNUMBER = 8\n")
     assert "app/new/m8.py:1:21: IMP002" in commit(repo, "--all", passes=False)
+
+
+def test_the_gate_of_an_image_leaves_no_cache_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home, folder = tmp_path / "home", tmp_path / "srv"
+    for made in (home, folder):
+        made.mkdir()
+    (folder / "a.py").write_bytes(b"import os\n\nprint(os)\n")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("GUARD_CACHE_DIR")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    assert inside("check", "--gate", "image", ".", cwd=folder).code == 0
+    assert not list(home.iterdir())
+    monkeypatch.setenv("GUARD_CACHE_DIR", str(tmp_path / "mounted"))
+    assert inside("check", "--gate", "image", ".", cwd=folder).code == 0
+    assert list((tmp_path / "mounted").iterdir())
