@@ -92,7 +92,8 @@ def test_what_is_there_stays_and_what_is_left_is_told(tmp_path: Path) -> None:
         'pyproject.toml: to use the baseline, add\n    baseline = "guard-baseline.jsonl"',
         ".pre-commit-config.yaml: to check each commit, add to its repos\n  - repo: local\n",
         ".gitlab-ci.yml: to check each push, add a job with the script\n    guard check",
-        "Dockerfile: to stop the build of a broken tree, add a step for which guard is installed    RUN guard check",
+        "Dockerfile: to stop the build of a broken tree, add a step for which guard is installed",
+        "    RUN guard check --gate image .",
     ):
         assert said in run.err
 
