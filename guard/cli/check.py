@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 )
 @click.option("--no-cache", is_flag=True, help="Neither read nor write the cache.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; one per core unless given.")
+@click.option("--watch", is_flag=True, help="Check again whenever a file changes, until Ctrl-C; on a terminal only.")
 @click.option("--exit-zero", is_flag=True, help="Exit with 0 even when there are findings or problems.")
 def command(
     paths: tuple[str, ...],
@@ -85,6 +86,7 @@ def command(
     overrides: tuple[str, ...],
     no_cache: bool,
     jobs: int | None,
+    watch: bool,
     exit_zero: bool,
 ) -> int:
     """Check a tree for what would fail after a deploy.
@@ -112,6 +114,12 @@ def command(
         raise click.UsageError("--fix and --diff mend old findings too, so they do not go with --since")
     if (fix or show_diff) and (staged or rev):
         raise click.UsageError("--fix and --diff work on files on disk, not with --staged or --rev")
+    if watch:
+        if rev or fix or show_diff:
+            raise click.UsageError("--watch does not go with --rev, --fix and --diff")
+        from guard.cli.watch import check_on_changes
+
+        check_on_changes(paths, outputs, staged=staged)
     # A run makes millions of objects that live to its end; the cyclic collector would walk them for nothing.
     gc.disable()
     rules = all_rules()
