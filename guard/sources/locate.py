@@ -44,7 +44,12 @@ def open_tree(paths: Sequence[str], *, staged: bool = False, rev: str | None = N
         raise GuardError("--staged and --rev exclude each other")
     if rev is not None:
         found, prefixes = _in_revision(paths)
-        return CommitTree(found, rev), _filter(prefixes)
+        commit = CommitTree(found, rev)
+        known = _known(commit)
+        for path, prefix in zip(paths, prefixes, strict=True):
+            if prefix and prefix not in known and not _holds(known, prefix):
+                raise GuardError(f"no such path in {rev}: {path}")
+        return commit, _filter(prefixes)
     for path in paths:
         if not (staged or os.path.lexists(path)):
             raise GuardError(f"no such path: {path}")
@@ -80,7 +85,7 @@ def name_in(tree: Tree, path: str) -> str:
 def _with_paths(tree: Tree, git: Git, paths: Sequence[str], places: Sequence[str]) -> tuple[Tree, PathFilter]:
     """The tree with its filter. Raises for a path that is no part of the tree: it would go unchecked, unsaid."""
     prefixes = [_relative(git, place) for place in places]
-    known = set(tree.files).union(tree.submodules, (problem.path for problem in tree.problems))
+    known = _known(tree)
     for path, place, prefix in zip(paths, places, prefixes, strict=True):
         if os.path.isdir(place) or prefix in known:
             continue
@@ -90,6 +95,11 @@ def _with_paths(tree: Tree, git: Git, paths: Sequence[str], places: Sequence[str
             reason = "git ignores it" if tree.kind == WorkTree.kind else "nothing of it is staged"
             raise CannotCheck(f"{path} is not in the {tree.kind}: {reason}")
     return tree, _filter(prefixes)
+
+
+def _known(tree: Tree) -> set[str]:
+    """The paths of a tree that a report could be about."""
+    return set(tree.files).union(tree.submodules, (problem.path for problem in tree.problems))
 
 
 def _holds(known: Iterable[str], folder: str) -> bool:

@@ -97,7 +97,21 @@ def test_what_is_staged_need_not_be_on_disk(in_repo: Repository) -> None:
 
 
 def test_what_a_revision_has_need_not_be_on_disk(in_repo: Repository) -> None:
+    in_repo.write("old/x.py", b"")
+    in_repo.commit("more")
+    shutil.rmtree("old")
+
     assert open_tree(["old/x.py"], rev="HEAD")[1] == PathFilter(("old/x.py",))
+    assert open_tree(["old"], rev="HEAD")[1] == PathFilter(("old",))
+
+
+def test_what_a_revision_does_not_have_is_no_path_of_it(in_repo: Repository) -> None:
+    in_repo.write("later.py", b"")
+
+    for path in ("later.py", "nowhere", "a.py/b"):
+        with pytest.raises(GuardError, match=f"no such path in HEAD: {path}") as raised:
+            open_tree([path], rev="HEAD")
+        assert raised.value.exit_code == 2
 
 
 def test_paths_outside_and_in_several_repositories(in_repo: Repository, tmp_path: Path) -> None:
