@@ -8,6 +8,7 @@ names nor the configuration of the checked repository reach ruff.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import time
 import tokenize
 from collections.abc import Sequence
 from functools import cache
@@ -46,6 +48,8 @@ _ALWAYS_KNOWN: Final = (3, 14)
 """The newest Python that every supported ruff can be asked about."""
 _IN_MEMORY: Final = "/dev/shm"
 """Linux keeps files below it in memory. https://man7.org/linux/man-pages/man7/shm_overview.7.html"""
+_PREFIX: Final = "guard-oracle-"
+_LEFT_AFTER_S: Final = 3600
 _LISTED: Final = (0, 1, 2)
 """Exit codes of a ruff that ended by itself; it has died where it gives another."""
 
@@ -165,7 +169,7 @@ def _asked(numbered: Sequence[tuple[int, bytes | None]], target: tuple[int, int]
     error = OSError()
     for place in _scratch_folders():
         try:
-            with tempfile.TemporaryDirectory(prefix="guard-", dir=place) as folder:
+            with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as folder:
                 for number, content in numbered:
                     if content is not None:
                         with open(f"{folder}/m{number}.py", "wb") as file:
@@ -183,7 +187,20 @@ def _scratch_folders() -> list[str | None]:
     (64 MB in a container), so the usual folder (None) stands behind it; one that the user has chosen stands alone."""
     if os.environ.get("TMPDIR") or not os.access(_IN_MEMORY, os.W_OK | os.X_OK):
         return [None]
+    _sweep(_IN_MEMORY)
     return [_IN_MEMORY, None]
+
+
+@cache
+def _sweep(place: str) -> None:
+    """Remove what runs have left in memory that were killed; one that lives needs its folder for seconds."""
+    oldest = time.time() - _LEFT_AFTER_S
+    with contextlib.suppress(OSError), os.scandir(place) as entries:
+        for entry in entries:
+            if entry.name.startswith(_PREFIX) and entry.is_dir(follow_symlinks=False):
+                found = entry.stat(follow_symlinks=False)
+                if found.st_uid == os.getuid() and found.st_mtime < oldest:
+                    shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _diagnostic(row: _Row) -> Diagnostic:

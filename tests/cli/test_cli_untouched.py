@@ -69,9 +69,12 @@ def state(folder: Path) -> dict[str, str]:
     return found
 
 
-def killed(folder: Path, arguments: tuple[str, ...], after: float) -> bool:
-    """Kill guard `after` seconds, and wait for the processes that it had started. Gives whether it still ran."""
-    process = started(*arguments, cwd=folder, start_new_session=True)
+def killed(folder: Path, arguments: tuple[str, ...], after: float, scratch: Path) -> bool:
+    """Kill guard `after` seconds, and wait for the processes that it had started. Gives whether it still ran.
+
+    In `scratch` it leaves what it had for its helpers.
+    """
+    process = started(*arguments, cwd=folder, environment={"TMPDIR": str(scratch)}, start_new_session=True)
     time.sleep(after)
     ran = process.poll() is None
     process.kill()
@@ -108,7 +111,7 @@ def test_a_killed_run_changes_nothing(repo: Path, arguments: tuple[str, ...], tm
     began = time.monotonic()
     whole = outside(*arguments, cwd=repo, environment={"GUARD_CACHE_DIR": str(tmp_path)})
     lasts = time.monotonic() - began
-    were_running = [killed(repo, arguments, lasts * moment) for moment in MOMENTS]
+    were_running = [killed(repo, arguments, lasts * moment, tmp_path) for moment in MOMENTS]
     assert any(were_running)
     assert state(repo) == before
     # Nor does the cache of the killed ones hold half of something.
@@ -139,7 +142,7 @@ def test_a_killed_write_leaves_the_old_baseline_or_the_new_one(repo: Path, tmp_p
         seen = set()
         for moment in (*MOMENTS, 1.0, 1.2):
             file.write_bytes(old)
-            killed(repo, write, lasts * moment)
+            killed(repo, write, lasts * moment, tmp_path)
             seen.add(file.read_bytes())
             assert state(repo) in (before, after)
         assert old in seen

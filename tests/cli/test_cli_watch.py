@@ -42,7 +42,13 @@ class Terminal:
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
-            env={**os.environ, "TERM": "xterm", "COLUMNS": "100", "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={
+                **os.environ,
+                "TMPDIR": str(folder.parent),
+                "TERM": "xterm",
+                "COLUMNS": "100",
+                "PYTHONPATH": str(Path(__file__).parents[2]),
+            },
             start_new_session=True,
             preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         )

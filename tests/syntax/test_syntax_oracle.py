@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -115,3 +116,20 @@ def test_a_folder_that_the_user_has_chosen_is_the_only_one(monkeypatch: pytest.M
     monkeypatch.setattr("tempfile.tempdir", f"{tmp_path}/missing")
     with pytest.raises(EnvironmentFailed, match="TMPDIR"):
         diagnose([b"x = 1\n"], (3, 11))
+
+
+def test_what_a_killed_run_has_left_in_memory_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("TMPDIR", raising=False)
+    monkeypatch.setattr(syntax_oracle, "_IN_MEMORY", f"{tmp_path}")
+    elsewhere = tmp_path / "elsewhere"
+    for name in ("guard-oracle-old", "guard-oracle-new", "another-old", "elsewhere"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "m0.py").write_bytes(b"x = 1\n")
+    (tmp_path / "guard-oracle-link").symlink_to(elsewhere)
+    for name in ("guard-oracle-old", "another-old", "elsewhere"):
+        os.utime(tmp_path / name, (1, 1))
+    syntax_oracle._sweep.cache_clear()
+    assert diagnose([b"x = 1\n"], (3, 11)) == [[]]
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"guard-oracle-new", "another-old", "elsewhere", "guard-oracle-link"}
+    assert (elsewhere / "m0.py").exists()
