@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
+from typing import Final
 
 import click
 import msgspec
@@ -24,6 +25,7 @@ from guard.cli.output import (
 )
 from guard.config import load
 from guard.engine import Options
+from guard.history.births import with_births
 from guard.history.commits import head_of
 from guard.model import CannotCheck, GuardError
 from guard.registry import Rule, all_rules
@@ -111,11 +113,20 @@ def command(
             appraisal = msgspec.structs.replace(appraisal, comparison=appraiser.compare(appraisal, tree, since))
         if history is not None:
             appraisal = _with_history(appraisal, appraiser, tree, history, daily=daily)
+        if any(one.format in _SHOWING_DUPLICATES for one in outputs):
+            findings = with_births(appraisal.report.findings, tree, cache, config.python_limit, _MOST_BIRTHS)
+            report = msgspec.structs.replace(appraisal.report, findings=findings)
+            appraisal = msgspec.structs.replace(appraisal, report=report)
     least = config.report.fail_under if fail_under is None else fail_under
     failures = failures_of(appraisal, least, nothing_new=fail_on_new)
     appraisal = msgspec.structs.replace(appraisal, failures=failures)
     _write(outputs, appraisal, tree, {code: rules[code] for code in sorted(appraiser.codes)})
     return appraisal.exit_code
+
+
+_SHOWING_DUPLICATES: Final = frozenset({"html", "json"})
+_MOST_BIRTHS: Final = 200
+"""Duplicates of which the report tells since when they are there: to ask for a thousand takes half a minute."""
 
 
 def _part(tree: Tree, within: PathFilter, outputs: Sequence[Output]) -> Within:

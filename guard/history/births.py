@@ -7,6 +7,8 @@ deleted the file that it was in, it moved, and is as old as it was there.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import posixpath
 import re
 from collections import defaultdict
@@ -26,6 +28,8 @@ _MOST_MOVES: Final = 5
 _MOST_CHANGED: Final = 400
 """Files of one commit that are looked through for where a definition came from."""
 CODE: Final = "SSOT001"
+VERSION: Final = 1
+"""Raised whenever the same history would give other answers."""
 
 Definition = tuple[str, str]
 """A file and a name that it defines at its top level."""
@@ -37,6 +41,11 @@ class Birth(msgspec.Struct, frozen=True):
     commit: Commit
     path: str
     """The file that it stood in first."""
+
+
+_KEPT: Final[msgspec.msgpack.Decoder[list[tuple[Definition, Birth]]]] = msgspec.msgpack.Decoder(
+    list[tuple[Definition, Birth]]
+)
 
 
 class Births:
@@ -141,31 +150,58 @@ def _line(word: bytes) -> re.Pattern[bytes]:
     return re.compile(rb"^(?:async[ \t]+def|def|class)[ \t]+" + re.escape(word) + rb"\b", re.MULTILINE)
 
 
-def with_births(findings: Sequence[Finding], tree: Tree, cache: Cache, limit: int) -> tuple[Finding, ...]:
+def with_births(
+    findings: Sequence[Finding], tree: Tree, cache: Cache, limit: int, most: int | None = None
+) -> tuple[Finding, ...]:
     """The findings, those on duplicates told with since when each of the definitions is there.
 
-    `limit` is the size in bytes of the largest version of a file that is read. Where the history does not tell, they
-    stay as they are, and say why. Raises EnvironmentFailed where git is missing.
+    `limit` is the size in bytes of the largest version of a file that is read; `most` how many findings are told so,
+    the first ones. Where the history does not tell, they stay as they are, and say why. Raises EnvironmentFailed where
+    git is missing.
     """
-    chosen = [finding for finding in findings if finding.code == CODE]
+    chosen = [finding for finding in findings if finding.code == CODE][:most]
     if not chosen or tree.git is None:
         return tuple(findings)
     head = tree.revision if isinstance(tree, CommitTree) else head_of(tree.git)
     if not head:
         return tuple(findings)
+    wanted = sorted({(path, finding.symbol) for finding in chosen for path in (finding.path, _canonical(finding))})
     history, contents = History(tree.git, head), Contents(tree.git, tree, cache, limit)
+    unseen = "the history here is shallow" if history.is_shallow else ""
     try:
-        born = Births(history, contents).of(
-            pair
-            for finding in chosen
-            for pair in ((finding.path, finding.symbol), (_canonical(finding), finding.symbol))
-        )
-        unseen = "the history here is shallow" if history.is_shallow else ""
+        born = _known(cache, head, wanted, limit)
+        if born is None:
+            born = Births(history, contents).of(wanted)
+            if not unseen and not contents.missing:
+                _keep(cache, head, wanted, limit, born)
     except Unseen as why:
         born, unseen = {}, str(why)
     finally:
         contents.close()
-    return tuple(_told(finding, born, unseen) if finding.code == CODE else finding for finding in findings)
+    told = set(map(id, chosen))
+    return tuple(_told(finding, born, unseen) if id(finding) in told else finding for finding in findings)
+
+
+def _key(head: str, wanted: Sequence[Definition], limit: int) -> str:
+    """Everything that the answer depends on; how much of the history is here is not in it, so that an answer which
+    suffers from that is not kept."""
+    parts = [str(VERSION), head, str(limit), *(f"{path}\0{name}" for path, name in wanted)]
+    return f"births:{hashlib.sha256(repr(parts).encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+
+def _known(cache: Cache, head: str, wanted: Sequence[Definition], limit: int) -> Mapping[Definition, Birth] | None:
+    value = cache.get(_key(head, wanted, limit))
+    if value is None:
+        return None
+    try:
+        return dict(_KEPT.decode(value))
+    except msgspec.DecodeError:  # a damaged value is made anew
+        return None
+
+
+def _keep(cache: Cache, head: str, wanted: Sequence[Definition], limit: int, born: Mapping[Definition, Birth]) -> None:
+    with contextlib.suppress(UnicodeEncodeError):  # a path that is not UTF-8 cannot be stored
+        cache.put_many([(_key(head, wanted, limit), msgspec.msgpack.encode(list(born.items())))])
 
 
 def _canonical(finding: Finding) -> str:

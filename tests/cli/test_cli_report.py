@@ -269,3 +269,18 @@ def test_an_object_that_comes_back_is_read(repo: Path) -> None:
     lost.write_bytes(content)
     found = document(repo, *cold)
     assert (found["unread"], found["score"]) == ([], whole["score"])
+
+
+def test_duplicates_are_told_with_their_age(repo: Path) -> None:
+    level = b"from enum import Enum\n\n\nclass Level(Enum):\n    LOW = 1\n    MIDDLE = 2\n    HIGH = 3\n"
+    (repo / "app/levels.py").write_bytes(level)
+    (repo / "app/main.py").write_bytes(b"from app.levels import Level\n\nprint(Level)\n")
+    commit(repo, "levels")
+    (repo / "app/copy.py").write_bytes(level)
+    commit(repo, "copied")
+    for _ in range(2):  # from git, and from what is remembered
+        found = [one for one in document(repo)["findings"] if one["code"] == "SSOT001" and one["path"] == "app/copy.py"]
+        assert [one["data"]["since"]["subject"] for one in found] == ["copied"]
+        assert [one["data"]["canonical_since"]["subject"] for one in found] == ["levels"]
+    page = inside("report", "--output", "html", cwd=repo).out
+    assert "It is there since 2025-01-01" in page
