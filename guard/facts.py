@@ -276,7 +276,7 @@ def _in_pool(
 ) -> list[Sequence[Wanted]]:
     """Run batches in a fresh pool; gives those that were not finished because a worker died."""
     unfinished: list[Sequence[Wanted]] = []
-    others = set(multiprocessing.active_children())
+    others, threads = set(multiprocessing.active_children()), set(threading.enumerate())
     if _CONTEXT.get_start_method() != "fork":
         # A worker that is started anew would look for Python's own modules in the current folder, the checked one.
         os.environ["PYTHONSAFEPATH"] = "1"
@@ -292,10 +292,15 @@ def _in_pool(
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in set(multiprocessing.active_children()) - others:
                 worker.terminate()
+            # A thread of the pool that closes its pipe while the interpreter ends makes that print a traceback.
+            for thread in set(threading.enumerate()) - threads:
+                thread.join(_ENDS_WITHIN_S)
             raise
     return unfinished
 
 
+_ENDS_WITHIN_S: Final = 2.0
+"""What a thread of an interrupted pool is waited for; it has nothing left to do."""
 _CONTEXT: Final = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 
 
