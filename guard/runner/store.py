@@ -9,8 +9,8 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
@@ -333,16 +333,11 @@ class Store:
         run.execute("PRAGMA journal_mode = WAL")
         run.execute("PRAGMA synchronous = NORMAL")  # what a killed process has committed is there
         if self._version() == 0:
-            run.execute("BEGIN IMMEDIATE")
-            try:
+            with self._transaction():
                 if self._version() == 0:  # nobody else has made it meanwhile
                     for statement in _statements():
                         run.execute(statement)
                     run.execute(f"PRAGMA user_version = {_VERSION}")
-                run.execute("COMMIT")
-            except BaseException:
-                run.execute("ROLLBACK")
-                raise
         if self._version() > _VERSION:
             raise GuardError(
                 f"{self.path}: written by a later version of guard; update guard, or move the file away", 4
@@ -355,17 +350,8 @@ class Store:
         with self._told():
             return self._connection.execute(query, values).fetchall()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._told():
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self._connection, self._told)
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -375,6 +361,37 @@ class Store:
             raise GuardError(
                 f"{self.path}: {error}; if it stays so, move the file away, and its sessions with it", 4
             ) from error
+
+
+class _Transaction:
+    """All of what is written within it, or nothing.
+
+    An interrupt may come between any two instructions, also between the one that begins a transaction and those that
+    would end it; what it left open ends where the next one begins. No generator: one that waits in a held traceback
+    would end whatever is open at the time when it is dropped.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, told: Callable[[], AbstractContextManager[None]]) -> None:
+        """`told` says errors of SQLite as guard says errors."""
+        self._connection, self._told = connection, told
+
+    def __enter__(self) -> sqlite3.Connection:
+        with self._told():
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._connection.execute("BEGIN IMMEDIATE")
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._told():
+            try:
+                if error is None:
+                    self._connection.execute("COMMIT")
+                elif isinstance(error, sqlite3.Error):
+                    raise error
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
 
 def _statements() -> Iterable[str]:

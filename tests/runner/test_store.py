@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import FrameType
 
 import msgspec
 import pytest
@@ -173,3 +175,43 @@ def test_a_session_of_a_thousand_tests_is_read_at_once(store: Store) -> None:
     assert len(store.load("a").tests) == 1000
     assert time.perf_counter() - begun < 0.5
     assert store.path.stat().st_size < 5_000_000
+
+
+def test_an_interrupt_between_any_two_instructions_of_a_write_lets_the_next_write_through(store: Store) -> None:
+    whole, only = session("a"), case("t/a.py::test_b")
+    store.save(whole)
+    nth, held = 0, []
+    while error := interrupted(nth, lambda: store.add_test("a", only)):
+        held.append(error)  # as who handles it does, while the session is kept as interrupted
+        store.save(whole)
+        nth += 1
+    assert nth > 50
+    assert store.load("a").tests == (only,)
+
+
+def interrupted(nth: int, write: Callable[[], None]) -> KeyboardInterrupt | None:
+    """Write, with an interrupt before the nth instruction of the store; None where it has fewer."""
+    passed = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable[..., object] | None:
+        nonlocal passed
+        if Path(frame.f_code.co_filename).name not in ("store.py", "contextlib.py"):
+            return None
+        frame.f_trace_opcodes, frame.f_trace_lines = True, False
+        if event == "opcode":
+            passed += 1
+            if passed > nth:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    former = sys.gettrace()
+    sys._getframe().f_trace_opcodes = True  # Python 3.12 tells of instructions only where some frame asked before
+    sys.settrace(trace)
+    try:
+        write()
+    except KeyboardInterrupt as error:
+        return error
+    finally:
+        sys.settrace(former)
+    return None
