@@ -37,5 +37,5 @@ class Stacks:
         return self._profiles.of(layer)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 1, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 2, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

@@ -6,11 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from guard.checks import middleware_known as known
-from guard.checks.middleware_facts import Call
+from guard.checks.middleware_facts import Call, Expr, Function, Starred
 from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Node, Origin, Place
 from guard.checks.middleware_values import (
     NOTHING,
     Application,
+    Bound,
     Callee,
     Decorator,
     Entry,
@@ -18,6 +19,7 @@ from guard.checks.middleware_values import (
     Instance,
     Item,
     Listed,
+    Mapped,
     Method,
     Mounted,
     Nothing,
@@ -25,6 +27,7 @@ from guard.checks.middleware_values import (
     Parent,
     Several,
     Value,
+    choice,
 )
 from guard.checks.modules import External
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from guard.checks.middleware_run import Run
 
 _MOST_VALUES = 16
+_BUILTINS = frozenset({"reversed", "enumerate", "list", "tuple", "dict"})
 
 
 class Calls:
@@ -44,14 +48,42 @@ class Calls:
         """What a call does and gives."""
         run = self._run
         func = run.value(call.func, env)
-        args = [run.value(arg, env) for arg in call.args]
-        keywords = {name: run.value(value, env) for name, value in call.keywords}
+        args = list(self._positional(call.args, env))
+        keywords: dict[str, Value] = {}
+        for name, expr in call.keywords:
+            value = run.value(expr, env)
+            if name == "**" and isinstance(value, Mapped):
+                keywords.update((key, item.value) for key, item in value.items.items())
+                if not value.open:
+                    continue
+            keywords[name] = value
         place = run.place(env, call.place)
         if isinstance(func, Several):
             options = [self._apply(option, args, keywords, place) for _, option in func.options[:_MOST_VALUES]]
             distinct = [value for value in options if not isinstance(value, Nothing)]
             return distinct[0] if len(distinct) == 1 else NOTHING
         return self._apply(func, args, keywords, place)
+
+    def _positional(self, args: Sequence[Expr], env: Env) -> Iterator[Value]:
+        """The positional arguments; of a list behind a star its items, as far as they are known."""
+        run = self._run
+        for arg in args:
+            if not isinstance(arg, Starred):
+                yield run.value(arg, env)
+                continue
+            entries = run.entries(run.value(arg.value, env))
+            if entries is None or any(isinstance(entry, Choice) for entry in entries):
+                yield NOTHING
+                return
+            for entry in entries:
+                if not isinstance(entry, Choice):
+                    yield entry
+
+    def as_items(self, values: Sequence[Value], function: Function, env: Env) -> Iterator[Entry]:
+        """Values as what a list holds."""
+        place = Place(env.path, (function.line, 1, function.line, 1), env.symbol)
+        for value in values:
+            yield value if isinstance(value, Item | Layer) else Item(value, place)
 
     def _apply(self, func: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
         run = self._run
@@ -70,10 +102,40 @@ class Calls:
             return self._external(func, args, keywords, place)
         if isinstance(func, ClassAt):
             return self._class(func, args, keywords, place)
+        if isinstance(func, Bound):
+            return self._apply(func.func, (*func.args, *args), {**func.keywords, **keywords}, place)
         if isinstance(func, Nothing):
+            if func.text in _BUILTINS:
+                return self._builtin(func.text, args, keywords, place)
             self._mark_all((*args, *keywords.values()), place)
         # A function of the tree that holds no set-up code (`Opaque`) adds nothing that could be seen.
         return NOTHING
+
+    def _builtin(self, name: str, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
+        """`reversed(…)` and the like, of a list that is known."""
+        run = self._run
+        if name == "dict":
+            if args:
+                return NOTHING
+            items = {key: Item(value, place) for key, value in keywords.items() if key != "**"}
+            return Mapped(items, "**" in keywords)
+        entries = run.entries(args[0]) if args else None
+        if entries is None:
+            return NOTHING
+        if name == "reversed":
+            return run.listed(_turned(entries))
+        if name == "enumerate":
+            return run.listed(self._rows(entries, place))
+        return run.listed(entries)
+
+    def _rows(self, entries: Sequence[Entry], place: Place) -> Iterator[Entry]:
+        """Pairs of something and an entry."""
+        for entry in entries:
+            if isinstance(entry, Choice):
+                arms = tuple((when, tuple(self._rows(arm, place))) for when, arm in entry.arms)
+                yield choice(entry.key, entry.place, arms)
+            else:
+                yield Item(self._run.listed([Item(NOTHING, place), entry]), place)
 
     # Applications
 
@@ -82,6 +144,11 @@ class Calls:
         owner, name = method.owner, method.name
         if isinstance(owner, Listed):
             return self._list_method(owner, name, args, place)
+        if isinstance(owner, Mapped):
+            values = tuple(owner.items.values())
+            if owner.open or name not in ("items", "values"):
+                return NOTHING
+            return run.listed(values if name == "values" else self._rows(values, place))
         if name == "add_middleware":
             nodes = self._entry(args, keywords, place, "add_middleware")
             run.recorder.add(owner, "added", nodes)
@@ -146,6 +213,8 @@ class Calls:
                 app.partial[place] = None
             else:
                 run.recorder.add(app, "constructor", self._as_layers(entries, place))
+        elif "**" in keywords:
+            app.partial[place] = None
         routes = keywords.get("routes") or (args[1] if not known.is_fastapi(app.kind) and len(args) > 1 else NOTHING)
         for route in _flat(run.entries(routes) or ()):
             if isinstance(route, Mounted):
@@ -212,6 +281,8 @@ class Calls:
         if known.is_mount(thing):
             apps = list(_applications((*args[1:2], keywords.get("app", NOTHING))))
             return Mounted(apps[0]) if apps else NOTHING
+        if known.is_partial(thing) and args:
+            return Bound(args[0], tuple(args[1:]), keywords)
         if known.is_layer(thing):
             return self._wrap(thing, args, keywords, place)
         if not known.is_own(thing):
@@ -278,6 +349,14 @@ def _applications(values: Sequence[Value]) -> Iterator[Application]:
             yield value
         elif isinstance(value, Several):
             yield from _applications([option for _, option in value.options])
+
+
+def _turned(entries: Sequence[Entry]) -> Iterator[Entry]:
+    for entry in reversed(entries):
+        if isinstance(entry, Choice):
+            yield choice(entry.key, entry.place, tuple((when, tuple(_turned(arm))) for when, arm in entry.arms))
+        else:
+            yield entry
 
 
 def _flat(entries: Sequence[Entry]) -> Iterator[Value]:

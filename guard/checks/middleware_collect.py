@@ -81,12 +81,14 @@ class MiddlewareCollector:
         """The facts of the file; None where it does nothing that matters."""
         if self._tree is None:
             return None
-        names = Names(self._unique)
-        functions_by_node = {id(scope.node): scope for scope in _inside(module) if scope.kind == "function"}
+        names = Names(self._unique, _star(self._tree))
+        inside = list(_inside(module))
+        functions_by_node = {id(scope.node): scope for scope in inside if scope.kind == "function"}
+        classes_by_node = {id(scope.node): scope for scope in inside if scope.kind == "class"}
         scopes = [module, *functions_by_node.values()]
         wanted = wanted_names((call for call, _ in self._calls), scopes)
         concerned = self._concerned(wanted, scopes)
-        reader = SetupReader(names, wanted, self._unique)
+        reader = SetupReader(names, wanted, self._unique, classes_by_node)
         functions = [reader.module(self._tree, module)]
         found: list[Flow] = []
         methods: dict[str, list[str]] = {}
@@ -105,9 +107,16 @@ class MiddlewareCollector:
                 if flow is not None:
                     found.append(flow)
         flows = _worth_keeping(found, methods)
-        kept = prune(functions, methods)
+        kept = prune([*functions, *reader.bodies], methods)
         used = {function.name.rpartition(".")[0] for function in kept} | {
             flow.name.rpartition(".")[0] for flow in flows
+        }
+        made = {
+            last_name(binding.value.func)
+            for scope in scopes
+            for name in wanted & scope.bindings.keys()
+            for binding in scope.bindings[name]
+            if isinstance(binding.value, ast.Call)
         }
         classes = tuple(
             Class(
@@ -119,7 +128,7 @@ class MiddlewareCollector:
             for node, around in self._definitions
             if isinstance(node, ast.ClassDef)
             for unique in (self._unique[id(node)],)
-            if unique in used or _is_telling(node, methods[unique])
+            if unique in used or node.name in made or _is_telling(node, methods[unique])
         )
         return Facts(kept, flows, classes) if kept or flows or classes else None
 
@@ -146,6 +155,16 @@ class MiddlewareCollector:
             if len(found) == size:
                 break
         return frozenset(found)
+
+
+def _star(tree: ast.Module) -> tuple[int, str] | None:
+    """Level and module of the one `from … import *` of a file."""
+    stars = [
+        (node.level, node.module or "")
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
+    ]
+    return stars[0] if len(stars) == 1 else None
 
 
 def _inside(scope: Scope) -> Iterator[Scope]:

@@ -50,7 +50,7 @@ class Attr(msgspec.Struct, frozen=True, array_like=True, tag="a"):
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True, tag="c"):
-    """A call. Keyword arguments whose value nothing can be made of are left out."""
+    """A call. Keyword arguments whose value nothing can be made of are left out; `**` stands for those of a dict."""
 
     func: Expr
     args: tuple[Expr, ...]
@@ -81,6 +81,36 @@ class Either(msgspec.Struct, frozen=True, array_like=True, tag="e"):
     otherwise: Expr
 
 
+class Starred(msgspec.Struct, frozen=True, array_like=True, tag="t"):
+    """`*value` among the arguments of a call."""
+
+    value: Expr
+
+
+class Each(msgspec.Struct, frozen=True, array_like=True, tag="f"):
+    """`[element for targets in source]`."""
+
+    targets: tuple[str, ...]
+    source: Expr
+    element: Expr
+    place: Place4
+
+
+class Table(msgspec.Struct, frozen=True, array_like=True, tag="m"):
+    """A dict display. A key that is no string is the empty one."""
+
+    keys: tuple[str, ...]
+    values: tuple[Expr, ...]
+    places: tuple[Place4, ...]
+
+
+class Named(msgspec.Struct, frozen=True, array_like=True, tag="n"):
+    """`target := value`."""
+
+    target: Expr
+    value: Expr
+
+
 class Super(msgspec.Struct, frozen=True, array_like=True, tag="s"):
     """`super()`."""
 
@@ -91,7 +121,9 @@ class Unknown(msgspec.Struct, frozen=True, array_like=True, tag="u"):
     text: str = ""
 
 
-Expr = Var | Global | Free | Def | Attr | Call | Items | Joined | Either | Super | Unknown
+Expr = (
+    Var | Global | Free | Def | Attr | Call | Items | Joined | Either | Starred | Each | Table | Named | Super | Unknown
+)
 
 
 class Let(msgspec.Struct, frozen=True, array_like=True, tag="="):
@@ -99,6 +131,8 @@ class Let(msgspec.Struct, frozen=True, array_like=True, tag="="):
 
     target: Expr
     value: Expr
+    outer: bool = False
+    """It is a variable of a function around this one: `nonlocal`."""
 
 
 class Do(msgspec.Struct, frozen=True, array_like=True, tag="!"):
@@ -148,7 +182,8 @@ Op = Let | Do | Return | Stop | Branch | Loop
 
 
 class Function(msgspec.Struct, frozen=True, array_like=True):
-    """The set-up code of one function; the module's own has the empty name."""
+    """The set-up code of one function; the module's own has the empty name, that of a class body the class's name with
+    a dot behind it. Parameters that take the rest are `*name` and `**name`."""
 
     name: str
     params: tuple[str, ...]
@@ -157,7 +192,9 @@ class Function(msgspec.Struct, frozen=True, array_like=True):
     handed: tuple[str, ...] = ()
     """Parameters that are annotated as an application."""
     binding: str = "instance"
-    """What the first parameter of a method gets: `instance`, `class` or `static`."""
+    """What the first parameter of a method gets: `instance`, `class` or `static`; that of a `property` an instance."""
+    defaults: tuple[tuple[str, Expr], ...] = ()
+    """The parameters whose default is something that may matter."""
 
 
 class Touch(msgspec.Struct, frozen=True, array_like=True):

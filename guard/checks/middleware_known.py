@@ -58,6 +58,11 @@ def is_entry(thing: External) -> bool:
     return (thing.module, thing.name) in _MIDDLEWARE_ENTRIES
 
 
+def is_partial(thing: External) -> bool:
+    """Whether it is `functools.partial`."""
+    return (thing.module, thing.name) == ("functools", "partial")
+
+
 def is_mount(thing: External) -> bool:
     """Whether it is a route that holds an application."""
     return (thing.module, thing.name) in _MOUNTS

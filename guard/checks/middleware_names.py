@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -11,21 +12,30 @@ from guard.checks.middleware_facts import (
     Attr,
     Call,
     Def,
+    Each,
     Either,
     Expr,
     Free,
     Global,
     Items,
     Joined,
+    Named,
     Place4,
+    Starred,
     Super,
+    Table,
     Unknown,
     Var,
 )
 from guard.checks.references import Ref, only_binding, reference, reference_of_name
 from guard.scopes import BindingKind, Scope, dotted
 
-_METHODS: Final = frozenset({"add_middleware", "middleware", "mount", "append", "extend", "insert", "user_middleware"})
+_METHODS: Final = frozenset(
+    {
+        *("add_middleware", "middleware", "mount", "append", "extend", "insert", "user_middleware"),
+        *("items", "values"),
+    }
+)
 """Attributes of a value, even where the value is imported: `from main import app; app.add_middleware(…)`."""
 
 MAKES: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|middlewares?)(?:_|$)", re.IGNORECASE)
@@ -34,8 +44,10 @@ MAKES: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette
 _REQUEST: Final = re.compile(r"^_?(?:\w+_)?(?:request|req|conn|connection|scope|websocket)$")
 _ANNOTATION: Final = re.compile(r"(?:Request|HTTPConnection|WebSocket|Scope)$")
 
-_DEEPEST: Final = 12
-"""Nested expressions below this depth are not followed; set-up code is flat."""
+_DEEPEST: Final = 24
+"""Nested expressions below this depth are not followed: a chain of a dozen calls."""
+
+_BUILTINS: Final = frozenset(dir(builtins))
 
 _TEXT: Final = 80
 
@@ -52,7 +64,9 @@ def text_of(node: ast.AST) -> str:
 
 
 def last_name(node: ast.AST | None) -> str:
-    """The last part of a name or attribute: `c` of `a.b.c`; empty for anything else."""
+    """The last part of a name or attribute: `c` of `a.b.c`, also of `(c := …)`; empty for anything else."""
+    if isinstance(node, ast.NamedExpr):
+        node = node.target
     if isinstance(node, ast.Attribute):
         return node.attr
     return node.id if isinstance(node, ast.Name) else ""
@@ -70,18 +84,22 @@ def looks_like_request(name: str, annotation: ast.expr | None) -> bool:
 class Names:
     """Turns the expressions of one file into `Expr`, by Python's own scoping. Right once the walk is over."""
 
-    def __init__(self, unique: Mapping[int, str]) -> None:
+    def __init__(self, unique: Mapping[int, str], star: tuple[int, str] | None = None) -> None:
         self._unique = unique
         """By id of a function's or class's node, the name under which the facts hold it."""
+        self._star = star
+        """Level and module of the one `from … import *`, which the names come from that nothing else binds."""
 
     def named(self, name: str, scope: Scope) -> Expr:
         """What `name` is when it is read in `scope`."""
         found = scope.lookup(name)
         if found is None:
+            if self._star is not None and name not in _BUILTINS:
+                return Free(Ref(*self._star, name))
             return Unknown(name)
         where, _ = found
         if where.kind == "class":
-            return Unknown(name)
+            return Var(name) if where is scope else Unknown(name)
         only = only_binding(scope, name)
         kind = only[1].kind if only else None
         if kind is BindingKind.IMPORT:
@@ -105,8 +123,16 @@ class Names:
             return self.call(node, scope, depth)
         if isinstance(node, (ast.List, ast.Tuple)):
             return self._display(node, scope, depth)
-        if isinstance(node, (ast.Await, ast.NamedExpr)):
+        if isinstance(node, ast.Await):
             return self.expr(node.value, scope, depth + 1)
+        if isinstance(node, ast.NamedExpr):
+            return Named(self.named(node.target.id, scope), self.expr(node.value, scope, depth + 1))
+        if isinstance(node, (ast.ListComp, ast.GeneratorExp)):
+            return self._comprehension(node, scope, depth)
+        if isinstance(node, ast.Dict):
+            return self._table(node, scope, depth)
+        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+            return self._slice(node, node.slice, scope, depth)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             return Joined(self.expr(node.left, scope, depth + 1), self.expr(node.right, scope, depth + 1))
         if isinstance(node, ast.IfExp):
@@ -128,14 +154,52 @@ class Names:
         if isinstance(node.func, ast.Name) and node.func.id == "super":
             return Super()
         args = tuple(
-            Unknown("*") if isinstance(arg, ast.Starred) else self.expr(arg, scope, depth + 1) for arg in node.args
+            Starred(self.expr(arg.value, scope, depth + 1))
+            if isinstance(arg, ast.Starred)
+            else self.expr(arg, scope, depth + 1)
+            for arg in node.args
         )
         keywords = []
         for keyword in node.keywords:
             value = self.expr(keyword.value, scope, depth + 1)
-            if keyword.arg is not None and not isinstance(value, Unknown):
+            if keyword.arg is None:
+                keywords.append(("**", value))
+            elif not isinstance(value, Unknown):
                 keywords.append((keyword.arg, value))
         return Call(self.expr(node.func, scope, depth + 1), args, tuple(keywords), place_of(node))
+
+    def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope, depth: int) -> Expr:
+        generator = node.generators[0]
+        inner = next((inner for inner in scope.inner if inner.node is node), None)
+        if len(node.generators) > 1 or generator.ifs or inner is None:
+            return Unknown()
+        targets = generator.target.elts if isinstance(generator.target, ast.Tuple) else [generator.target]
+        return Each(
+            tuple(last_name(target) for target in targets),
+            self.expr(generator.iter, scope, depth + 1),
+            self.expr(node.elt, inner, depth + 1),
+            place_of(node.elt),
+        )
+
+    def _table(self, node: ast.Dict, scope: Scope, depth: int) -> Expr:
+        if any(key is None for key in node.keys):
+            return Unknown()
+        keys = [key.value if isinstance(key, ast.Constant) else "" for key in node.keys]
+        return Table(
+            tuple(key if isinstance(key, str) else "" for key in keys),
+            tuple(self.expr(value, scope, depth + 1) for value in node.values),
+            tuple(map(place_of, node.values)),
+        )
+
+    def _slice(self, node: ast.Subscript, part: ast.Slice, scope: Scope, depth: int) -> Expr:
+        """A copy, or the same the other way round: `x[:]`, `x[::-1]`."""
+        if part.lower is not None or part.upper is not None:
+            return Unknown()
+        if part.step is None:
+            return self.expr(node.value, scope, depth + 1)
+        if ast.unparse(part.step) == "-1":
+            return Call(Unknown("reversed"), (self.expr(node.value, scope, depth + 1),), (), place_of(node))
+        return Unknown()
 
     def _display(self, node: ast.List | ast.Tuple, scope: Scope, depth: int) -> Expr:
         whole: Expr | None = None

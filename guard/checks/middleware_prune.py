@@ -18,6 +18,7 @@ from guard.checks.middleware_facts import (
     Function,
     Let,
     Loop,
+    Named,
     Op,
     Return,
     Super,
@@ -82,6 +83,10 @@ def _is_plain_super(value: Expr) -> bool:
 
 def _is_idle(value: Expr, alive: frozenset[str], owner: str, classes: Mapping[str, Sequence[str]]) -> bool:
     """Whether it is a call without arguments of a function of this file, or of an own method, that does nothing."""
+    if isinstance(value, Def):  # the body of a class
+        return value.name not in alive
+    if isinstance(value, Named):
+        return False
     if not isinstance(value, Call):
         return True
     if any(not isinstance(arg, Unknown) for arg in value.args) or value.keywords:

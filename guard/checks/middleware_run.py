@@ -7,6 +7,7 @@ application leaves a mark on it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -18,6 +19,7 @@ from guard.checks.middleware_facts import (
     Call,
     Def,
     Do,
+    Each,
     Either,
     Expr,
     Free,
@@ -27,11 +29,14 @@ from guard.checks.middleware_facts import (
     Joined,
     Let,
     Loop,
+    Named,
     Op,
     Place4,
     Return,
     Stop,
     Super,
+    Table,
+    Unknown,
     Var,
 )
 from guard.checks.middleware_sources import Sources
@@ -45,6 +50,7 @@ from guard.checks.middleware_values import (
     Instance,
     Item,
     Listed,
+    Mapped,
     Method,
     Nothing,
     Opaque,
@@ -87,6 +93,7 @@ class Run:
         """The code is more of a tangle than is followed: nothing that came of it is certain."""
         self.chain: tuple[Place, ...] = ()
         self._modules: dict[str, Env] = {}
+        self._class_bodies: dict[ClassAt, Env | None] = {}
         self._active: list[tuple[str, str]] = []
         self._steps = 0
         self._calls = Calls(self)
@@ -143,19 +150,49 @@ class Run:
             return NOTHING
         env = Env(callee.path, function.name, callee.around)
         positional = list(args)
+        home = callee.around or Env(callee.path, "")
         if callee.bound is not None and function.binding != "static":
             positional.insert(0, callee.bound)
             env.self_value = callee.bound
             env.owner = ClassAt(callee.path, function.name.rpartition(".")[0])
-        for name in function.params:
-            env.values[name] = NOTHING
-        env.values.update(zip(function.params, positional, strict=False))
-        env.values.update((name, value) for name, value in keywords.items() if name in function.params)
+        self._parameters(function, env, positional, keywords)
+        for name, default in function.defaults:
+            if env.values.get(name) == NOTHING:
+                env.values[name] = self.value(default, home)
         self.entered.add(key)
         self._active.append(key)
         outcome = self._block(function.body, env)
         self._active.pop()
         return one_of(outcome.returned)
+
+    def _parameters(
+        self, function: Function, env: Env, positional: Sequence[Value], keywords: Mapping[str, Value]
+    ) -> None:
+        """Give the parameters their values."""
+        plain = [name for name in function.params if not name.startswith("*")]
+        taking = sum(1 for name in takewhile(lambda name: not name.startswith("*"), function.params))
+        for name in plain:
+            env.values[name] = keywords.get(name, NOTHING)
+        env.values.update(zip(plain[:taking], positional, strict=False))
+        for name in function.params[taking:]:
+            if name.startswith("**"):
+                rest = {key: value for key, value in keywords.items() if key not in plain and key != "**"}
+                place = Place(env.path, (function.line, 1, function.line, 1), env.symbol)
+                items = {key: Item(self._plain(value), place) for key, value in rest.items()}
+                env.values[name[2:]] = Mapped(items, "**" in keywords)
+            elif name.startswith("*"):
+                env.values[name[1:]] = self.listed(self._calls.as_items(positional[taking:], function, env))
+
+    def class_body(self, at: ClassAt) -> Env | None:
+        """The variables of a class, once its body has run, which it does once; None where it holds no set-up code."""
+        if at not in self._class_bodies:
+            body = self.sources.function(at.path, f"{at.name}.")
+            self._class_bodies[at] = env = None if body is None else Env(at.path, f"{at.name}.")
+            if body is not None and env is not None:
+                self.module(at.path)
+                with self.recorder.apart():
+                    self._block(body.body, env)
+        return self._class_bodies[at]
 
     # Statements
 
@@ -238,20 +275,28 @@ class Run:
                     arms.append((when, self.recorder.pop()))
                 self.recorder.choose(entry.key, entry.place, arms)
                 continue
-            value: Value = entry.value if isinstance(entry, Item) else entry
-            if len(op.targets) == 1:
-                env.values[op.targets[0]] = entry if isinstance(entry, Item) else value
-            else:
-                parts = self.entries(value) or ()
-                for name, part in zip(op.targets, (*parts, *([NOTHING] * len(op.targets))), strict=False):
-                    env.values[name] = part if not isinstance(part, Choice) else NOTHING
+            self._unpack(op.targets, entry, env)
             self._block(op.body, env)
+
+    def _unpack(self, targets: Sequence[str], entry: Item | Layer, env: Env) -> None:
+        """Give the targets of a loop one item. A layer in a list unpacks to its class and arguments."""
+        if len(targets) == 1:
+            env.values[targets[0]] = entry
+            return
+        parts = (entry,) if isinstance(entry, Layer) else self.entries(entry) or ()
+        for name, part in zip(targets, (*parts, *([NOTHING] * len(targets))), strict=False):
+            env.values[name] = part if not isinstance(part, Choice) else NOTHING
 
     def _let(self, op: Let, env: Env) -> None:
         value = self.value(op.value, env)
-        target = op.target
+        self._bind(op.target, value, env, outer=op.outer)
+
+    def _bind(self, target: Expr, value: Value, env: Env, *, outer: bool = False) -> None:
         if isinstance(target, Var):
-            env.values[target.name] = value
+            around = env.around if outer else None
+            while around is not None and target.name not in around.values:
+                around = around.around
+            (around or env).values[target.name] = value
         elif isinstance(target, Global):
             self.module(env.path).values[target.name] = value
         elif isinstance(target, Attr):
@@ -272,17 +317,26 @@ class Run:
         if isinstance(expr, Free):
             return self.reference(env.path, expr.ref)
         if isinstance(expr, Def):
+            if expr.name.endswith("."):
+                self.class_body(ClassAt(env.path, expr.name[:-1]))
+                return NOTHING
             return self.defined(env.path, expr.name, env)
         if isinstance(expr, Call):
             return self._calls.call(expr, env)
         if isinstance(expr, Attr):
             return self.attribute(self.value(expr.base, env), expr.name)
         if isinstance(expr, Items):
-            listed = Listed()
-            self.recorder.born(listed)
             pairs = zip(expr.items, expr.places, strict=True)
-            self.recorder.add(listed, "items", [self._item(item, span, env) for item, span in pairs])
-            return listed
+            return self.listed([self._item(item, span, env) for item, span in pairs])
+        if isinstance(expr, Each):
+            return self._comprehension(expr, env)
+        if isinstance(expr, Table):
+            rows = zip(expr.keys, expr.values, expr.places, strict=True)
+            return Mapped({key: Item(self.value(value, env), self.place(env, span)) for key, value, span in rows})
+        if isinstance(expr, Named):
+            value = self.value(expr.value, env)
+            self._bind(expr.target, value, env)
+            return value
         if isinstance(expr, Joined):
             return self._joined(self.value(expr.left, env), self.value(expr.right, env))
         if isinstance(expr, Either):
@@ -296,11 +350,34 @@ class Run:
             if env.owner is not None and env.self_value is not None:
                 return Parent(env.owner, env.self_value)
             return NOTHING
-        return Nothing(expr.text)
+        return Nothing(expr.text) if isinstance(expr, Unknown) else NOTHING
 
     @staticmethod
     def _plain(value: Value) -> Value:
         return value.value if isinstance(value, Item) else value
+
+    def listed(self, entries: Iterable[Entry]) -> Listed:
+        """A new list."""
+        listed = Listed()
+        self.recorder.born(listed)
+        self.recorder.add(listed, "items", entries)
+        return listed
+
+    def _comprehension(self, expr: Each, env: Env) -> Value:
+        entries = self.entries(self.value(expr.source, env))
+        if entries is None:
+            return NOTHING
+        inner = Env(env.path, env.symbol, env)
+        inner.owner, inner.self_value = env.owner, env.self_value
+        made: list[Entry] = []
+        for entry in entries:
+            if isinstance(entry, Choice):
+                return NOTHING
+            self._unpack(expr.targets, entry, inner)
+            place = entry.place if isinstance(entry, Item) else self.place(env, expr.place)
+            value = self.value(expr.element, inner)
+            made.append(value if isinstance(value, Layer) else Item(value, place))
+        return self.listed(made)
 
     def _item(self, expr: Expr, span: Place4, env: Env) -> Entry:
         value = self.value(expr, env)
@@ -308,15 +385,8 @@ class Run:
 
     def _joined(self, left: Value, right: Value) -> Value:
         sides = [self.entries(side) for side in (left, right)]
-        listed = Listed()
-        self.recorder.born(listed)
-        for side in sides:
-            if side is None:
-                unknown = Place("", (0, 0, 0, 0), "")
-                self.recorder.add(listed, "items", [Item(NOTHING, unknown)])
-            else:
-                self.recorder.add(listed, "items", side)
-        return listed
+        unknown = (Item(NOTHING, Place("", (0, 0, 0, 0), "")),)
+        return self.listed(entry for side in sides for entry in (unknown if side is None else side))
 
     def entries(self, value: Value) -> tuple[Entry, ...] | None:
         """The items of a list; None where it is not known."""
@@ -356,6 +426,11 @@ class Run:
         if not isinstance(value, Opaque):
             return value
         first, _, rest = found.name.partition(".")
+        if rest and self.sources.cls(ClassAt(found.path, first)) is not None:
+            held: Value = ClassAt(found.path, first)
+            for name in rest.split("."):
+                held = self.attribute(held, name)
+            return value if isinstance(held, Nothing) else held
         if self.sources.function(found.path, "") is not None:
             held = self._plain(self.module(found.path).lookup(first))
             for name in rest.split(".") if rest else ():
@@ -383,20 +458,37 @@ class Run:
                 if method is not None:
                     return method
             return Method(owner, name)
-        if isinstance(owner, Listed):
+        if isinstance(owner, Listed | Mapped):
             return Method(owner, name)
+        if isinstance(owner, Layer):
+            return owner if name == "cls" else NOTHING  # `entry.cls` of a `Middleware(…)`
         if isinstance(owner, Method) and owner.name == "user_middleware" and isinstance(owner.owner, Application):
             return Method(owner.owner, f"user_middleware.{name}")
         if isinstance(owner, Instance):
             held = owner.attributes.get(name)
-            return held if held is not None else self.method(owner.cls, name, owner) or NOTHING
+            if held is not None:
+                return held
+            return self._called(self.method(owner.cls, name, owner)) or self._class_variable(owner.cls, name)
         if isinstance(owner, ClassAt):
-            return self.method(owner, name, owner) or NOTHING
+            return self.method(owner, name, owner) or self._class_variable(owner, name)
         if isinstance(owner, Parent):
             return self._calls.parent_method(owner, name)
         if isinstance(owner, Several):
             options = tuple((when, self.attribute(option, name)) for when, option in owner.options)
             return Several(owner.key, owner.place, options)
+        return NOTHING
+
+    def _called(self, method: Value | None) -> Value | None:
+        """What a property gives; anything else is itself."""
+        if isinstance(method, Callee) and method.function.binding == "property":
+            return self.invoke(method, [], {})
+        return method
+
+    def _class_variable(self, cls: ClassAt, name: str) -> Value:
+        for ancestor in self.sources.ancestors(cls):
+            body = self.class_body(ancestor) if isinstance(ancestor, ClassAt) else None
+            if body is not None and name in body.values:
+                return body.values[name]
         return NOTHING
 
     def method(self, cls: ClassAt, name: str, bound: Value, *, behind: ClassAt | None = None) -> Value | None:

@@ -70,8 +70,15 @@ _LOGGERS: Final = frozenset({"logger", "logging", "log", "_logger"})
 def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozenset[str]:
     """The names in one file that may stand for an application, for a layer, or for a list of layers."""
     wanted: set[str] = set()
+    called: set[str] = set()
+    owners: set[str] = set()
     for call in calls:
         wanted.update(_named_by(call))
+        if isinstance(call.func, ast.Name):
+            if any(_APPLICATION.search(last_name(arg)) for arg in call.args):
+                called.add(call.func.id)
+        else:
+            owners.update(_owners_named_by(call))
     scopes = list(scopes)
     for scope in scopes:
         for name, bindings in scope.bindings.items():
@@ -81,6 +88,8 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozense
                     (annotation is not None and _speaks_of_application(annotation))
                     or (_APPLICATION.search(name) and binding.kind is not BindingKind.IMPORT)
                     or (binding.value is not None and _makes_something(binding.value))
+                    or (name in called and (binding.kind is BindingKind.LOOP or binding.value is not None))
+                    or (name in owners and isinstance(binding.value, ast.Call))
                 ):
                     wanted.add(name)
     for _ in range(3):
@@ -142,13 +151,40 @@ def _named_by(call: ast.Call) -> Iterator[str]:
     for keyword in call.keywords:
         if keyword.arg in ("middleware", "middleware_class", "dispatch"):
             yield from _names_in(keyword.value)
-        elif keyword.arg == "app":
+        elif keyword.arg == "app" or (keyword.arg is None and last_name(func) in _APP_CLASSES):
             yield last_name(keyword.value)
+
+
+def _owners_named_by(call: ast.Call) -> Iterator[str]:
+    """The variable whose method is made a layer, adds one, or which holds the application."""
+    func = call.func
+    layers = [keyword.value for keyword in call.keywords if keyword.arg == "dispatch"]
+    if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware":
+        layers += call.args[:1]
+    elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Attribute):
+        if func.attr in ("add_middleware", "middleware", "mount") and isinstance(func.value.value, ast.Name):
+            yield func.value.value.id
+    elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
+        handed = (*call.args[:1], *(keyword.value for keyword in call.keywords))
+        if any(_APPLICATION.search(last_name(arg)) for arg in handed):
+            yield func.value.id
+    for layer in layers:
+        if isinstance(layer, ast.Attribute) and isinstance(layer.value, ast.Name):
+            yield layer.value.id
 
 
 def _names_in(value: ast.expr | None) -> Iterator[str]:
     if isinstance(value, (ast.Name, ast.Attribute)):
         yield last_name(value)
+    elif isinstance(value, ast.Subscript):
+        yield from _names_in(value.value)
+    elif isinstance(value, ast.Call):
+        if isinstance(value.func, ast.Name) and value.func.id in ("reversed", "enumerate", "list", "tuple"):
+            yield from map(last_name, value.args[:1])
+        elif isinstance(value.func, ast.Attribute) and value.func.attr in ("items", "values"):
+            yield last_name(value.func.value)
+    elif isinstance(value, ast.ListComp):
+        yield from _names_in(value.generators[0].iter)
     elif isinstance(value, ast.BinOp):
         yield from _names_in(value.left)
         yield from _names_in(value.right)
@@ -169,11 +205,17 @@ def _makes_something(value: ast.expr) -> bool:
 class SetupReader:
     """Reads the set-up code of one file's functions."""
 
-    def __init__(self, names: Names, wanted: frozenset[str], unique: Mapping[int, str]) -> None:
+    def __init__(
+        self, names: Names, wanted: frozenset[str], unique: Mapping[int, str], classes: Mapping[int, Scope]
+    ) -> None:
         self._names = names
         self._wanted = wanted
         self._unique = unique
+        self._classes = classes
+        """The scopes of class bodies, by the id of the node."""
         self._depth = 0
+        self.bodies: list[Function] = []
+        """The class bodies that were met and hold set-up code."""
 
     def module(self, tree: ast.Module, scope: Scope) -> Function:
         """The set-up code of the module itself."""
@@ -186,14 +228,40 @@ class SetupReader:
         binding = "static" if "staticmethod" in decorators or not in_class else "instance"
         if "classmethod" in decorators:
             binding = "class"
+        elif in_class and not decorators.isdisjoint(("property", "cached_property")):
+            binding = "property"
         handed = tuple(
             arg.arg
             for arg in (*arguments, *node.args.kwonlyargs)
             if arg.annotation is not None and _speaks_of_application(arg.annotation)
         )
         body = self._whole(node.body, scope)
-        parameters = tuple(arg.arg for arg in (*arguments, *node.args.kwonlyargs))
-        return Function(name, parameters, body, node.lineno, () if scope.has_yield else handed, binding)
+        parameters = [arg.arg for arg in arguments]
+        if node.args.vararg is not None:
+            parameters.append(f"*{node.args.vararg.arg}")
+        parameters += [arg.arg for arg in node.args.kwonlyargs]
+        if node.args.kwarg is not None:
+            parameters.append(f"**{node.args.kwarg.arg}")
+        return Function(
+            name,
+            tuple(parameters),
+            body,
+            node.lineno,
+            () if scope.has_yield else handed,
+            binding,
+            tuple(self._defaults(node, scope)) if body else (),
+        )
+
+    def _defaults(self, node: AnyFunction, scope: Scope) -> Iterator[tuple[str, Expr]]:
+        arguments = (*node.args.posonlyargs, *node.args.args)
+        count = len(node.args.defaults)
+        pairs = [*zip(arguments[len(arguments) - count :], node.args.defaults, strict=True)]
+        pairs += [(arg, value) for arg, value in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if value]
+        for arg, value in pairs:
+            if arg.arg in self._wanted and scope.parent is not None:
+                found = self._names.expr(value, scope.parent)
+                if not isinstance(found, Unknown):
+                    yield arg.arg, found
 
     def _whole(self, statements: Sequence[ast.stmt], scope: Scope) -> tuple[Op, ...]:
         """A body; nothing of one that is nested beyond what any set-up code is."""
@@ -222,8 +290,11 @@ class SetupReader:
     def _statement(self, node: ast.stmt, scope: Scope) -> Iterator[Op]:
         if isinstance(node, ast.Expr):
             value = node.value.value if isinstance(node.value, ast.Await) else node.value
-            if isinstance(value, ast.Call) and self._matters(value, scope):
-                yield Do(self._names.expr(value, scope))
+            if isinstance(value, ast.Call):
+                if self._matters(value, scope):
+                    yield Do(self._names.expr(value, scope))
+            elif isinstance(value, (ast.BoolOp, ast.IfExp)):
+                yield from self._short(value, scope)
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from self._assign(target, node.value, scope)
@@ -245,6 +316,17 @@ class SetupReader:
         else:
             yield from self._compound(node, scope)
 
+    def _short(self, node: ast.BoolOp | ast.IfExp, scope: Scope) -> Iterator[Op]:
+        """`test and call()`, `test or call()`, `call() if test else call()`."""
+        if isinstance(node, ast.IfExp):
+            yield from self._if(ast.If(node.test, [_statement(node.body)], [_statement(node.orelse)]), scope, node)
+            return
+        *tests, last = node.values
+        test = tests[0] if len(tests) == 1 else ast.BoolOp(node.op, tests)
+        then: list[ast.stmt] = [_statement(last)]
+        arms = (then, []) if isinstance(node.op, ast.And) else ([], then)
+        yield from self._if(ast.If(test, *arms), scope, node)
+
     def _assign(self, target: ast.expr, value: ast.expr, scope: Scope) -> Iterator[Op]:
         if isinstance(target, (ast.Tuple, ast.List)):
             for element in target.elts:
@@ -252,13 +334,16 @@ class SetupReader:
         elif last_name(target) in self._wanted:
             place = self._names.expr(target, scope)
             if isinstance(place, (Var, Global, Attr)):
-                yield Let(place, self._names.expr(value, scope))
+                outer = isinstance(target, ast.Name) and target.id in scope.nonlocal_names
+                yield Let(place, self._names.expr(value, scope), outer)
         elif isinstance(value, ast.Call) and self._is_handed_an_application(value):
             yield Do(self._names.expr(value, scope))
 
     def _definition(self, node: AnyFunction | ast.ClassDef, scope: Scope) -> Iterator[Op]:
         whole = Def(self._unique[id(node)])
-        if node.name in self._wanted:
+        if isinstance(node, ast.ClassDef):
+            yield from self._class_body(node, whole.name)
+        if node.name in self._wanted and (scope.kind != "class" or isinstance(node, ast.ClassDef)):
             place = self._names.named(node.name, scope)
             if isinstance(place, (Var, Global)):
                 yield Let(place, whole)
@@ -269,6 +354,15 @@ class SetupReader:
                 and decorator.func.attr == "middleware"
             ):
                 yield Do(Call(self._names.expr(decorator, scope), (whole,), (), place_of(decorator)))
+
+    def _class_body(self, node: ast.ClassDef, name: str) -> Iterator[Op]:
+        scope = self._classes.get(id(node))
+        if scope is None or self._wanted.isdisjoint(scope.bindings):
+            return
+        body = self._block(node.body, scope)
+        if any(not isinstance(op, Let) or not isinstance(op.value, Unknown) for op in body):
+            self.bodies.append(Function(f"{name}.", (), body, node.lineno))
+            yield Do(Def(f"{name}."))
 
     def _import(self, node: ast.Import | ast.ImportFrom, scope: Scope) -> Iterator[Op]:
         for alias in node.names:
@@ -308,7 +402,7 @@ class SetupReader:
             if any(arm.body for arm in arms):
                 yield Branch(text_of(node.subject), node.lineno, tuple(arms))
 
-    def _if(self, node: ast.If, scope: Scope) -> Iterator[Op]:
+    def _if(self, node: ast.If, scope: Scope, at: ast.expr | None = None) -> Iterator[Op]:
         then, otherwise = self._block(node.body, scope), self._block(node.orelse, scope)
         test = node.test
         if isinstance(test, ast.Constant):
@@ -319,7 +413,7 @@ class SetupReader:
             if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
                 then, otherwise, test = otherwise, then, test.operand
             text = text_of(test)
-            yield Branch(text, node.lineno, (Arm(text, then), Arm(f"not ({text})", otherwise)))
+            yield Branch(text, (at or node).lineno, (Arm(text, then), Arm(f"not ({text})", otherwise)))
 
     def _try(self, node: ast.Try, scope: Scope) -> Iterator[Op]:
         arms = [Arm("", self._block([*node.body, *node.orelse], scope))]
@@ -342,7 +436,7 @@ class SetupReader:
                 return self._names.expr(value, scope)
         elif isinstance(value, ast.Name):
             found = self._names.named(value.id, scope)
-            if value.id in self._wanted or isinstance(found, Def):
+            if value.id in self._wanted or value.id == "self" or isinstance(found, Def):
                 return found
             if isinstance(found, Free) and "iddleware" in scope.qualname:
                 return found
@@ -387,6 +481,10 @@ class SetupReader:
                 return False
         handed = (*call.args, *(keyword.value for keyword in call.keywords))
         return any(last_name(arg) in self._wanted for arg in handed)
+
+
+def _statement(value: ast.expr) -> ast.Expr:
+    return ast.copy_location(ast.Expr(value), value)
 
 
 def _mentions_layers(value: Expr) -> bool:

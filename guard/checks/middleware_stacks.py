@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final, cast
 
-from guard.checks.middleware_facts import Attr, Branch, Call, Def, Expr, Free, Function, Loop, Op, Super
+from guard.checks.middleware_facts import Attr, Branch, Call, Def, Expr, Free, Function, Items, Loop, Named, Op, Super
 from guard.checks.middleware_run import Run
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import ClassAt, Node, Stack, reverse
@@ -41,7 +41,7 @@ def _runs(sources: Sources) -> Iterator[Run]:
             yield run
     for path in sources.facts:
         for name, function in sources.functions(path).items():
-            if name and (path, name) not in called:
+            if name and not name.endswith(".") and (path, name) not in called:
                 begun = _begin(path, function, sources)
                 if begun is not None:
                     yield begun
@@ -159,3 +159,7 @@ def _callees_in(expr: Expr) -> Iterator[Expr]:
             yield from _callees_in(value)
     elif isinstance(expr, Attr):
         yield from _callees_in(expr.base)
+    elif isinstance(expr, Items):  # functions in a list are there to be called
+        yield from expr.items
+    elif isinstance(expr, Named):
+        yield from _callees_in(expr.value)

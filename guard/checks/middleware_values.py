@@ -68,9 +68,9 @@ class Opaque(msgspec.Struct, frozen=True):
 
 
 class Method(msgspec.Struct, frozen=True):
-    """A method of an application or of a list, by name."""
+    """A method of an application, a list or a dict, by name."""
 
-    owner: Application | Listed
+    owner: Application | Listed | Mapped
     name: str
 
 
@@ -78,6 +78,21 @@ class Decorator(msgspec.Struct, frozen=True):
     """What `app.middleware("http")` gives."""
 
     app: Application
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """What `functools.partial` gives."""
+
+    func: Value
+    args: tuple[Value, ...]
+    keywords: Mapping[str, Value]
+
+
+class Mapped(msgspec.Struct, frozen=True):
+    """A dict with names for keys. An `open` one may hold more."""
+
+    items: Mapping[str, Item]
+    open: bool = False
 
 
 class Mounted(msgspec.Struct, frozen=True):
@@ -117,6 +132,8 @@ Value = (
     | Opaque
     | Method
     | Decorator
+    | Bound
+    | Mapped
     | Mounted
     | Parent
     | Several

@@ -37,3 +37,9 @@ def names(stack: Stack) -> list[tuple[str, ...]]:
     ways = stack.ways(lambda layer: True)
     assert ways is not None
     return sorted({tuple(layer.name for layer in reversed(way.layers)) for way in ways})
+
+
+def names_with_outer(stack: Stack) -> list[tuple[str, ...]]:
+    """The same with the layers of the applications around it, and a `|` between them."""
+    around = [(*way, "|") for outer in stack.outer for way in names_with_outer(outer)] or [()]
+    return sorted({(*outer, *way) for outer in around for way in names(stack)})

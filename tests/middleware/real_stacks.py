@@ -1,7 +1,8 @@
 """Run as a child process: the stacks that Starlette and FastAPI really build for the modules of some folders.
 
 Reads a JSON list of folders from standard input; prints for each one the list of distinct stacks, a stack being the
-names of its layers from the outermost inwards. Every module of a folder is imported by itself, once for each
+names of its layers from the outermost inwards. That of a mounted application stands behind the one that it is mounted
+in, and a `|` between them. Every module of a folder is imported by itself, once for each
 combination of the environment variables that the folder's code asks for.
 """
 
@@ -20,13 +21,16 @@ from types import FunctionType, MethodType
 
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
-from starlette.routing import Router
+from starlette.routing import Host, Mount, Router
 
 
-def layers(app: object) -> list[str]:
-    names = []
+def stacks(app: object, around: tuple[str, ...] = ()) -> list[list[str]]:
+    """The stack of an application, and those of the ones that are mounted in it."""
+    names = list(around)
+    mounted = []
     while not isinstance(app, Router):
         if isinstance(app, Starlette):
+            mounted += [route.app for route in app.routes if isinstance(route, Mount | Host)]
             app = app.build_middleware_stack()
             continue
         name = type(app).__name__
@@ -36,7 +40,14 @@ def layers(app: object) -> list[str]:
             name = dispatch.__name__ if named else type(dispatch).__name__
         names.append(name)
         app = app.app
-    return names
+    inner = [app for app in mounted if _is_application(app)]
+    return [names, *(stack for app in inner for stack in stacks(app, (*names, "|")))]
+
+
+def _is_application(thing: object) -> bool:
+    while not isinstance(thing, Starlette) and hasattr(thing, "app"):
+        thing = thing.app
+    return isinstance(thing, Starlette)
 
 
 def applications(module: object) -> list[object]:
@@ -45,7 +56,7 @@ def applications(module: object) -> list[object]:
     if module.__name__ == "main":
         created = [value for name, value in vars(module).items() if name.startswith("create")]
         found += [create() for create in created if create.__module__ == "main"]
-    return [app for app in found if isinstance(app, Starlette) or hasattr(app, "app")]
+    return [app for app in found if _is_application(app)]
 
 
 def stacks_of(folder: Path) -> list[list[str]]:
@@ -63,7 +74,8 @@ def stacks_of(folder: Path) -> list[list[str]]:
             before = set(sys.modules)
             with contextlib.redirect_stdout(io.StringIO()):
                 module = importlib.import_module(path.stem)
-                found.extend(layers(app) for app in applications(module))
+                for app in applications(module):
+                    found.extend(stacks(app))
             for name in set(sys.modules) - before:
                 if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
                     del sys.modules[name]
