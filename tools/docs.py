@@ -23,6 +23,7 @@ import msgspec
 from examples.shop import write_repository
 from guard.cli.main import cli
 from guard.cli.rule import gates_text, rule_document
+from guard.cli.show_middleware import MiddlewareChanges, MiddlewareDocument
 from guard.configuration.convert import expectation, is_struct
 from guard.configuration.settings import Settings
 from guard.registry import Rule, all_rules
@@ -65,11 +66,24 @@ def pages() -> dict[str, str]:
     )
     made["docs/configuration.md"] = _configuration_page()
     made["docs/cli.md"] = _cli_page()
+    made["guard/schemas/middleware.schema.json"] = _middleware_schema()
     made["README.md"] = _with_generated(
         _read("README.md"),
         {"rules": _rule_table(rules, f"{RULE_PAGES}/"), "findings": _findings(), "report": _report()},
     )
     return made
+
+
+def _middleware_schema() -> str:
+    """The schema of what `guard show middleware --output json` writes, from the types of what is shown."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:deploy-guard:schema:middleware:1",
+        "title": "guard show middleware, version 1",
+        "description": "What `guard show middleware --output json` writes; with `--since`, what changed.",
+        **msgspec.json.schema(MiddlewareDocument | MiddlewareChanges),
+    }
+    return json.dumps(schema, indent=2) + "\n"
 
 
 def _read(path: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -11,7 +12,7 @@ from guard.checks.middleware_facts import Facts
 from guard.checks.middleware_profile import Profile, Profiles
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import Layer, Stack
-from guard.checks.middleware_stacks import stacks
+from guard.checks.middleware_stacks import Bound, stacks
 from guard.families import Family
 
 if TYPE_CHECKING:
@@ -28,14 +29,20 @@ class Stacks:
         self._profiles = Profiles(self._sources)
 
     @cached_property
+    def bound(self) -> Mapping[Stack, tuple[Bound, ...]]:
+        """Every stack that some code sets up, in the order of the files, with the variables of modules that hold its
+        application."""
+        return stacks(self._sources)
+
+    @cached_property
     def all(self) -> tuple[Stack, ...]:
         """Every stack that some code sets up, in the order of the files."""
-        return stacks(self._sources)
+        return tuple(self.bound)
 
     def profile(self, layer: Layer) -> Profile:
         """What a layer reads, provides and answers."""
         return self._profiles.of(layer)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 2, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 3, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

@@ -19,7 +19,11 @@ from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
 _SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette")
-_FAINT_SIGNS: Final = ((b"equest.", re.compile(rb"equest\.(?:s|user)")), (b"(app", re.compile(rb"\(app[,)]")))
+_FAINT_SIGNS: Final = (
+    (b"equest.", re.compile(rb"equest\.(?:s|user)")),
+    (b"(app", re.compile(rb"\(app[,)]")),
+    (b"_app(", re.compile(rb"= *(?:\w+\.)*\w+_app\(")),
+)
 """A file that holds none of these has nothing to do with middleware. A plain substring is several times as fast to look
 for as a pattern, so the patterns are asked only where a part of them is there."""
 

@@ -6,7 +6,7 @@ application leaves a mark on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Final
 
@@ -123,6 +123,12 @@ class Run:
             app.handed = True
             given[name] = app
         return self.invoke(Callee(path, function, None, first), [], given)
+
+    def variables(self) -> Iterator[tuple[str, str, Value]]:
+        """Path, name and value of every variable of the modules that ran."""
+        for path, env in self._modules.items():
+            for name, value in env.values.items():
+                yield path, name, value
 
     # Applications
 

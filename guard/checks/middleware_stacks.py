@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, cast
 
 from guard.checks.middleware_facts import Attr, Branch, Call, Def, Expr, Free, Function, Items, Loop, Named, Op, Super
 from guard.checks.middleware_run import Run
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import ClassAt, Node, Stack, reverse
-from guard.checks.middleware_values import Application, Instance
+from guard.checks.middleware_values import Application, Instance, Several, Value
 from guard.checks.modules import Definition
 
 _DEEPEST_MOUNT: Final = 6
 
 
-def stacks(sources: Sources) -> tuple[Stack, ...]:
-    """Every stack, in the order of the files. Each module is a beginning, and each function that nobody calls.
+Bound = tuple[str, str]
+"""A module, by its path, and the variable of it that holds an application."""
+
+
+def stacks(sources: Sources) -> Mapping[Stack, tuple[Bound, ...]]:
+    """Every stack, in the order of the files, with the variables that hold its application. Each module is a
+    beginning, and each function that nobody calls.
 
     The same application is there once for each set of layers that it is given: a module that imports it and adds
     layers of its own makes another stack of it.
     """
-    found: dict[Stack, None] = {}
+    found: dict[Stack, dict[Bound, None]] = {}
     for run in _runs(sources):
-        for stack in _of_run(run):
-            found[stack] = None
+        for stack, bound in _of_run(run):
+            found.setdefault(stack, {}).update(dict.fromkeys(bound))
     whole = [stack for stack in found if not stack.handed]
     # What is handed to a function that is called after all says nothing new.
-    return tuple(whole + [stack for stack in found if stack.handed and stack.nodes])
+    whole += [stack for stack in found if stack.handed and stack.nodes]
+    return {stack: tuple(found[stack]) for stack in whole}
 
 
 def _runs(sources: Sources) -> Iterator[Run]:
@@ -73,12 +79,18 @@ def _instance(run: Run, path: str, at: ClassAt) -> Instance:
     return instance
 
 
-def _of_run(run: Run) -> Iterator[Stack]:
+def _of_run(run: Run) -> Iterator[tuple[Stack, list[Bound]]]:
     made: dict[Application, Stack] = {}
     if run.exhausted:
         return
     for app in run.applications:
-        yield _stack(app, run, made, 0)
+        yield _stack(app, run, made, 0), [(path, name) for path, name, value in run.variables() if _holds(value, app)]
+
+
+def _holds(value: Value, app: Application) -> bool:
+    if isinstance(value, Several):
+        return any(_holds(option, app) for _, option in value.options)
+    return value is app
 
 
 def _stack(app: Application, run: Run, made: dict[Application, Stack], depth: int) -> Stack:

@@ -10,6 +10,7 @@ from guard.cli.lazy import LazyGroup
 
 _KINDS: Final = {
     "imports": "Show who imports a module, what it imports, and how far it reaches.",
+    "middleware": "Show the middleware of each application, layer by layer.",
 }
 
 

@@ -9,13 +9,12 @@ import msgspec
 
 from guard import __version__
 from guard.checks.modules import FAMILY as MODULES
-from guard.cli.jsontext import json_text
+from guard.cli.jsontext import encodable_tree, json_text
 from guard.cli.output import output_width, wants_color, write_stdout
 from guard.cli.program import open_program
 from guard.model import GuardError
 from guard.module_search import find_module
 from guard.module_view import view_of
-from guard.report.escape import encodable
 from guard.sources.locate import name_in
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def command(module: str, staged: bool, rev: str | None, everything: bool, overri
     path = find_module(program.linked(MODULES).layout, module, _as_path(program.tree, module))
     view = view_of(program, path)
     if form == "json":
-        shown = {"schema_version": 1, "guard": __version__, "module": _encodable(msgspec.to_builtins(view))}
+        shown = {"schema_version": 1, "guard": __version__, "module": encodable_tree(msgspec.to_builtins(view))}
         click.echo(json_text(shown), nl=False)
         return 0
     from guard.cli.show_imports_text import render
@@ -62,14 +61,3 @@ def _as_path(tree: Tree, module: str) -> str:
         return name_in(tree, module) if module else ""
     except GuardError:
         return ""
-
-
-def _encodable(value: object) -> object:
-    """`value` with every string in it encodable."""
-    if isinstance(value, str):
-        return encodable(value)
-    if isinstance(value, dict):
-        return {_encodable(key): _encodable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_encodable(item) for item in value]
-    return value

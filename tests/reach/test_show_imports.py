@@ -173,5 +173,5 @@ def test_no_such_module(service: Path, module: str, said: str) -> None:
 
 def test_show_alone_lists_its_kinds(service: Path) -> None:
     run = inside("show", cwd=service)
-    assert "imports  Show who imports a module" in run.out + run.err
+    assert "imports     Show who imports a module" in run.out + run.err
     assert run.code == 2

@@ -1,0 +1,215 @@
+"""`guard show middleware`, on a small service; `snapshots/` holds what is printed."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from guard.checks.middleware import FAMILY
+from guard.checks.middleware_compare import compare
+from guard.checks.middleware_view import AppView, ChoiceView, LayerView, NodeView, views
+from guard.impact import reach_of
+from tests.engine.support import git, inside, repository, write
+from tests.middleware.middleware_support import names, program_of
+from tests.middleware.test_stacks import LAYERS, SHAPES
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+SCHEMA = Draft202012Validator(
+    json.loads(files("guard").joinpath("schemas/middleware.schema.json").read_text(encoding="utf-8"))
+)
+
+FILES: dict[str, bytes] = {
+    "Dockerfile": b'FROM python:3.11-slim\nCMD ["uvicorn", "shop.main:app"]\n',
+    "shop/__init__.py": b"",
+    "shop/main.py": b"from shop.setup import create_app\n\napp = create_app()\n",
+    "shop/setup.py": b"""\
+import os
+
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.middleware.sessions import SessionMiddleware
+
+from shop.layers import Tenant, Trace, Visits
+
+
+def create_app():
+    app = FastAPI()
+    install(app)
+    admin = Starlette()
+    admin.add_middleware(GZipMiddleware)
+    app.mount("/admin", admin)
+    return app
+
+
+def install(app):
+    app.add_middleware(Tenant)
+    app.add_middleware(SessionMiddleware, secret_key="x")
+    if os.environ.get("TRACE"):
+        app.add_middleware(Trace)
+    app.add_middleware(Visits)
+
+
+def forgotten(app: FastAPI):
+    app.add_middleware(Trace)
+""",
+    "shop/layers.py": b"""\
+from starlette.middleware.base import BaseHTTPMiddleware
+
+
+class Tenant(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        request.state.tenant = request.session.get("tenant")
+        return await call_next(request)
+
+
+class Visits(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        request.session["visits"] = 1
+        return await call_next(request)
+
+
+class Trace(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        return await call_next(request)
+""",
+    "tests/test_app.py": b"from fastapi import FastAPI\n\n\ndef test():\n    app = FastAPI()\n",
+}
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return repository(tmp_path_factory.mktemp("service"), FILES)
+
+
+@pytest.mark.parametrize("form", ["text", "markdown", "json"])
+def test_the_page(service: Path, form: str) -> None:
+    run = inside("show", "middleware", "--output", form, cwd=service)
+    assert (run.code, run.err) == (0, "")
+    suffix = {"text": "txt", "markdown": "md", "json": "json"}[form]
+    assert run.out == (SNAPSHOTS / f"middleware.{suffix}").read_text(encoding="utf-8")
+
+
+def test_json_is_as_the_schema_has_it(service: Path) -> None:
+    run = inside("show", "middleware", "--all", "--output", "json", cwd=service)
+    document = json.loads(run.out)
+    SCHEMA.validate(document)
+    assert [app["name"] for app in document["applications"]] == [
+        "shop.main:app",
+        "tests.test_app:test()",
+        "shop.setup:forgotten()",
+    ]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["shop.main:app", "shop.main", "app", "shop.main.app", "shop/setup.py:12", "create_app", "create_app()"],
+)
+def test_one_application(service: Path, asked: str) -> None:
+    run = inside("show", "middleware", asked, "--output", "json", cwd=service)
+    assert [app["name"] for app in json.loads(run.out)["applications"]] == ["shop.main:app"]
+
+
+def test_no_such_application(service: Path) -> None:
+    run = inside("show", "middleware", "shop.man:app", cwd=service)
+    assert (run.code, run.out) == (2, "")
+    assert run.err == "guard: no application 'shop.man:app' in this tree; there are shop.main:app\n"
+
+
+def test_a_revision_and_the_index(service: Path, tmp_path: Path) -> None:
+    whole = (SNAPSHOTS / "middleware.txt").read_text(encoding="utf-8")
+    assert inside("show", "middleware", "--rev", "HEAD", cwd=service).out == whole
+    assert inside("show", "middleware", "--staged", cwd=service).out == whole
+    assert inside("show", "middleware", "--staged", "--rev", "HEAD", cwd=service).code == 2
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    run = inside("show", "middleware", cwd=repository(tmp_path, {"a.py": b"x = 1\n"}))
+    assert (run.code, run.out) == (0, "No application was found that middleware could stand around.\n")
+
+
+def test_since(tmp_path: Path) -> None:
+    folder = repository(tmp_path, FILES)
+    unchanged = inside("show", "middleware", "--since", "HEAD", cwd=folder)
+    assert (unchanged.code, unchanged.out) == (0, "No application has other middleware than in HEAD.\n")
+    setup = FILES["shop/setup.py"].decode()
+    setup = setup.replace("    app.add_middleware(Tenant)\n", "").replace("Tenant, ", "")
+    setup = setup.replace('    if os.environ.get("TRACE"):\n        app.add_middleware(Trace)\n', "")
+    setup = setup.replace("    app.add_middleware(Visits)\n", "")
+    setup = setup.replace(
+        "    app.add_middleware(Session", "    app.add_middleware(Visits)\n    app.add_middleware(Session"
+    )
+    setup = setup.replace(
+        "    app.mount", "    app.add_middleware(GZipMiddleware)\n    app.add_middleware(Trace)\n    app.mount"
+    )
+    (folder / "shop/setup.py").write_text(setup)
+    git(folder, "mv", "shop/layers.py", "shop/layer.py")
+    (folder / "shop/setup.py").write_text(setup.replace("shop.layers", "shop.layer"))
+    run = inside("show", "middleware", "--since", "HEAD", cwd=folder)
+    assert (run.code, run.err) == (0, "")
+    assert run.out == (SNAPSHOTS / "middleware-since.txt").read_text(encoding="utf-8")
+    document = json.loads(inside("show", "middleware", "--since", "HEAD", "--output", "json", cwd=folder).out)
+    SCHEMA.validate(document)
+    (app,) = document["applications"]
+    assert {layer["name"]: layer["change"] for layer in app["layers"]} == {
+        "Trace": "conditional",
+        "GZipMiddleware": "added",
+        "SessionMiddleware": "same",
+        "Visits": "moved",
+        "Tenant": "gone",
+    }
+    markdown = inside("show", "middleware", "--since", "HEAD", "--output", "markdown", cwd=folder).out
+    assert "| − | <code>Tenant</code> | <code>shop/setup.py:21</code> | no longer there |" in markdown
+
+
+def test_since_needs_git(tmp_path: Path) -> None:
+    run = inside("show", "middleware", "--since", "HEAD", cwd=write(tmp_path, FILES))
+    assert (run.code, run.out) == (2, "")
+
+
+def test_odd_names_stay_on_their_line(tmp_path: Path) -> None:
+    odd = 'main\x1b[31m\u202e`|<b>"].py'
+    folder = repository(
+        tmp_path, {odd: FILES["shop/setup.py"].replace(b"create_app", b"make").replace(b"shop.", b"s.")}
+    )
+    (folder / odd).write_text("from fastapi import FastAPI\napp = FastAPI()\napp.add_middleware(X)\n")
+    for form in ("text", "markdown"):
+        run = inside("show", "middleware", "--output", form, cwd=folder)
+        assert run.code == 0
+        assert "\x1b" not in run.out and "\u202e" not in run.out
+    assert "main" in run.out and "<b>" not in run.out
+
+
+def _ways(nodes: tuple[NodeView, ...]) -> list[tuple[str, ...]]:
+    """Every way through what is drawn, outermost first, without the framework's own layers."""
+    ways: list[tuple[str, ...]] = [()]
+    for node in nodes:
+        if isinstance(node, LayerView):
+            ways = [(*way, node.name) for way in ways] if node.spot is not None else ways
+        else:
+            ways = [(*way, *inner) for way in ways for arm in node.arms for inner in _ways(arm.nodes)]
+    return ways
+
+
+def _all(apps: list[AppView]) -> list[AppView]:
+    return [one for app in apps for one in (app, *_all(list(app.mounted)))]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name.replace(" ", "-"))
+def test_what_is_drawn_is_the_stack(shape, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """Over all shapes of applications that are built for real in `test_stacks`."""
+    shape.write(tmp_path)
+    (tmp_path / "layers.py").write_text(LAYERS)
+    program = program_of(tmp_path)
+    stacks = program.linked(FAMILY)
+    apps = _all(views(stacks.bound, stacks.profile, reach_of(program).of))
+    drawn = {way for app in apps if not app.handed for way in _ways(app.nodes)}
+    real = {way for stack in stacks.all if not stack.handed for way in names(stack)}
+    assert real <= drawn  # what is decided twice by one test is drawn twice
+    decided_once = not any(isinstance(node, ChoiceView) for app in apps for node in app.nodes)
+    assert not decided_once or real == drawn
+    assert all(change.change == "same" for change in compare(apps, apps, {}))
