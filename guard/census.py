@@ -1,6 +1,6 @@
 """How much there is of a tree, file by file: what a score is a share of. Findings are not its business.
 
-A *line* is one that is not blank (`guard.facts.counted_lines`). What guard could not read counts for the most lines
+A *line* is one that is not blank (`guard.checks.line_counts`). What guard could not read counts for the most lines
 that it can have, so that it never counts for less than it would if it were read.
 """
 
@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks.classes import FAMILY as CLASSES
+from guard.checks.line_counts import FAMILY as LINES
+from guard.checks.line_counts import MOST_LINES, most_lines
 from guard.checks.middleware import FAMILY as MIDDLEWARE
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.roots import PROJECT_FILES
 from guard.checks.strings import FAMILY as STRINGS
-from guard.facts import MOST_LINES, most_lines
 from guard.impact import reach_of
 from guard.model import Impact, Problem
 
@@ -98,6 +99,7 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
     unread = tuple(sorted(_unread(program, problems), key=lambda one: one.path))
     missing = {one.path for one in unread}
     doubtful = _leaning(program, {one.path for one in unread if one.python})
+    lines = program.linked(LINES)
     with_middleware, with_classes = program.facts(MIDDLEWARE), program.facts(CLASSES)
     files = []
     for path, facts in program.files.items():
@@ -108,7 +110,7 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
             Counted(
                 path=path,
                 area=area[path],
-                lines=facts.lines,
+                lines=lines.get(path, 0),
                 python=facts.kind != "text",
                 parsed=facts.parsed,
                 middleware=path in with_middleware and _serves(with_middleware[path], facts.parts[MIDDLEWARE.name]),
@@ -151,9 +153,9 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
 
 def _most_lines(program: Program, path: str, problem: Problem) -> int:
     """The most lines that a place can have which could not be read; -1 for any number."""
-    facts = program.files.get(path)
-    if facts is not None and facts.lines:
-        return facts.lines  # read, and not understood
+    lines = program.linked(LINES).get(path)
+    if lines:
+        return lines  # read, and not understood
     if problem.kind in _UNKNOWN_SIZE:
         return MOST_LINES
     size = program.tree.size(path)

@@ -89,7 +89,7 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
     """What is found in `tree`, from the cache where a run has left it; with a census where it is `counting`."""
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
-    gathering = Gathering(target.version, config.python_limit, needed_families(codes))
+    gathering = Gathering(target.version, config.python_limit, needed_families(codes, counting=counting))
     files = _chosen(tree, config)
     environments = Environments(tree, config, target.version, cache, gathering.salt)
     key = _result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
@@ -167,10 +167,16 @@ def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) ->
 _SAMPLE = 40
 
 
-def needed_families(codes: Iterable[str]) -> frozenset[str] | None:
-    """The families of facts that rules need, by their codes; None where these are all that there are."""
+def needed_families(codes: Iterable[str], *, counting: bool = False) -> frozenset[str] | None:
+    """The families of facts that rules need, by their codes, and a census where one is taken; None where these are all
+    that there are.
+
+    Rules that need all the rest get what is counted too: as they are those of CI, a report follows, and finds it."""
     letters = {code.rstrip("0123456789") for code in codes}
-    needed = frozenset(f.name for f in families() if not f.letters or not letters.isdisjoint(f.letters))
+    counted = {family.name for family in families() if family.only_counted}
+    needed = frozenset(f.name for f in families() if not f.letters or not letters.isdisjoint(f.letters)) - counted
+    if counting or len(needed | counted) == len(families()):
+        needed |= counted
     return None if len(needed) == len(families()) else needed
 
 

@@ -49,8 +49,6 @@ class FileFacts(msgspec.Struct, frozen=True, array_like=True):
     parts: dict[str, msgspec.Raw]
     problem: tuple[str, str] | None = None
     """Kind and message of what could not be checked in this content."""
-    lines: int = 0
-    """`counted_lines` of the content; 0 for one that could not be read, and for a binary one that is no Python."""
 
 
 class Wanted(msgspec.Struct, frozen=True, array_like=True):
@@ -163,7 +161,6 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
     """The facts of one content, by every family."""
     if len(content) < 1024 and content.startswith(_LFS_HEAD):
         return FileFacts("text", False, {}, ("lfs-pointer", "a Git LFS pointer: its content is not in this tree"))
-    lines = counted_lines(content) if kind != "text" or b"\0" not in content or content.startswith(_WIDE) else 0
     parts: dict[str, msgspec.Raw] = {}
     for family in gathering.families:
         if family.see_bytes is not None and (family.see_python is None or kind == "text"):
@@ -171,7 +168,7 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
             if facts is not None:
                 parts[family.name] = pack(facts)
     if kind == "text":
-        return FileFacts(kind, True, parts, lines=lines)
+        return FileFacts(kind, True, parts)
     parsed = parse(content, kind, tuple(diagnostics), gathering.target)
     if parsed.tree is None and kind == "python" and not gathering.asks_oracle:
         diagnostics = diagnose([content], gathering.target)[0]
@@ -181,29 +178,9 @@ def see(content: bytes, kind: str, diagnostics: Sequence[Diagnostic], gathering:
     try:
         _see_python(parsed, parts, gathering.families)
     except (RecursionError, MemoryError):
-        return FileFacts(kind, False, parts, _TOO_DEEP, lines)
+        return FileFacts(kind, False, parts, _TOO_DEEP)
     unread = parsed.tree is not None and any(diagnostic.code == UNREAD for diagnostic in diagnostics)
-    return FileFacts(kind, parsed.tree is not None, parts, _TOO_DEEP if parsed.too_deep or unread else None, lines)
-
-
-def counted_lines(content: bytes) -> int:
-    """The lines of a content that are not blank, and no more than `most_lines` of its size."""
-    return min(len(content.translate(None, _BLANKS).split()), most_lines(len(content)))
-
-
-def most_lines(size: int) -> int:
-    """The most lines that a file of `size` bytes counts for: so the size alone tells what an unread file is worth at
-    the most, and nothing is worth more for being cut into short lines."""
-    return min(-(-size // _SHORTEST), MOST_LINES)
-
-
-_SHORTEST: Final = 20
-"""Bytes. Lines are counted as if none were shorter on average; code has twice as many in a line."""
-MOST_LINES: Final = 10_000
-"""No file counts for more lines: one that has them is generated, or data, and must not outweigh all the rest."""
-_BLANKS: Final = b" \t\f\v\0"
-_WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
-"""The marks of encodings in which text holds zero bytes."""
+    return FileFacts(kind, parsed.tree is not None, parts, _TOO_DEEP if parsed.too_deep or unread else None)
 
 
 def _see_python(parsed: Parsed, parts: dict[str, msgspec.Raw], seeing: Sequence[AnyFamily]) -> None:

@@ -52,6 +52,8 @@ class Family(msgspec.Struct, Generic[F, L], frozen=True):
     letters: tuple[str, ...] = ()
     """The rules that need it, by the letters of their codes, so that a run without them need not gather it. Empty for
     what every run needs. A rule that asks for facts of another family gets them too, for the price of a second look."""
+    only_counted: bool = False
+    """Whether it is for a census of the tree alone, which no rule asks for."""
 
 
 AnyFamily = Family[Any, Any]

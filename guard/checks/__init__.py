@@ -19,6 +19,7 @@ _MODULES: Final = (
     "collecting",
     "ssot",
     "suppressions",
+    "line_counts",
 )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+import guard.checks.line_counts
 import guard.engine
 import guard.facts
 from guard.cache import Cache
@@ -54,10 +55,12 @@ class Spy:
         monkeypatch.setattr(guard.facts, "see", seeing)
         monkeypatch.setattr(guard.engine, "_judge", judging)
 
-    def run(self, folder: Path, *arguments: str, code: int | None = 0) -> tuple[list[bytes], int]:
+    def run(
+        self, folder: Path, *arguments: str, code: int | None = 0, command: str = "check"
+    ) -> tuple[list[bytes], int]:
         """The contents that one run looks at, sorted, and whether it judged."""
         self.seen, self.judged = [], 0
-        run = inside("check", "--jobs", "1", *arguments, cwd=folder)
+        run = inside(command, "--jobs", "1", *arguments, cwd=folder)
         assert run.code in ((0, 1, 3) if code is None else (code,)), run.out + run.err
         return sorted(self.seen), self.judged
 
@@ -102,11 +105,34 @@ def test_a_selection_gathers_what_its_rules_need(
 def test_a_rule_that_asks_for_more_than_its_family_gets_it(
     repo: Path, spy: Spy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(guard.engine, "needed_families", lambda codes: frozenset({"suppressions"}))
+    monkeypatch.setattr(guard.engine, "needed_families", lambda codes, **_: frozenset({"suppressions"}))
     (repo / "user.py").write_bytes(b"from a import gone\n")
     seen, judged = spy.run(repo, "--select", "IMP002", code=1)
     assert judged > 1
     assert seen.count(b"from a import gone\n") == judged
+
+
+def test_lines_are_counted_for_a_report_alone(repo: Path, spy: Spy, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[bytes] = []
+
+    def count(content: bytes) -> int:
+        counted.append(content)
+        return 1
+
+    monkeypatch.setattr(guard.checks.line_counts, "counted_lines", count)
+    for arguments in ((), ("--select", "IMP"), ("--gate", "pre-build")):
+        spy.run(repo, "--no-cache", *arguments)
+        assert counted == []
+    # In CI the report follows the check, and is to find what that has seen.
+    spy.run(repo, "--gate", "ci")
+    assert sorted(counted) == [FILES[".gitattributes"], b"a = 1\n", b"b = 1\n", b"b = 1\n"]
+    assert spy.run(repo, command="report") == ([], 1)
+    assert spy.run(repo, "--select", "IMP") == ([], 1)
+
+
+def test_a_report_of_some_rules_looks_once(repo: Path, spy: Spy) -> None:
+    looked_at, judged = spy.run(repo, "--config", "ignore=['SSOT']", command="report")
+    assert (len(looked_at), judged) == (4, 1)
 
 
 @pytest.mark.parametrize("letters", sorted({rule.family for rule in all_rules().values()}))

@@ -16,11 +16,11 @@ import msgspec
 import pytest
 
 from guard import model
+from guard.checks.line_counts import MOST_LINES
 from guard.cli.main import cli
 from guard.config import RuleNames
 from guard.configuration.convert import Conversion
 from guard.configuration.settings import Scoring, Settings
-from guard.facts import MOST_LINES
 from guard.registry import all_rules
 from guard.report import FORMATS
 from guard.report.standing import FORMATS as REPORT_FORMATS

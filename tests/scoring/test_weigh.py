@@ -8,8 +8,8 @@ from fractions import Fraction
 import pytest
 
 from guard.census import Area, Census, Counted, Unread
+from guard.checks.line_counts import MOST_LINES, counted_lines, most_lines
 from guard.configuration.settings import Scoring
-from guard.facts import MOST_LINES, counted_lines, most_lines
 from guard.model import WHOLE_FILE, Finding, Impact, Problem, Report, Severity, Span
 from guard.scoring.model import Category, Standing, change, grade, points
 from guard.scoring.packages import packages_of
