@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from guard.families import AnyFamily, Family
 
 if TYPE_CHECKING:
+    from guard.checks.whole import Whole
     from guard.config import Config
     from guard.environment import Environments
     from guard.facts import FileFacts
@@ -28,6 +29,15 @@ class NotGathered(Exception):
         self.family = family
 
 
+class Focus(msgspec.Struct, frozen=True):
+    """The part of a tree that a run judges."""
+
+    paths: Sequence[str]
+    """The files, sorted."""
+    whole: Whole
+    """What all files of the tree say together, which the run does not look for."""
+
+
 class Program:
     """One tree, seen. Facts are decoded and families linked when a rule first asks, once."""
 
@@ -39,14 +49,17 @@ class Program:
         files: Mapping[str, FileFacts],
         environments: Environments | None = None,
         gathered: frozenset[str] | None = None,
+        focus: Focus | None = None,
     ) -> None:
-        """`gathered` names the families that `files` hold facts of; None for all."""
+        """`gathered` names the families that `files` hold facts of; None for all. With a `focus`, only some of the files
+        are judged; facts of the others are there for who asks for them by path."""
         self._gathered = gathered
         self.tree = tree
         self.config = config
         self.target = target
         self.files = files
         """By path, sorted by path. Two paths of one content share one value."""
+        self.focus = focus
         self.environments = environments
         """Where packages are installed that the tree may run with; None where nobody looked for any."""
         self._facts: dict[str, Mapping[str, Any]] = {}
@@ -83,6 +96,8 @@ class Program:
         return linked
 
     def _decode(self, family: AnyFamily) -> Mapping[str, Any]:
+        if self.focus is not None:
+            return _Focused(self.files, self.focus.paths, family)
         decode = msgspec.msgpack.Decoder(family.facts).decode
         name = family.name
         by_path: dict[str, Any] = {}
@@ -96,3 +111,29 @@ class Program:
                 facts = seen[id(raw)] = decode(raw)
             by_path[path] = facts
         return by_path
+
+
+class _Focused(Mapping[str, Any]):
+    """The facts of one family: of every file for who asks by path, of the files in focus for who goes through them."""
+
+    def __init__(self, files: Mapping[str, FileFacts], focus: Sequence[str], family: AnyFamily) -> None:
+        self._files = files
+        self._focus = focus
+        self._name = family.name
+        self._decode = msgspec.msgpack.Decoder(family.facts).decode
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, path: str) -> Any:
+        if path not in self._known:
+            raw = self._files[path].parts.get(self._name)
+            self._known[path] = None if raw is None else self._decode(raw)
+        found = self._known[path]
+        if found is None:
+            raise KeyError(path)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return (path for path in self._focus if path in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)

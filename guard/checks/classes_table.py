@@ -132,14 +132,7 @@ class ClassTable:
     def __init__(self, facts: Mapping[str, ClassesFacts], modules: Modules) -> None:
         self.facts = facts
         self._modules = modules
-        self._by_name: dict[tuple[str, str], Class | None] = {}
-        self._all: list[Class] = []
-        for path, file in facts.items():
-            for class_facts in file.classes:
-                found = Class(path, class_facts)
-                key = (path, class_facts.name)
-                self._by_name[key] = None if key in self._by_name else found
-                self._all.append(found)
+        self._in_file: dict[str, tuple[tuple[Class, ...], Mapping[str, Class | None]]] = {}
         self._resolved: dict[tuple[str, int], Class | External | None] = {}
         self._lineages: dict[Class, Lineage] = {}
         self.remembered: dict[Class, object] = {}
@@ -165,8 +158,20 @@ class ClassTable:
             return External("builtins", ref.name)
         found = self._modules.follow(path, ref)
         if isinstance(found, Definition):
-            return self._by_name.get((found.path, found.name))
+            return self._classes_of(found.path)[1].get(found.name)
         return found
+
+    def _classes_of(self, path: str) -> tuple[tuple[Class, ...], Mapping[str, Class | None]]:
+        """The classes of a file, and those of them that have a name for themselves by it; None for the other names."""
+        known = self._in_file.get(path)
+        if known is None:
+            facts = self.facts.get(path)
+            every = tuple([Class(path, header) for header in facts.classes]) if facts is not None else ()
+            named: dict[str, Class | None] = {}
+            for cls in every:
+                named[cls.header.name] = None if cls.header.name in named else cls
+            known = self._in_file[path] = (every, named)
+        return known
 
     def class_of(self, path: str, ref: int) -> Class | None:
         """`resolve` where only a class of the program is of use."""
@@ -225,11 +230,12 @@ class ClassTable:
     @cached_property
     def _children(self) -> Mapping[Class, tuple[Class, ...]]:
         children: dict[Class, list[Class]] = {}
-        for cls in self._all:
-            for ref in cls.header.bases:
-                base = self.class_of(cls.path, ref)
-                if base is not None:
-                    children.setdefault(base, []).append(cls)
+        for path in self.facts:
+            for cls in self._classes_of(path)[0]:
+                for ref in cls.header.bases:
+                    base = self.class_of(cls.path, ref)
+                    if base is not None:
+                        children.setdefault(base, []).append(cls)
         return {base: tuple(found) for base, found in children.items()}
 
     def descendants(self, cls: Class) -> Iterator[Class]:

@@ -23,6 +23,7 @@ from guard.checks.module_facts import ModuleFacts
 from guard.checks.roots import PROJECT_FILES, Roots, parent_of
 
 if TYPE_CHECKING:
+    from guard.checks.whole import Whole
     from guard.sources.tree import Tree
 
 
@@ -90,11 +91,19 @@ class Layout:
     """The folders of one tree as Python's import system would see them."""
 
     def __init__(
-        self, tree: Tree, python: Iterable[str], modules: Mapping[str, ModuleFacts], roots: tuple[str, ...]
+        self,
+        tree: Tree,
+        modules: Mapping[str, ModuleFacts],
+        roots: tuple[str, ...],
+        whole: Whole | None = None,
     ) -> None:
+        """`whole` says what would be computed from `modules`, where those are not all."""
         self._tree = tree
         self._modules = modules
-        self.files = frozenset(path for path in python if path.endswith((".py", ".pyi")))
+        # What could not be read, and what is excluded, is there to be imported, whatever it binds.
+        self.files = frozenset(
+            path for path, file in tree.files.items() if path.endswith((".py", ".pyi")) and not file.is_link
+        )
         self.packages = frozenset(
             parent_of(path) for path in self.files if posixpath.basename(path) in ("__init__.py", "__init__.pyi")
         )
@@ -104,7 +113,8 @@ class Layout:
         self._built = built_modules(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
-        self.roots = Roots(tree, modules, self.folders, self.packages, roots)
+        self._whole = whole
+        self.roots = Roots(tree, modules, self.folders, self.packages, roots, whole)
         self._steps: dict[tuple[str, str], Target | None] = {}
         self._origins: dict[str, _Origin] = {}
         self._by_roots: dict[tuple[str, tuple[str, ...]], _Origin] = {}
@@ -234,7 +244,7 @@ class Layout:
         """Whether imports of the tree lead through a folder, as they do through a package without `__init__.py`."""
         while folder:
             root, _, name = folder.rpartition("/")
-            if (root, name) in self._used:
+            if (root, name) in self.used:
                 return True
             folder = root
         return False
@@ -389,7 +399,7 @@ class Layout:
         return all(
             target.kind == "package" and inside.startswith(f"{parent_of(target.path)}/")
             for target in resolution.targets
-        ) and not any(root in certain or (root, top) in self._used for root in resolution.roots)
+        ) and not any(root in certain or (root, top) in self.used for root in resolution.roots)
 
     def _resolve_missing(self, origin: _Origin, module: str) -> Resolution:
         """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""
@@ -410,7 +420,7 @@ class Layout:
             return True
         if root in self.packages:
             return False  # the folder is a package itself: nearly nobody has it as a root
-        used = (root, top) in self._used
+        used = (root, top) in self.used
         if missing.parent.kind == "namespace":
             # Below a folder without __init__.py other distributions may have modules too.
             return used and certain and not self.asked_for.shares(top)
@@ -421,8 +431,10 @@ class Layout:
         return certain or used
 
     @cached_property
-    def _used(self) -> frozenset[tuple[str, str]]:
+    def used(self) -> frozenset[tuple[str, str]]:
         """The roots through which imports of the tree lead to something below a top-level name, with that name."""
+        if self._whole is not None:
+            return self._whole.used
         asked: dict[_Origin, set[str]] = {}
         for path, facts in self._modules.items():
             names = asked.setdefault(self._origin_of(path), set())

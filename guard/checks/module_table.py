@@ -28,6 +28,7 @@ from guard.checks.module_facts import (
 )
 from guard.checks.references import Ref
 from guard.checks.roots import parent_of
+from guard.checks.whole import Whole
 
 if TYPE_CHECKING:
     from guard.checks.broken_imports import BrokenImport
@@ -77,19 +78,12 @@ class Modules:
         from guard.checks.modules import FAMILY
 
         self._program = program
-        self.facts: Mapping[str, ModuleFacts] = {
-            path: facts for path, facts in program.facts(FAMILY).items() if "{{" not in path and "{%" not in path
-        }
+        self._whole = program.focus.whole if program.focus is not None else None
+        self.facts: Mapping[str, ModuleFacts] = program.facts(FAMILY)
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
-        # What could not be read is there to be imported, whatever it binds.
-        python = [path for path, file in program.files.items() if file.kind != "text" or path.endswith((".py", ".pyi"))]
-        # What is excluded is not looked at, and is there to be imported for all that.
-        python += [
-            path
-            for path, file in program.tree.files.items()
-            if path not in program.files and path.endswith((".py", ".pyi")) and not file.is_link
-        ]
-        self.layout = Layout(program.tree, python, self.facts, tuple(program.config.roots))
+        if self._whole is None:
+            self.facts = {path: facts for path, facts in self.facts.items() if not is_template(path)}
+        self.layout = Layout(program.tree, self.facts, tuple(program.config.roots), self._whole)
         self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
         """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}
@@ -97,8 +91,6 @@ class Modules:
         """How often a look-up came back to where it began."""
         self._injected: dict[str, bool] = {}
         self._defined: dict[tuple[str, str], Definition | External | None] = {}
-        self.provided = frozenset(name for facts in self.facts.values() for name in facts.provides)
-        """Dotted modules that some module puts into `sys.modules` when it is imported."""
 
     # Names
 
@@ -157,7 +149,7 @@ class Modules:
 
     def is_set_from_outside(self, path: str, name: str) -> bool:
         """Whether another module may set a name in the module at `path` while it is imported."""
-        return (path, name) in self._planted or self._is_injected(path, self.facts[path])
+        return (path, name) in self.planted or self._is_injected(path, self.facts[path])
 
     def _files_of(self, path: str) -> Iterator[str]:
         """A module's file, and the stub beside it: what either binds may be there."""
@@ -167,12 +159,24 @@ class Modules:
             yield other
 
     @cached_property
-    def _injectors(self) -> frozenset[str]:
+    def provided(self) -> frozenset[str]:
+        """Dotted modules that some module puts into `sys.modules` when it is imported."""
+        if self._whole is not None:
+            return self._whole.provided
+        return frozenset(name for facts in self.facts.values() for name in facts.provides)
+
+    @cached_property
+    def injectors(self) -> frozenset[str]:
+        """The files that bind names in modules that they do not name."""
+        if self._whole is not None:
+            return self._whole.injectors
         return frozenset(path for path, facts in self.facts.items() if facts.injects)
 
     @cached_property
-    def _planted(self) -> frozenset[tuple[str, str]]:
+    def planted(self) -> frozenset[tuple[str, str]]:
         """Names that some module sets on another one while it is imported, by file."""
+        if self._whole is not None:
+            return self._whole.planted
         found: set[tuple[str, str]] = set()
         for path, facts in self.facts.items():
             for ref, name in facts.plants:
@@ -190,10 +194,10 @@ class Modules:
     def _uses_injector(self, path: str, facts: ModuleFacts) -> bool:
         if any(self._replaces_modules(path, ref) for ref in facts.handed_to):
             return True
-        if not self._injectors:
+        if not self.injectors:
             return False
         return any(
-            target.path in self._injectors
+            target.path in self.injectors
             for statement in facts.imports
             for module in statement.modules
             for target in self.resolve(path, statement.level, module).targets
@@ -421,6 +425,22 @@ class Modules:
                 if init in self.facts:
                     yield init
             folder = parent_of(folder)
+
+
+def whole_of(modules: Modules) -> Whole:
+    """What a later run needs to know of all files together, to judge only some."""
+    return Whole(
+        modules.provided,
+        modules.injectors,
+        modules.planted,
+        modules.layout.roots.on_sys_path,
+        modules.layout.used,
+    )
+
+
+def is_template(path: str) -> bool:
+    """Whether a path has a part that is filled in when the template of a project is used."""
+    return "{{" in path or "{%" in path
 
 
 def link(program: Program) -> Modules:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from guard.checks.module_facts import ModuleFacts
 
 if TYPE_CHECKING:
+    from guard.checks.whole import Whole
     from guard.sources.tree import Tree
 
 PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
@@ -31,7 +32,10 @@ class Roots:
         folders: frozenset[str],
         packages: frozenset[str],
         configured: tuple[str, ...],
+        whole: Whole | None = None,
     ) -> None:
+        """`whole` says what would be computed from `modules`, where those are not all."""
+        self._whole = whole
         self._tree = tree
         self._modules = modules
         self._folders = folders
@@ -68,33 +72,22 @@ class Roots:
         return found
 
     @cached_property
-    def _on_sys_path(self) -> Mapping[str, tuple[str, ...]]:
+    def on_sys_path(self) -> Mapping[str, tuple[str, ...]]:
         """The folders that each file puts on `sys.path`, those of the tree."""
-        found: dict[str, tuple[str, ...]] = {}
-        for path, facts in self._modules.items():
-            roots = []
-            for entry in facts.sys_path:
-                if entry.up == 0:
-                    continue
-                base = parent_of(path)
-                for _ in range(entry.up - 1):
-                    base = parent_of(base)
-                roots.append(_join(base if entry.up > 0 else "", entry.rest))
-                if entry.up < 0:
-                    roots.append(_join(parent_of(path), entry.rest))
-            if roots:
-                found[path] = tuple(dict.fromkeys(root for root in roots if root is not None))
-        return found
+        if self._whole is not None:
+            return self._whole.on_sys_path
+        found = {path: put_on_sys_path(path, facts) for path, facts in self._modules.items() if facts.sys_path}
+        return {path: roots for path, roots in found.items() if roots}
 
     @cached_property
     def anybody(self) -> tuple[str, ...]:
         """Every root that some file or configuration declares: good for finding a module, never for missing one."""
-        every = [root for roots in (*self._on_sys_path.values(), *self._declared.values()) for root in roots]
+        every = [root for roots in (*self.on_sys_path.values(), *self._declared.values()) for root in roots]
         return tuple(dict.fromkeys((*every, *sorted(self.strong))))
 
     def own(self, path: str) -> tuple[str, ...]:
         """The roots that the file itself puts on `sys.path`."""
-        return self._on_sys_path.get(path, ())
+        return self.on_sys_path.get(path, ())
 
     def of(self, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """The roots that certainly hold for a file, and those that may, nearest first."""
@@ -102,7 +95,7 @@ class Roots:
         found = self._above.get(folder)
         if found is None:
             found = self._above[folder] = self._roots_above(folder)
-        own = self._on_sys_path.get(path)
+        own = self.on_sys_path.get(path)
         return (tuple(dict.fromkeys((*own, *found[0]))), found[1]) if own else found
 
     def _roots_above(self, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -111,7 +104,7 @@ class Roots:
         while True:
             (certain if folder in self.strong and folder not in self._packages else possible).append(folder)
             certain.extend(self._declared.get(folder, ()))
-            certain.extend(self._on_sys_path.get(f"{folder}/conftest.py" if folder else "conftest.py", ()))
+            certain.extend(self.on_sys_path.get(f"{folder}/conftest.py" if folder else "conftest.py", ()))
             for source in ("src", "lib"):
                 candidate = f"{folder}/{source}" if folder else source
                 if candidate in self.strong:
@@ -120,6 +113,21 @@ class Roots:
                 break
             folder = parent_of(folder)
         return tuple(dict.fromkeys(certain)), tuple(dict.fromkeys(possible))
+
+
+def put_on_sys_path(path: str, facts: ModuleFacts) -> tuple[str, ...]:
+    """The folders of the tree that a file puts on `sys.path`."""
+    roots = []
+    for entry in facts.sys_path:
+        if entry.up == 0:
+            continue
+        base = parent_of(path)
+        for _ in range(entry.up - 1):
+            base = parent_of(base)
+        roots.append(_join(base if entry.up > 0 else "", entry.rest))
+        if entry.up < 0:
+            roots.append(_join(parent_of(path), entry.rest))
+    return tuple(dict.fromkeys(root for root in roots if root is not None))
 
 
 def parent_of(path: str) -> str:

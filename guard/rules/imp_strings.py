@@ -114,8 +114,9 @@ def broken_string_target(program: Program) -> Iterator[Violation]:
     modules = program.linked(MODULES)
     strings = program.linked(FAMILY)
     reach = reach_of(program)
-    entries = list(broken_entry_points(program, reach.entry_points))
-    others = list(broken_entry_points(program, named_elsewhere(program.tree)))
+    whole = program.focus is None
+    entries = list(broken_entry_points(program, reach.entry_points)) if whole else []
+    others = list(broken_entry_points(program, named_elsewhere(program.tree))) if whole else []
     losses = [*(broken.lost for broken in strings.broken), *(broken.lost for broken in (*entries, *others))]
     teller = _Teller(modules, strings.resolver, losses)
     for broken in strings.broken:
