@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks import modules
+from guard.checks.classes_bases import ENUMS, TYPED_DICTS
 from guard.checks.classes_binding import FITS, Misfit, Parameters
 from guard.checks.classes_body import CONSTRUCTORS
 from guard.checks.classes_collect import ClassCollector
 from guard.checks.classes_facts import Access, Call, ClassesFacts, Update, Use
-from guard.checks.classes_kinds import Constructor, constructor_of, kind_of
+from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
+from guard.checks.classes_order import BadField, bad_fields
 from guard.checks.classes_table import Class, ClassTable
 from guard.checks.modules import External
 from guard.checks.packing import unpack
@@ -27,6 +29,19 @@ from guard.families import Family
 if TYPE_CHECKING:
     from guard.program import Program
 
+_WITHOUT_FIELDS: Final = frozenset({"enumeration", "typed dictionary"})
+"""Kinds of which nothing is said where an attribute is declared nowhere."""
+_OF_OTHERS: Final = frozenset(
+    {
+        *("get", "items", "keys", "values", "pop", "popitem", "setdefault", "update", "copy", "clear"),
+        *("return_value", "side_effect", "call_count", "call_args", "call_args_list", "called", "mock_calls"),
+        *("assert_called", "assert_called_once", "assert_called_with", "assert_called_once_with"),
+        *("assert_any_call", "assert_not_called", "assert_has_calls", "assert_awaited", "assert_awaited_once"),
+        *("assert_awaited_with", "assert_awaited_once_with", "assert_not_awaited", "await_count", "reset_mock"),
+    }
+)
+"""Attributes of dictionaries and of doubles. Where they are used on what is annotated as another class, it is the
+annotation that is wrong."""
 _REPLACE: Final = frozenset({External("dataclasses", "replace"), External("copy", "replace")})
 
 
@@ -66,11 +81,27 @@ class MissingAttribute(msgspec.Struct, frozen=True):
     access: Access
 
 
+class BadWrite(msgspec.Struct, frozen=True):
+    """An attribute of an instance that is given a value, or deleted, where that fails or is lost."""
+
+    place: Place
+    cls: Class
+    name: str
+    chain: str
+    access: Access
+    frozen: Class | None
+    """The class that forbids it; None where the attribute is only declared nowhere."""
+    kind: str
+    """What kind of class it is."""
+
+
 class Classes:
     """The linked family."""
 
     def __init__(self, program: Program) -> None:
         self.table = ClassTable(program.facts(FAMILY), program.linked(modules.FAMILY))
+        self.version = program.target.version
+        self.table.is_open = lambda cls: is_open(self.table, cls)
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
         self._parameters: dict[Class, Parameters] = {}
@@ -146,6 +177,21 @@ class Classes:
         """Every use of an attribute that cannot be there, by path."""
         return tuple(missing for path, facts in self.table.facts.items() for missing in self._missing_in(path, facts))
 
+    @cached_property
+    def bad_fields(self) -> tuple[BadField, ...]:
+        """Every field because of which there is no such class, by path."""
+        return tuple(bad_fields(self))
+
+    @cached_property
+    def bad_writes(self) -> tuple[BadWrite, ...]:
+        """Every write of an attribute that fails since it is frozen, or that no field is there for, by path."""
+        return tuple(
+            found
+            for path, facts in self.table.facts.items()
+            for found in self._writes(path, facts)
+            if isinstance(found, BadWrite)
+        )
+
     def _missing_in(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         for ref, raw in facts.uses.items():
             cls = self.table.class_of(path, ref)
@@ -160,6 +206,84 @@ class Classes:
             if cls is not None:
                 for use in unpack(raw, list[Use]):
                     yield from self._missing(path, facts, cls, use)
+        yield from self._missing_members(path, facts)
+        yield from (found for found in self._writes(path, facts) if isinstance(found, MissingAttribute))
+
+    def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
+        """Members that an enumeration has not, and attributes that no member has."""
+        for ref, raw in facts.members.items():
+            cls = self.table.class_of(path, ref)
+            if cls is None or not self._is_enumeration(cls):
+                continue
+            there = self.table.attributes(cls)
+            for use in unpack(raw, list[Use]):
+                first, _, rest = use.path.partition(".")
+                second = rest.partition(".")[0]
+                if first not in there:
+                    if use.access is Access.LOAD and first not in facts.loose and first not in self._set_by_name:
+                        yield _missing_attribute(path, facts, use, cls, 0)
+                elif (
+                    second
+                    and use.access is Access.LOAD
+                    and self.table.is_plain_member(cls, first)
+                    and self._lacks(cls, second, True)
+                    and second not in facts.loose
+                ):
+                    yield _missing_attribute(path, facts, use, cls, 1)
+
+    def _is_enumeration(self, cls: Class) -> bool:
+        return not ENUMS.isdisjoint(self.table.lineage(cls).externals) and self._is_judged(cls)
+
+    def _writes(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute | BadWrite]:
+        for ref, raw in facts.stores.items():
+            cls = self.table.class_of(path, ref)
+            if cls is not None:
+                for use in unpack(raw, list[Use]):
+                    found = self._write(path, facts, cls, use)
+                    if found is not None:
+                        yield found
+        for ref, raw in facts.members.items():
+            cls = self.table.class_of(path, ref)
+            if cls is None or not self._is_enumeration(cls):
+                continue
+            for use in unpack(raw, list[Use]):
+                if use.access is not Access.LOAD and self.table.is_plain_member(cls, use.path):
+                    place = _place(path, facts, use)
+                    yield BadWrite(place, cls, use.path, use.path, use.access, cls, "enumeration")
+
+    def _write(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> MissingAttribute | BadWrite | None:
+        """What is wrong with one attribute that is given a value or deleted."""
+        *leading, name = use.path.split(".")
+        holder = cls
+        for depth, attribute in enumerate(leading):
+            held = self.table.attribute_type(holder, attribute, exact=use.exact and not depth)
+            if held is None:
+                return None
+            holder = held
+        exact = use.exact and not leading
+        if not self._is_judged(holder) or name in self._set_by_name or (name.startswith("__") and name.endswith("__")):
+            return None
+        place = _place(path, facts, use)
+        declared = self.table.has_attribute(holder, name, exact=exact, given=False)
+        family = (holder,) if exact else (holder, *self.table.descendants(holder))
+        kind = next(kind for owner in self.table.lineage(holder).classes if (kind := kind_of(self.table, owner)))
+        owners = [frozen_by(self.table, one, name, exact=exact) for one in family]
+        if owners[0] is not None and all(owners):
+            if declared or use.access is Access.STORE:
+                return BadWrite(place, holder, name, use.path, use.access, owners[0], kind.name)
+            return None
+        if declared or use.access is not Access.STORE or kind.name in _WITHOUT_FIELDS:
+            return None
+        if all(self._refuses(one, name) for one in family):
+            return _missing_attribute(path, facts, use, holder, len(leading))
+        if not name.startswith("_") and not any(self._refuses(one, name) for one in family):
+            return BadWrite(place, holder, name, use.path, use.access, None, kind.name)
+        return None
+
+    def _refuses(self, cls: Class, name: str) -> bool:
+        """Whether an instance of exactly this class takes no attribute that is not declared."""
+        kind = kind_of(self.table, cls)
+        return kind is not None and kind.refuses(self.table, cls, name)
 
     def _missing(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> Iterator[MissingAttribute]:
         """The first attribute of the chain that its holder lacks, where every holder's class is known.
@@ -174,6 +298,8 @@ class Classes:
                 if held is None:
                     return
                 holder = held
+            if name in _OF_OTHERS and not (use.exact and not depth):
+                return  # written for a dictionary or a double, whatever the annotation says
             if self._lacks(holder, name, use.exact and not depth):
                 changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
                 if changed.isdisjoint(names[: depth + 1]):
@@ -185,8 +311,13 @@ class Classes:
             self._is_judged(cls)
             and name not in self._set_by_name
             and name not in self.table.facts[cls.path].loose
-            and not self.table.has_attribute(cls, name, exact=exact)
+            and not self._has(cls, name, exact)
         )
+
+    def _has(self, cls: Class, name: str, exact: bool) -> bool:
+        if not TYPED_DICTS.isdisjoint(self.table.lineage(cls).externals):
+            return hasattr(dict, name)
+        return self.table.has_attribute(cls, name, exact=exact, given=not (exact and self._refuses(cls, name)))
 
     def _is_judged(self, cls: Class) -> bool:
         """Whether the class is, or inherits from, one of a known kind, and all of its attributes are known."""
@@ -217,5 +348,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 3, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 4, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

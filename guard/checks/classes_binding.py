@@ -41,6 +41,7 @@ class Parameters:
         self._by_name = frozenset(
             p.name for p in signature if p.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)
         )
+        self._also = {p.also: p.name for p in signature if p.also}
         self._only_places = frozenset(p.name for p in self._places if p.kind is ParameterKind.POSITIONAL_ONLY)
         self._required = [p for p in signature if p.required]
 
@@ -53,6 +54,8 @@ class Parameters:
         of them nothing is missing; what is written is judged all the same.
         """
         filled = {p.name for p in self._places[:positional]}
+        if self._also:
+            keywords = [self._also.get(keyword, keyword) for keyword in keywords]
         twice = [k for k in keywords if k in filled and k in self._by_name]
         surplus = 0 if self._any_positional else max(0, positional - len(self._places))
         unexpected, wrong_way = [], []

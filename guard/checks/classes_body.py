@@ -6,14 +6,27 @@ import ast
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from guard.checks.classes_facts import UNKNOWN, Applied, Field, Marker, Parameter, ParameterKind, Signature
-from guard.checks.classes_types import marker_of
+from guard.checks.classes_facts import (
+    UNKNOWN,
+    Applied,
+    Field,
+    Marker,
+    Options,
+    Parameter,
+    ParameterKind,
+    Signature,
+    Value,
+)
+from guard.checks.classes_types import extras_of, is_nullable, marker_of
 from guard.scopes import constant_truth, dotted
 
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
 
 _TRANSPARENT: Final = frozenset({"override", "final", "abstractmethod", "no_type_check"})
 """Decorators that leave the signature of a constructor as it is written."""
+
+TUPLES: Final = frozenset({"namedtuple", "NamedTuple"})
+"""Functions that make a class."""
 
 Index = Callable[[ast.expr], int]
 """Gives the index of the reference that an expression is; UNKNOWN where it is none."""
@@ -22,7 +35,7 @@ Index = Callable[[ast.expr], int]
 class ClassBody:
     """One class statement's body, read once. Blocks inside it count, functions and classes inside it do not."""
 
-    __slots__ = ("annotated", "names", "signatures")
+    __slots__ = ("annotated", "made", "marks", "names", "signatures")
 
     def __init__(self, node: ast.ClassDef) -> None:
         self.names: set[str] = set()
@@ -30,6 +43,9 @@ class ClassBody:
         self.annotated: dict[str, tuple[ast.AnnAssign, bool, bool]] = {}
         """Annotated names in the order of `__annotations__`: where each is annotated last, whether that is in a
         branch, and whether it is there only for type checkers."""
+        self.made: dict[str, ast.Assign] = {}
+        """Names that are given the result of a call, or a dict, without an annotation."""
+        self.marks: list[str] = []
         self.signatures: dict[str, Signature | None] = {}
         self._read(node.body, False, False)
 
@@ -40,6 +56,8 @@ class ClassBody:
             if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef or kind is ast.ClassDef:
                 name = node.name  # type: ignore[attr-defined]
                 names.add(name)
+                if node.decorator_list:  # type: ignore[attr-defined]
+                    self.marks += filter(None, map(_mark, node.decorator_list))  # type: ignore[attr-defined]
                 if name in CONSTRUCTORS and not typing:
                     written = isinstance(node, ast.FunctionDef) and not conditional
                     self.signatures[name] = signature(node) if written else None  # type: ignore[arg-type]
@@ -50,6 +68,10 @@ class ClassBody:
                     names.add(name)
                     if name in CONSTRUCTORS:
                         self.signatures[name] = None
+                if kind is ast.Assign and node.value.__class__ in _MADE:  # type: ignore[attr-defined]
+                    for target in node.targets:  # type: ignore[attr-defined]
+                        if isinstance(target, ast.Name) and not conditional:
+                            self.made[target.id] = node  # type: ignore[assignment]
                 for block, in_branch, for_checkers in _blocks(node):
                     self._read(block, conditional or in_branch, typing or for_checkers)
 
@@ -61,7 +83,8 @@ class ClassBody:
                 self.names.add(name)
 
     def fields(self, index: Index, type_index: Index, imported: Callable[[str], str]) -> tuple[Field, ...]:
-        """The annotated names. What is there only for type checkers is no field, whatever it is at run time."""
+        """The annotated names and the made ones. What is there only for type checkers is no field, whatever it is at
+        run time."""
         found = []
         for name, (node, conditional, typing) in self.annotated.items():
             marker = Marker.CLASS_VAR if typing else marker_of(node.annotation, imported)
@@ -71,12 +94,77 @@ class ClassBody:
                     node.lineno,
                     UNKNOWN if marker is Marker.KW_ONLY else type_index(node.annotation),
                     marker,
-                    node.value is not None,
+                    value_of(node.value),
                     applied(node.value, index) if isinstance(node.value, ast.Call) else None,
                     conditional and not typing,
+                    node.value is None and is_nullable(node.annotation),
+                    tuple(applied(extra, index) for extra in extras_of(node.annotation)),
                 )
             )
+        for name, made in self.made.items():
+            if name not in self.annotated and (isinstance(made.value, ast.Call) or name == _CONFIG):
+                maker = applied(made.value, index)
+                found.append(Field(name, made.lineno, UNKNOWN, Marker.BARE, Value.PLAIN, maker))
+        found.sort(key=lambda field: field.line if self.made else 0)
         return tuple(found)
+
+
+_CONFIG: Final = "model_config"
+_MADE: Final = frozenset({ast.Call, ast.Dict})
+_MARKS: Final = frozenset({"model_validator", "root_validator"})
+
+
+def _mark(decorator: ast.expr) -> str:
+    """What a decorator in a class body says of its fields; empty for nothing."""
+    if isinstance(decorator, ast.Attribute):
+        return dotted(decorator) if decorator.attr == "default" else ""
+    if isinstance(decorator, ast.Call):
+        name = dotted(decorator.func).rpartition(".")[2]
+        if name in _MARKS:
+            given = dict(_options(decorator))
+            mode = given.get("mode") if name == "model_validator" else "before" if given.get("pre", False) else "after"
+            return f"{name}:{mode or 'before'}"
+    elif isinstance(decorator, ast.Name) and decorator.id in _MARKS:
+        return f"{decorator.id}:after"
+    return ""
+
+
+def value_of(node: ast.expr | None) -> Value:
+    """What kind of value an expression is."""
+    if node is None:
+        return Value.NONE
+    if isinstance(node, (ast.List, ast.Set)):
+        return Value.FILLED if node.elts else Value.EMPTY
+    if isinstance(node, ast.Dict):
+        return Value.FILLED if node.keys else Value.EMPTY
+    if isinstance(node, (ast.ListComp, ast.SetComp, ast.DictComp)):
+        return Value.FILLED
+    if isinstance(node, ast.Constant) and node.value is ...:
+        return Value.ELLIPSIS
+    return Value.PLAIN
+
+
+def valued_of(node: ast.ClassDef) -> tuple[str, ...]:
+    """The names that the body of a class gives a plain value, in no branch. Sorted."""
+    found = {
+        target.id
+        for statement in node.body
+        if isinstance(statement, ast.Assign) and not isinstance(statement.value, (ast.Call, ast.Lambda))
+        for target in statement.targets
+        if isinstance(target, ast.Name) and not target.id.startswith("_")
+    }
+    return tuple(sorted(found))
+
+
+def settings_of(node: ast.ClassDef) -> Options:
+    """What the body of a class assigns, as far as it is literal."""
+    return tuple(
+        (target.id, _literal(statement.value))
+        for statement in node.body
+        if isinstance(statement, ast.Assign)
+        for target in statement.targets
+        if isinstance(target, ast.Name)
+    )
 
 
 def _blocks(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], bool, bool]]:
@@ -130,18 +218,41 @@ def _target_names(target: ast.expr) -> Iterator[str]:
 
 
 def applied(node: ast.expr, index: Index) -> Applied:
-    """A decorator, or a call that makes a default."""
+    """A decorator, or a call (or a dict in its place) that makes a default."""
+    if isinstance(node, ast.Dict):
+        keys = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        written = tuple(
+            (key, _literal(value)) for key, value in zip(keys, node.values, strict=True) if isinstance(key, str)
+        )
+        return Applied(UNKNOWN, True, 0, written, len(written) != len(keys))
     if not isinstance(node, ast.Call):
         return Applied(index(node))
-    options: list[tuple[str, bool | str | None]] = []
-    opaque = any(isinstance(argument, ast.Starred) for argument in node.args)
-    for keyword in node.keywords:
-        if keyword.arg is None:
-            opaque = True
-            continue
-        value = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
-        options.append((keyword.arg, value if isinstance(value, (bool, str)) else None))
-    return Applied(index(node.func), True, len(node.args), tuple(options), opaque)
+    options = _options(node)
+    opaque = any(isinstance(argument, ast.Starred) for argument in node.args) or any(
+        keyword.arg is None for keyword in node.keywords
+    )
+    return Applied(index(node.func), True, len(node.args), options, opaque)
+
+
+def keywords_of(node: ast.ClassDef) -> Options:
+    """The keyword arguments of a class statement, `metaclass` left out."""
+    return tuple((k.arg or "**", _literal(k.value)) for k in node.keywords if k.arg != "metaclass")
+
+
+def _options(node: ast.Call) -> Options:
+    places = [(str(number), _literal(argument)) for number, argument in enumerate(node.args[:1])]
+    return (*places, *((keyword.arg, _literal(keyword.value)) for keyword in node.keywords if keyword.arg is not None))
+
+
+def _literal(node: ast.expr) -> bool | str | None:
+    """The value of an argument, where it is one that decides something; see `classes_facts.Options`."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, (bool, str)) else "..." if node.value is ... else None
+    if value_of(node) in (Value.EMPTY, Value.FILLED):
+        return "[]"
+    if isinstance(node, ast.Attribute) and dotted(node.value).rpartition(".")[2] == "Extra":
+        return node.attr
+    return None
 
 
 def signature(node: ast.FunctionDef) -> Signature | None:
@@ -164,3 +275,37 @@ def signature(node: ast.FunctionDef) -> Signature | None:
     if arguments.kwarg is not None:
         parameters.append(Parameter(arguments.kwarg.arg, ParameterKind.VAR_KEYWORD, False))
     return tuple(parameters)
+
+
+def tuple_fields(node: ast.Call) -> tuple[Field, ...] | None:
+    """The fields of `namedtuple("P", "a b")` or `NamedTuple("P", [("a", int)])`; None where they are not written."""
+    if len(node.args) != 2 or any(keyword.arg != "defaults" for keyword in node.keywords):
+        return None
+    defaults = next((keyword.value for keyword in node.keywords), None)
+    filled = 0
+    if isinstance(defaults, (ast.Tuple, ast.List)):
+        filled = len(defaults.elts)
+    if defaults is not None and (not filled or any(isinstance(one, ast.Starred) for one in defaults.elts)):  # type: ignore[attr-defined]
+        return None
+    names = _field_names(node.args[1])
+    if names is None or filled > len(names):
+        return None
+    first = len(names) - filled
+    return tuple(
+        Field(name, node.lineno, value=Value.PLAIN if number >= first else Value.NONE)
+        for number, name in enumerate(names)
+    )
+
+
+def _field_names(node: ast.expr) -> list[str] | None:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        return node.value.replace(",", " ").split()
+    if not isinstance(node, (ast.List, ast.Tuple)):
+        return None
+    names = []
+    for element in node.elts:
+        name = element.elts[0] if isinstance(element, ast.Tuple) and element.elts else element
+        if not isinstance(name, ast.Constant) or not isinstance(name.value, str):
+            return None
+        names.append(name.value)
+    return names

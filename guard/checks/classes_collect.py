@@ -5,8 +5,17 @@ from __future__ import annotations
 import ast
 from typing import Final
 
+from guard.checks.classes_body import TUPLES
 from guard.checks.classes_facts import Access, ClassesFacts
-from guard.checks.classes_finish import ASKS, ASSERTS_FAILURE, SETS_BY_NAME, arguments_of, finish, place
+from guard.checks.classes_finish import (
+    ASKS,
+    ASSERTS_FAILURE,
+    SETS_BY_NAME,
+    STANDARD_LIBRARY,
+    arguments_of,
+    finish,
+    place,
+)
 from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
@@ -30,6 +39,11 @@ _NOT_FIRST_PARTY: Final = frozenset(
     }
 )
 """Names that are so common, and so surely not those of a checked class, that a look is spared."""
+
+
+_TELLING_BASES: Final = frozenset({"BaseModel", "BaseSettings", "NamedTuple", "Struct", "namedtuple"})
+"""Bases that make a class one whose attributes are fields."""
+ENUM_NAMES: Final = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 
 
 def is_class_name(name: str) -> bool:
@@ -66,6 +80,8 @@ class ClassCollector:
         self.class_names: set[str] = set()
         self.calls: list[tuple[str, Context, int, int, int, tuple[int, tuple[str, ...], bool, bool]]] = []
         """Callee, context, place and arguments of each call of what may be a class."""
+        self.tuples: list[tuple[ast.Call, Context]] = []
+        """Calls that make a class: `namedtuple("P", "a b")`."""
         self.special_calls: list[tuple[ast.Call, str, Context]] = []
         self.telling: list[tuple[str, str, ast.Assign | ast.AnnAssign, Context]] = []
         """Plain assignments to an attribute that may say its class: name, attribute, statement."""
@@ -84,6 +100,17 @@ class ClassCollector:
         """The same for chains of several attributes."""
         if b"__dict__" in parsed.content:
             self.roots.add("self")
+        self.class_roots: set[str] = set()
+        """Names that may be those of enumerations."""
+        self.members: list[tuple[ast.Attribute, str, list[str], Context]] = []
+        """Chains on one of them whose first attribute is written as members are."""
+        self.enumerations: set[ast.AST] = set()
+        """Class statements that make one, by the look of their bases."""
+        self._enumeration_names: set[str] = set()
+        self.watched: set[ast.AST] = set()
+        """Class statements of which what their methods assign on `self` may fail."""
+        self.own_stores: list[tuple[ast.Attribute, str, Context]] = []
+        """What methods of the watched ones assign on `self`."""
         self.augmented: set[ast.expr] = set()
         self.rebound: set[str] = set()
         self.subjects: list[tuple[ast.Match, Context]] = []
@@ -96,6 +123,7 @@ class ClassCollector:
         to.on(ast.ClassDef, self.see_class)
         to.on(ast.FunctionDef, self.see_function)
         to.on(ast.AsyncFunctionDef, self.see_function)
+        to.on(ast.ImportFrom, self.see_import)
         to.on(ast.Assign, self.see_assign)
         to.on(ast.AnnAssign, self.see_annotated)
         to.on(ast.AugAssign, self.see_augmented)
@@ -103,6 +131,7 @@ class ClassCollector:
         to.on(ast.Nonlocal, self.see_rebinding)
         to.on(ast.Match, self.see_match)
         to.on_calls(_NOTED, self.see_special_call)
+        to.on_calls(TUPLES, self.see_tuple)
         to.on_class_calls(self.see_class_call)
         to.on_chains(self.chain, self.roots, self.roots_of_longer)
 
@@ -115,8 +144,33 @@ class ClassCollector:
             if name not in _NOTED and not is_class_name(name):
                 self._listeners.on_calls((name,), self.see_class_call)
         if node.decorator_list:
-            self._has_decorated = True
-            self.roots.add("self")
+            self._watch(node)
+        for base in node.bases:
+            last = base.attr if isinstance(base, ast.Attribute) else base.id if isinstance(base, ast.Name) else ""
+            if last in _TELLING_BASES:
+                self._watch(node)
+            elif last in ENUM_NAMES or last in self._enumeration_names:
+                self._may_have_members(name)
+                self.enumerations.add(node)
+                self._enumeration_names.add(name)
+
+    def _watch(self, node: ast.ClassDef) -> None:
+        self._has_decorated = True
+        self.watched.add(node)
+        self.roots.add("self")
+
+    def _may_have_members(self, name: str) -> None:
+        self.class_roots.add(name)
+        self.roots.add(name)
+        self.roots_of_longer.add(name)
+
+    def see_import(self, node: ast.ImportFrom, context: Context) -> None:
+        """An import of names, some of which may be those of enumerations."""
+        if node.level or (node.module or "").partition(".")[0] not in STANDARD_LIBRARY:
+            for alias in node.names:
+                name = alias.asname or alias.name
+                if is_class_name(name) and not name.isupper():
+                    self._may_have_members(name)
 
     def see_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> None:
         """A function, for the annotations of its parameters."""
@@ -137,6 +191,10 @@ class ClassCollector:
     def see_special_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of one of the functions that deal in attributes."""
         self.special_calls.append((node, name, context))
+
+    def see_tuple(self, node: ast.Call, _name: str, context: Context) -> None:
+        """A call that may make a class."""
+        self.tuples.append((node, context))
 
     def see_class_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of a class, by the look of its name."""
@@ -217,6 +275,11 @@ class ClassCollector:
     def chain(self, node: ast.Attribute, root: str, attributes: list[str], context: Context) -> None:
         """An attribute chain that is assigned to or deleted, or one that is read from a name worth looking at."""
         kind = node.ctx.__class__
+        if root in self.class_roots:
+            if attributes[0].isupper():
+                self.members.append((node, root, attributes, context))
+            if kind is ast.Load:
+                return
         if kind is ast.Load:
             if root != "self" or len(attributes) > 1 or self._has_decorated or attributes[0] == "__dict__":
                 self.chains.append((node, root, attributes, context, Access.LOAD))
@@ -226,6 +289,8 @@ class ClassCollector:
                 scope = scope.parent
             if scope is not None:
                 self.assigned.setdefault(scope.node, set()).add(attributes[0])
+                if scope.node in self.watched:
+                    self.own_stores.append((node, attributes[0], context))
                 if node not in self.plain:  # unpacked, or bound by a loop or a `with`: of no known class
                     self.not_telling.append((root, attributes[0], context))
         elif kind is ast.Del:

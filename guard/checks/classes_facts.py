@@ -38,9 +38,16 @@ class Parameter(msgspec.Struct, frozen=True, array_like=True):
     kind: ParameterKind
     required: bool = True
     """False for one with a default, and for `*args` and `**kwargs`."""
+    also: str = ""
+    """Another name that a keyword argument may have instead: an alias."""
 
 
 Signature = tuple[Parameter, ...]
+
+Options = tuple[tuple[str, bool | str | None], ...]
+"""Keyword arguments in order. The value is there where it is a literal bool or string, `...`, or the attribute of an
+`Extra`; a display of a list, dict or set is `[]`. Positional arguments are there by number (`0`), keywords behind `**`
+under that name."""
 
 
 class Applied(msgspec.Struct, frozen=True, array_like=True):
@@ -49,8 +56,7 @@ class Applied(msgspec.Struct, frozen=True, array_like=True):
     ref: int
     called: bool = False
     positional: int = 0
-    options: tuple[tuple[str, bool | str | None], ...] = ()
-    """Keyword arguments in order; the value only where it is a literal bool or string."""
+    options: Options = ()
     opaque: bool = False
     """Whether `*` or `**` hide some of the arguments."""
 
@@ -70,21 +76,44 @@ class Marker(enum.IntEnum):
     CLASS_VAR = 1
     INIT_VAR = 2
     KW_ONLY = 3
+    BARE = 4
+    """There is no annotation."""
+
+
+class Value(enum.IntEnum):
+    """What a class body gives a name, as far as it decides something."""
+
+    NONE = 0
+    PLAIN = 1
+    ELLIPSIS = 2
+    EMPTY = 3
+    """An empty display of a list, dict or set."""
+    FILLED = 4
+    """A display or comprehension of a list, dict or set that is not empty."""
 
 
 class Field(msgspec.Struct, frozen=True, array_like=True):
-    """An annotated name of a class body."""
+    """An annotated name of a class body, or one that is given the result of a call."""
 
     name: str
     line: int
     type: int = UNKNOWN
     """The class that the annotation names, `Optional` and the like taken off."""
     marker: Marker = Marker.NONE
-    has_value: bool = False
+    value: Value = Value.NONE
     maker: Applied | None = None
     """The call whose result is the value, where the value is a call."""
     conditional: bool = False
     """Whether it stands in a branch of the class body."""
+    nullable: bool = False
+    """Whether the annotation may allow None."""
+    extras: tuple[Applied, ...] = ()
+    """The calls in an annotation that is `Annotated[…]`."""
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the class body gives it a value."""
+        return self.value is not Value.NONE
 
 
 class Typed(msgspec.Struct, frozen=True, array_like=True):
@@ -101,14 +130,14 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     decorators: tuple[Applied, ...] = ()
     metaclass: int | None = None
     """None where none is given."""
-    has_keywords: bool = False
-    """Whether the class statement has other keyword arguments than `metaclass`, or starred ones."""
+    keywords: Options = ()
+    """Keyword arguments of the class statement other than `metaclass`."""
     dynamic: bool = False
     """Whether attributes come to it in a way that names none: `setattr(self, name, …)`, `self.__dict__`, `locals()`."""
     names: tuple[str, ...] = ()
     """Bound in the class body to a value: assignments, methods, classes, imports; in branches too. Sorted."""
     fields: tuple[Field, ...] = ()
-    """Annotated names of the class body, in order."""
+    """Annotated names of the class body, and those that are given the result of a call, in order."""
     assigned: tuple[str, ...] = ()
     """Attributes that methods assign on `self` or on the class, beyond `names` and `fields`. Sorted."""
     typed: tuple[Typed, ...] = ()
@@ -116,6 +145,12 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     signatures: tuple[tuple[str, Signature | None], ...] = ()
     """Of `__init__`, `__new__` and `__post_init__` where the body binds them; None where the call is not bound by
     what is written: decorated, conditional, assigned."""
+    settings: Options = ()
+    """Of a class that is named `Config`: what its body assigns, as far as it is literal."""
+    valued: tuple[str, ...] = ()
+    """Of an enumeration, by the look of its bases: names that are given a plain value. Sorted."""
+    marks: tuple[str, ...] = ()
+    """Decorators inside the class body that say something of its fields: `x.default`, `model_validator:before`."""
 
 
 class ClassFacts(msgspec.Struct, frozen=True, array_like=True):
@@ -127,6 +162,12 @@ class ClassFacts(msgspec.Struct, frozen=True, array_like=True):
     bases: tuple[int, ...]
     body: msgspec.Raw
     """A `Body`."""
+    lazy: bool = False
+    """Whether it runs only when a function is called."""
+    certain: bool = False
+    """Whether it runs whenever the module does."""
+    excused: bool = False
+    """Whether it never runs, or is meant to fail."""
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
@@ -166,6 +207,7 @@ class Access(enum.IntEnum):
     DELETE = 1
     AUGMENT = 2
     """`x.a += 1`: a read first."""
+    STORE = 3
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True):
@@ -205,6 +247,10 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """By the class of the receiver, a list of `Use` of one attribute."""
     chains: dict[int, msgspec.Raw] = {}
     """By the class of the receiver, a list of `Use` of several attributes in a row."""
+    stores: dict[int, msgspec.Raw] = {}
+    """By the class of the receiver, a list of `Use` whose last attribute is given a value, or deleted."""
+    members: dict[int, msgspec.Raw] = {}
+    """By a name that may be that of an enumeration, a list of `Use` of what is written like one of its members."""
     writes: tuple[Write, ...] = ()
     loose: tuple[str, ...] = ()
     """Attribute names that this file assigns to, or asks for on, receivers of unknown class; of a

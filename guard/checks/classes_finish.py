@@ -5,10 +5,18 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
-from guard.checks.classes_body import CONSTRUCTORS, ClassBody, applied
+from guard.checks.classes_body import (
+    CONSTRUCTORS,
+    ClassBody,
+    applied,
+    keywords_of,
+    settings_of,
+    tuple_fields,
+    valued_of,
+)
 from guard.checks.classes_excuses import Excuses
 from guard.checks.classes_facts import UNKNOWN, Access, Body, Call, ClassesFacts, ClassFacts, Typed, Update, Use, Write
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types, looks_like_class
@@ -33,7 +41,7 @@ ASSERTS_FAILURE: Final = frozenset(
 )
 """Calls that assert a failure, of the standard library and of what projects call their own ones."""
 _READS_OF_DICT: Final = frozenset({"copy", "items", "keys", "values", "get"})
-_STANDARD_LIBRARY: Final = sys.stdlib_module_names - {"test", "this", "site", "code", "platform", "statistics"}
+STANDARD_LIBRARY: Final = sys.stdlib_module_names - {"test", "this", "site", "code", "platform", "statistics"}
 """Top-level names that no first-party class is imported from: what is used of them is not remembered. A few that
 projects use for their own are left out."""
 _BUILTINS: Final = frozenset(dir(builtins))
@@ -63,19 +71,27 @@ class _Finish:
         self.set_by_name: set[str] = set()
         self.uses: dict[int, list[Use]] = {}
         self.paths: dict[int, list[Use]] = {}
+        self.stores: dict[int, list[Use]] = {}
         self.writes: set[tuple[int, str, bool]] = set()
         self.updates: list[Update] = []
+        self.made: set[str] = set()
+        """Names of the file's classes that a call makes."""
+        self.base_calls: dict[ast.expr, str] = {}
+        """Calls in the place of a base class, with the names that what they make goes by."""
 
     def facts(self) -> ClassesFacts | None:
         for match, context in self.seen.subjects:
             self.excuses.asks_about(match.subject, context)
         for subject, context in self.seen.opened:
             self._opened(subject, context)
+        tuples = tuple(self._tuples())
         self._typed_attributes()
         self._special_calls()
         self._chains()
+        self._own_stores()
+        members = self._members()
         calls = self._class_calls()
-        classes = tuple(self._class(node, context) for node, context in self.seen.classes)
+        classes = (*(self._class(node, context) for node, context in self.seen.classes), *tuples)
         if not (classes or calls or self.refs or self.loose or self.set_by_name):
             return None
         return ClassesFacts(
@@ -86,6 +102,8 @@ class _Finish:
             tuple(self.updates),
             {ref: pack(found) for ref, found in self.uses.items()},
             {ref: pack(found) for ref, found in self.paths.items()},
+            {ref: pack(found) for ref, found in self.stores.items()},
+            {ref: pack(found) for ref, found in members.items()},
             tuple(Write(*write) for write in sorted(self.writes)),
             tuple(sorted(self.loose)),
             tuple(sorted(self.set_by_name)),
@@ -123,15 +141,54 @@ class _Finish:
         facts = Body(
             tuple(applied(decorator, index) for decorator in node.decorator_list),
             None if metaclass is None else index(metaclass),
-            any(keyword.arg != "metaclass" for keyword in node.keywords),
+            keywords_of(node),
             node in self.dynamic,
             tuple(sorted(body.names)),
             body.fields(index, type_index, imported),
             tuple(sorted(self.assigned.get(node, set()) - body.names - body.annotated.keys())),
             self._typed_of(node),
             tuple(body.signatures.items()),
+            settings_of(node) if node.name == "Config" else (),
+            valued_of(node) if node in self.seen.enumerations else (),
+            tuple(body.marks),
         )
-        return ClassFacts(qualified(node, scope), node.lineno, tuple(index(base) for base in node.bases), pack(facts))
+        lazy = scope.function is not None
+        return ClassFacts(
+            qualified(node, scope),
+            node.lineno,
+            tuple(index(base) for base in node.bases),
+            pack(facts),
+            lazy,
+            not lazy and not context.branch and not context.main and scope.kind == "module",
+            any(self.excuses.excuse(context, error) for error in ("TypeError", "ValueError")),
+        )
+
+    def _tuples(self) -> Iterator[ClassFacts]:
+        """The classes that are made by a call: bound to a name, or inherited from at once."""
+        calls: dict[ast.expr, Context] = dict(self.seen.tuples)
+        if not calls:
+            return
+        names: dict[ast.expr, str] = {
+            node: f"{qualified(statement, context.scope)}()"
+            for statement, context in self.seen.classes
+            for node in statement.bases
+            if node in calls
+        }
+        self.base_calls.update(names)
+        for node, context in self.seen.tuples:
+            scope = context.scope
+            if scope.kind in ("module", "class"):
+                for name, bindings in scope.bindings.items():
+                    if any(binding.value is node for binding in bindings):
+                        names[node] = f"{scope.qualname}.{name}" if scope.qualname else name
+        for node, context in self.seen.tuples:
+            if node not in names:
+                continue
+            name = names[node]
+            fields = tuple_fields(node)
+            self.made.add(name)
+            base = self._named(node.func, context.scope)
+            yield ClassFacts(name, node.lineno, (base,), pack(Body(dynamic=fields is None, fields=fields or ())))
 
     def _typed_of(self, node: ast.ClassDef) -> tuple[Typed, ...]:
         typed = []
@@ -146,6 +203,9 @@ class _Finish:
     def _named(self, expression: ast.expr, scope: Scope) -> int:
         """A base class, decorator or callee: parameters of a generic are taken off, builtins are known."""
         if isinstance(expression, ast.Call):
+            made = self.base_calls.get(expression)
+            if made is not None:
+                return self._index(Ref(0, "", made))
             expression = expression.func
         if isinstance(expression, ast.Subscript):
             expression = expression.value
@@ -207,10 +267,45 @@ class _Finish:
             group = groups.get((context.scope, root))
             if group is None:
                 group = groups[context.scope, root] = self._group(root, context.scope)
+            if access is not Access.LOAD:
+                self._note_store(node, attributes, context, group, access or Access.STORE)
             if access is None:
                 self._store(root, attributes, context, group.receiver, node in self.seen.plain)
             elif group.ref is not None:
                 self._load(node, attributes, context, group, access)
+
+    def _note_store(
+        self, node: ast.Attribute, attributes: list[str], context: Context, group: _Group, access: Access
+    ) -> None:
+        """Keep the place of an attribute that is given a value or deleted."""
+        if group.ref is None or (len(attributes) == 1 and not group.single) or "__dict__" in attributes:
+            return
+        path = ".".join(attributes)
+        if not group.is_asked_about(path) and not self.excuses.excuse(context, "AttributeError"):
+            use = Use(*place(node), *self._scope(context), path, group.exact, access)
+            self.stores.setdefault(self._index(group.ref), []).append(use)
+
+    def _own_stores(self) -> None:
+        """What methods assign on `self`, for the classes of which that may fail."""
+        groups: dict[Scope, _Group] = {}
+        for node, name, context in self.seen.own_stores:
+            group = groups.get(context.scope)
+            if group is None:
+                group = groups[context.scope] = self._group("self", context.scope)
+            self._note_store(node, [name], context, group, Access.STORE)
+
+    def _members(self) -> dict[int, list[Use]]:
+        """What may be members of enumerations."""
+        found: dict[int, list[Use]] = {}
+        for node, root, attributes, context in self.seen.members:
+            ref = self.types.reference(root, context.scope)
+            if ref is None or self.excuses.excuse(context, "AttributeError"):
+                continue
+            kind = node.ctx.__class__
+            access = Access.LOAD if kind is ast.Load else Access.STORE if kind is ast.Store else Access.DELETE
+            use = Use(*place(node), *self._scope(context), ".".join(attributes), True, access)
+            found.setdefault(self._index(ref), []).append(use)
+        return found
 
     def _group(self, root: str, scope: Scope) -> _Group:
         receiver = self.types.receiver(root, scope)
@@ -218,7 +313,7 @@ class _Finish:
             return _Group(receiver)
         known = self._as_known(receiver)
         ref = known.ref
-        if ref.module in _STANDARD_LIBRARY:
+        if ref.module in STANDARD_LIBRARY:
             return _Group(receiver)
         group = _Group(receiver, ref, known.exact)
         group.asked = self.excuses.asked_about(root, scope)
@@ -226,7 +321,7 @@ class _Finish:
             # A class of this file that is neither decorated nor has bases is of no kind with fields; and what its
             # body binds is there.
             node = self.local.get(ref.name)
-            group.single = node is not None and bool(node.decorator_list or node.bases)
+            group.single = (node is not None and bool(node.decorator_list or node.bases)) or ref.name in self.made
             if node is not None and group.single:
                 body = self.bodies[node]
                 group.present = body.names.union(body.annotated)
@@ -248,7 +343,7 @@ class _Finish:
             path, held = first, self.uses
         else:
             path, held = ".".join(attributes), self.paths
-        if group.asked and ("" in group.asked or any(f"{path}.".startswith(f"{text}.") for text in group.asked)):
+        if group.is_asked_about(path):
             return
         if self.excuses.excuse(context, "AttributeError"):
             return
@@ -280,8 +375,10 @@ class _Finish:
             else:
                 self._write(receiver.ref, attributes, False)
             return
+        if len(attributes) > 1 and attributes[-2] in CONSTRUCTORS:
+            attributes = attributes[:-1]  # `C.__new__.__defaults__ = …` makes another constructor of it
         found = context.scope.lookup(root)
-        if found is not None and found[1][0].kind in (BindingKind.IMPORT, BindingKind.CLASS):
+        if (found is not None and found[1][0].kind in (BindingKind.IMPORT, BindingKind.CLASS)) or root in self.made:
             # An attribute of a class itself, `C.limit = 3`, is one of its instances too.
             text = ".".join((root, *attributes[:-1]))
             ref = self.types.reference(text, context.scope)
@@ -391,7 +488,7 @@ class _Finish:
         calls: dict[int, list[Call]] = {}
         for text, context, line, column, end_column, arguments in self.seen.calls:
             ref = self.types.reference(text, context.scope)
-            if ref is None or (not ref.level and ref.module.partition(".")[0] in _STANDARD_LIBRARY):
+            if ref is None or (not ref.level and ref.module.partition(".")[0] in STANDARD_LIBRARY):
                 continue
             if not self.excuses.excuse(context, "TypeError"):
                 index, lazy = self._scope(context)
@@ -417,6 +514,11 @@ class _Group:
         """Attributes that are certainly there."""
         self.asked: set[str] = set()
         """Chains of attributes that the code asks about; the empty one is the name itself."""
+
+    def is_asked_about(self, path: str) -> bool:
+        """Whether the code asks for the class or the attributes of something on the way."""
+        asked = self.asked
+        return bool(asked) and ("" in asked or any(f"{path}.".startswith(f"{text}.") for text in asked))
 
 
 def qualified(node: ast.ClassDef, scope: Scope) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
 import msgspec
 
+from guard.checks.classes_bases import CALLED_BY_FIELDS, TAKING_KEYWORDS, brought_by
 from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
@@ -62,6 +63,16 @@ _HARMLESS_DECORATORS: Final = frozenset(
         External("typing", "runtime_checkable"),
         External("typing_extensions", "runtime_checkable"),
         External("dataclasses", "dataclass"),
+        External("pydantic.dataclasses", "dataclass"),
+        External("pydantic", "dataclasses.dataclass"),
+        *(
+            External(module, name)
+            for module in ("attr", "attrs")
+            for name in ("s", "attrs", "attributes", "dataclass", "define", "mutable", "frozen")
+        ),
+        External("typing", "dataclass_transform"),
+        External("typing_extensions", "dataclass_transform"),
+        External("enum", "unique"),
     }
 )
 """Class decorators that give back the class itself and hide no attribute."""
@@ -135,12 +146,14 @@ class ClassTable:
         self._in_file: dict[str, tuple[tuple[Class, ...], Mapping[str, Class | None]]] = {}
         self._resolved: dict[tuple[str, int], Class | External | None] = {}
         self._lineages: dict[Class, Lineage] = {}
-        self.remembered: dict[Class, object] = {}
+        self.remembered: dict[object, object] = {}
         """What a kind made of a class; for its own use only."""
         self._known: dict[Class, bool] = {}
         self._types: dict[tuple[Class, str, bool], Class | None] = {}
-        self._names: dict[Class, frozenset[str]] = {}
-        self._names_below: dict[Class, frozenset[str] | None] = {}
+        self._names: dict[tuple[Class, bool], frozenset[str]] = {}
+        self.is_open: Callable[[Class], bool] = lambda cls: False
+        """Whether a class statement of some kind asks for attributes of any name; the kinds are not known here."""
+        self._names_below: dict[tuple[Class, bool], frozenset[str] | None] = {}
 
     def resolve(self, path: str, ref: int) -> Class | External | None:
         """What a reference of a file is: a class of the program, something external, or not certain."""
@@ -156,6 +169,8 @@ class ClassTable:
     def _follow(self, path: str, ref: Ref) -> Class | External | None:
         if ref.module == "builtins":
             return External("builtins", ref.name)
+        if ref.is_local and ref.name.endswith("()"):
+            return self._classes_of(path)[1].get(ref.name)  # made by a call in the place of a base
         found = self._modules.follow(path, ref)
         if isinstance(found, Definition):
             return self._classes_of(found.path)[1].get(found.name)
@@ -172,6 +187,11 @@ class ClassTable:
                 named[cls.header.name] = None if cls.header.name in named else cls
             known = self._in_file[path] = (every, named)
         return known
+
+    def all_classes(self) -> Iterator[Class]:
+        """The classes of every file, by path."""
+        for path in self.facts:
+            yield from self._classes_of(path)[0]
 
     def class_of(self, path: str, ref: int) -> Class | None:
         """`resolve` where only a class of the program is of use."""
@@ -230,12 +250,11 @@ class ClassTable:
     @cached_property
     def _children(self) -> Mapping[Class, tuple[Class, ...]]:
         children: dict[Class, list[Class]] = {}
-        for path in self.facts:
-            for cls in self._classes_of(path)[0]:
-                for ref in cls.header.bases:
-                    base = self.class_of(cls.path, ref)
-                    if base is not None:
-                        children.setdefault(base, []).append(cls)
+        for cls in self.all_classes():
+            for ref in cls.header.bases:
+                base = self.class_of(cls.path, ref)
+                if base is not None:
+                    children.setdefault(base, []).append(cls)
         return {base: tuple(found) for base, found in children.items()}
 
     def descendants(self, cls: Class) -> Iterator[Class]:
@@ -279,28 +298,37 @@ class ClassTable:
     def _find_whether_known(self, cls: Class) -> bool:
         lineage = self.lineage(cls)
         return (
-            lineage.closed
+            lineage.complete
+            and all(brought_by(base) is not None for base in lineage.externals)
             and self.metaclass_is_plain(lineage)
+            and self.keywords_are_settings(lineage)
             and not any(
                 c.facts.dynamic
-                or c.facts.has_keywords
                 or self.is_opened(c)
                 or not self.decorators_are_known(c)
                 or not _OPENING_NAMES.isdisjoint((*c.facts.names, *c.facts.assigned))
+                or self.is_open(c)
                 for c in lineage.classes
             )
         )
 
+    def keywords_are_settings(self, lineage: Lineage) -> bool:
+        """Whether keyword arguments of the class statements, where there are some, go to a base that is known."""
+        return not any(cls.facts.keywords for cls in lineage.classes) or not TAKING_KEYWORDS.isdisjoint(
+            lineage.externals
+        )
+
     def is_called_plainly(self, cls: Class) -> bool:
-        """Whether a call of `cls` hands its arguments to the first `__init__` of the lineage as they are."""
+        """Whether a call of `cls` hands its arguments to the first `__init__` of the lineage as they are, or to what a
+        base that is known makes in its place."""
         lineage = self.lineage(cls)
         return (
             lineage.complete
-            and all(base in PLAIN_BASES for base in lineage.externals)
+            and all(base in PLAIN_BASES or base in CALLED_BY_FIELDS for base in lineage.externals)
             and self.metaclass_is_plain(lineage)
+            and self.keywords_are_settings(lineage)
             and not any(
-                c.facts.has_keywords
-                or not self.decorators_are_known(c)
+                not self.decorators_are_known(c)
                 or "__new__" in c.facts.names
                 or "__init_subclass__" in c.facts.names
                 or not {"__init__", "__new__"}.isdisjoint(self.given(c))
@@ -366,42 +394,61 @@ class ClassTable:
                 found = held
         return found
 
-    def attributes(self, cls: Class) -> frozenset[str]:
-        """Every attribute that the class statements, their methods and other code give to instances of `cls`."""
-        found = self._names.get(cls)
+    def attributes(self, cls: Class, *, given: bool = True) -> frozenset[str]:
+        """Every attribute that the class statements and their methods give to instances of `cls`; with `given`, those
+        of other code too."""
+        key = (cls, given)
+        found = self._names.get(key)
         if found is None:
-            found = self._names[cls] = frozenset(
+            lineage = self.lineage(cls)
+            found = self._names[key] = frozenset(
                 name
-                for owner in self.lineage(cls).classes
+                for owner in lineage.classes
                 for names in (
                     owner.facts.names,
                     owner.facts.assigned,
                     (field.name for field in owner.facts.fields),
-                    self.given(owner),
+                    self.given(owner) if given else (),
                 )
                 for name in names
-            )
+            ).union(*(brought_by(base) or () for base in lineage.externals))
         return found
 
-    def _attributes_below(self, cls: Class) -> frozenset[str] | None:
+    def inner(self, cls: Class, name: str) -> Class | None:
+        """The class of that name in the body of `cls`."""
+        return self._classes_of(cls.path)[1].get(f"{cls.qualname}.{name}")
+
+    def is_plain_member(self, cls: Class, name: str) -> bool:
+        """Whether a name of an enumeration is that of a member, and not of a method or of what a call makes of it."""
+        for owner in self.lineage(cls).classes:
+            made = next((field for field in owner.facts.fields if field.name == name), None)
+            if made is not None:
+                return made.maker is not None and self.resolve(owner.path, made.maker.ref) == External("enum", "auto")
+            if name in owner.facts.names:
+                return name in owner.facts.valued
+        return False
+
+    def _attributes_below(self, cls: Class, *, given: bool) -> frozenset[str] | None:
         """Every attribute of instances of subclasses; None where those of one of them are not all known."""
-        if cls not in self._names_below:
+        key = (cls, given)
+        if key not in self._names_below:
             # A subclass has what it inherits from its other bases too.
             children = tuple(self.descendants(cls))
-            self._names_below[cls] = (
-                frozenset().union(*map(self.attributes, children))
+            self._names_below[key] = (
+                frozenset().union(*(self.attributes(child, given=given) for child in children))
                 if all(map(self.has_known_attributes, children))
                 else None
             )
-        return self._names_below[cls]
+        return self._names_below[key]
 
-    def has_attribute(self, cls: Class, name: str, *, exact: bool) -> bool:
-        """Whether an instance of `cls` may have the attribute; without `exact`, one of a subclass too."""
-        if name in self.attributes(cls) or (name.startswith("__") and name.endswith("__")):
+    def has_attribute(self, cls: Class, name: str, *, exact: bool, given: bool = True) -> bool:
+        """Whether an instance of `cls` may have the attribute; without `exact`, one of a subclass too; with `given`,
+        what other code gives it counts."""
+        if name in self.attributes(cls, given=given) or (name.startswith("__") and name.endswith("__")):
             return True
         if exact:
             return False
-        below = self._attributes_below(cls)
+        below = self._attributes_below(cls, given=given)
         return below is None or name in below
 
 

@@ -73,6 +73,29 @@ def marker_of(annotation: ast.expr, imported: Callable[[str], str]) -> Marker:
     return _MARKERS.get(imported(dotted(head)).rpartition(".")[2], Marker.NONE)
 
 
+def extras_of(annotation: ast.expr) -> tuple[ast.Call, ...]:
+    """The calls behind the type in `Annotated[type, …]`."""
+    annotation = _unquoted(annotation)
+    if not isinstance(annotation, ast.Subscript) or dotted(annotation.value).rpartition(".")[2] != "Annotated":
+        return ()
+    inner = annotation.slice
+    return tuple(part for part in inner.elts[1:] if isinstance(part, ast.Call)) if isinstance(inner, ast.Tuple) else ()
+
+
+def is_nullable(annotation: ast.expr) -> bool:
+    """Whether an annotation may allow None, at a look: it is Any, object or Optional, or names None somewhere."""
+    annotation = _unquoted(annotation)
+    if isinstance(annotation, ast.Name):
+        return annotation.id in ("Any", "object")
+    return any(
+        (isinstance(part, ast.Constant) and part.value is None)
+        or (isinstance(part, ast.Name) and part.id in ("Optional", "Any", "object"))
+        or (isinstance(part, ast.Attribute) and part.attr in ("Optional", "Any"))
+        or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+        for part in ast.walk(annotation)
+    )
+
+
 def _unquoted(annotation: ast.expr) -> ast.expr:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:

@@ -2,82 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cache
-from typing import Final
+from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY, BadCall, MissingAttribute, Place
+from guard.checks.classes import FAMILY, BadCall, MissingAttribute
 from guard.checks.classes_facts import Access, ParameterKind
-from guard.checks.classes_table import Class, ClassTable
-from guard.model import Related, Severity, Span, Violation
+from guard.checks.classes_table import ClassTable
+from guard.model import Severity, Violation
 from guard.program import Program
 from guard.registry import rule
-
-_ALIKE: Final = 70
-"""Score out of 100 from which one name is taken for a slip of the other."""
-_SHARED: Final = 75
-"""The score of two names of which one holds all words of the other: `timeout`, `startup_timeout`."""
-
-
-@cache
-def _alike(name: str, candidates: frozenset[str]) -> str:
-    """The candidate that `name` is most likely meant to be; empty where none is near."""
-    from rapidfuzz import fuzz  # imported where something is found: most runs find nothing
-
-    words = set(name.split("_"))
-    best, likely = 0.0, ""
-    for candidate in sorted(candidates):
-        score = fuzz.ratio(name, candidate)
-        others = set(candidate.split("_"))
-        if words <= others or others <= words:
-            score = max(score, _SHARED)
-        if score >= _ALIKE and score > best:
-            best, likely = score, candidate
-    return likely
-
-
-def _did_you_mean(name: str) -> str:
-    return f"; did you mean {name}?" if name else ""
-
-
-def _span(place: Place) -> Span:
-    return Span(place.line, place.column, place.line, place.end_column)
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
-def _quoted(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names)
-
-
-def _where(cls: Class, message: str) -> tuple[Related, ...]:
-    return (Related(cls.path, cls.line, message),)
-
+from guard.rules.dcf_words import alike, all_attributes, did_you_mean, listed, quoted, span_of, where
 
 # Attributes
 
 
-def _all_attributes(table: ClassTable, cls: Class) -> frozenset[str]:
-    """Everything that an instance is known to have, without private names."""
-    return frozenset(
-        name
-        for owner in table.lineage(cls).classes
-        for name in (*owner.facts.names, *owner.facts.assigned, *(field.name for field in owner.facts.fields))
-        if not name.startswith("_")
-    )
-
-
 def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
-    likely = _alike(missing.name, _all_attributes(table, missing.cls))
+    likely = alike(missing.name, all_attributes(table, missing.cls))
     place = missing.place
     running = f"{place.symbol or place.path} raises" if place.lazy else f"importing {place.path} raises"
-    done = "Deleting it" if missing.access is Access.DELETE else "Reading it"
+    done = {Access.DELETE: "Deleting it", Access.STORE: "Setting it"}.get(missing.access, "Reading it")
     return Violation(
         path=place.path,
-        span=_span(place),
-        message=f"{missing.cls.name} has no field {missing.name}" + _did_you_mean(likely),
+        span=span_of(place),
+        message=f"{missing.cls.name} has no field {missing.name}" + did_you_mean(likely),
         anchor=f"{missing.cls.name}.{missing.name} {missing.access.name.lower()} {missing.chain}",
         symbol=place.symbol,
         cause=f"{done} is an AttributeError: {running} it{' whenever this line is reached' if place.lazy else ''}.",
@@ -86,7 +32,7 @@ def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
             if likely
             else f"Add {missing.name} to {missing.cls.name}, or take what is needed from a field that it has."
         ),
-        related=_where(missing.cls, f"{missing.cls.name} is defined here, without {missing.name}"),
+        related=where(missing.cls, f"{missing.cls.name} is defined here, without {missing.name}"),
         lazy=place.lazy,
         data={
             "class": missing.cls.qualname,
@@ -204,11 +150,11 @@ def _unexpected_message(bad: BadCall, likely: dict[str, str]) -> str:
     said = []
     if misfit.unexpected:
         noun = "an unexpected keyword argument" if len(misfit.unexpected) == 1 else "unexpected keyword arguments"
-        said.append(f"got {noun} {_quoted(misfit.unexpected)}")
+        said.append(f"got {noun} {quoted(misfit.unexpected)}")
     if misfit.positional_only:
-        said.append(f"takes {_quoted(misfit.positional_only)} only by position")
+        said.append(f"takes {quoted(misfit.positional_only)} only by position")
     if misfit.twice:
-        said.append(f"got two values for {_quoted(misfit.twice)}")
+        said.append(f"got two values for {quoted(misfit.twice)}")
     if misfit.surplus:
         places = sum(p.kind <= ParameterKind.POSITIONAL for p in bad.constructor.signature)
         said.append(
@@ -218,7 +164,7 @@ def _unexpected_message(bad: BadCall, likely: dict[str, str]) -> str:
             else "takes no arguments"
         )
     meant = [likely[name] for name in misfit.unexpected if likely.get(name)]
-    return f"{_callee(bad)} {' and '.join(said)}{_did_you_mean(_listed(meant))}"
+    return f"{_callee(bad)} {' and '.join(said)}{did_you_mean(listed(meant))}"
 
 
 def _cause(bad: BadCall) -> str:
@@ -229,10 +175,10 @@ def _cause(bad: BadCall) -> str:
 
 def _bad_call(bad: BadCall, message: str, anchor: str, help_text: str, data: dict[str, object]) -> Violation:
     owner = bad.constructor.owner
-    related = _where(owner, f"{owner.name} is defined here")
+    related = where(owner, f"{owner.name} is defined here")
     return Violation(
         path=bad.place.path,
-        span=_span(bad.place),
+        span=span_of(bad.place),
         message=message,
         anchor=anchor,
         symbol=bad.place.symbol,
@@ -325,7 +271,7 @@ def unknown_argument(program: Program) -> Iterator[Violation]:
         if not wrong and not misfit.surplus:
             continue
         names = _argument_names(bad)
-        likely = {name: _alike(name, names) for name in misfit.unexpected}
+        likely = {name: alike(name, names) for name in misfit.unexpected}
         written = (*wrong, *([f"+{misfit.surplus}"] if misfit.surplus else []))
         yield _bad_call(
             bad,
@@ -413,8 +359,8 @@ def missing_argument(program: Program) -> Iterator[Violation]:
         noun = "argument" if len(missing) == 1 else "arguments"
         yield _bad_call(
             bad,
-            f"{_callee(bad)} is called without its required {noun} {_listed(missing)}",
+            f"{_callee(bad)} is called without its required {noun} {listed(missing)}",
             f"{bad.cls.name}(without {', '.join(missing)})",
-            f"{_takes(bad)} Pass {_listed(missing)}, or give {'it' if len(missing) == 1 else 'them'} a default.",
+            f"{_takes(bad)} Pass {listed(missing)}, or give {'it' if len(missing) == 1 else 'them'} a default.",
             {"arguments": list(missing)},
         )

@@ -9,10 +9,15 @@ import sys
 from pathlib import Path
 
 import pytest
-from dcf_shapes import SHAPES
+from dcf_kinds import KINDS
+from dcf_shapes import SHAPES as PLAIN
 from dcf_support import found
 
+SHAPES = [*PLAIN, *KINDS]
+
 _RUNNER = """
+import warnings
+warnings.simplefilter("ignore")
 import importlib, json, sys
 sys.path.insert(0, sys.argv[1])
 raised = {}
@@ -29,7 +34,9 @@ print(json.dumps(raised))
 
 
 def _names(source: str) -> list[str]:
-    return [node.name for node in ast.parse(source).body if isinstance(node, (ast.ClassDef, ast.FunctionDef))]
+    body = ast.parse(source).body
+    assigned = [t.id for node in body if isinstance(node, ast.Assign) for t in node.targets if isinstance(t, ast.Name)]
+    return [node.name for node in body if isinstance(node, (ast.ClassDef, ast.FunctionDef))] + assigned
 
 
 @pytest.fixture(scope="module")
