@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from guard.checks import modules
 from guard.checks.middleware_collect import collector
-from guard.checks.middleware_facts import Facts
-from guard.checks.middleware_profile import Profile, Profiles
+from guard.checks.middleware_facts import Facts, Flow
+from guard.checks.middleware_profile import Profile, Profiles, Read
 from guard.checks.middleware_sources import Sources
-from guard.checks.middleware_stack import Layer, Stack
+from guard.checks.middleware_stack import FunctionAt, Layer, Stack
 from guard.checks.middleware_stacks import Bound, stacks
 from guard.families import Family
 
@@ -43,6 +43,20 @@ class Stacks:
         """What a layer reads, provides and answers."""
         return self._profiles.of(layer)
 
+    def flows(self) -> Iterator[tuple[FunctionAt, Flow]]:
+        """Everything that touches a request, in the order of the files."""
+        for path, facts in self._sources.facts.items():
+            for flow in facts.flows:
+                yield FunctionAt(path, flow.name), flow
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 3, Facts, Stacks, see_python=collector, letters=("MID",))
+    def flow(self, at: FunctionAt) -> Flow | None:
+        """What a function does with the requests that it is handed."""
+        return self._sources.flow(at.path, at.name)
+
+    def reads_of(self, at: FunctionAt, param: str) -> Mapping[str, Read]:
+        """What a function that is handed a request by that parameter reads of it, also through helpers."""
+        return self._profiles.reads_of(at, param)
+
+
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 4, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from guard.checks import middleware_known as known
 from guard.checks.middleware_facts import Call, Expr, Function, Starred
-from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Node, Origin, Place
+from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Late, Layer, Node, Origin, Place, layers
 from guard.checks.middleware_values import (
     NOTHING,
     Application,
-    Bound,
     Callee,
     Decorator,
     Entry,
@@ -25,6 +24,7 @@ from guard.checks.middleware_values import (
     Nothing,
     Opaque,
     Parent,
+    PartialCall,
     Several,
     Value,
     choice,
@@ -43,6 +43,7 @@ class Calls:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._given = ""
 
     def call(self, call: Call, env: Env) -> Value:
         """What a call does and gives."""
@@ -58,6 +59,7 @@ class Calls:
                     continue
             keywords[name] = value
         place = run.place(env, call.place)
+        self._given = call.given
         if isinstance(func, Several):
             options = [self._apply(option, args, keywords, place) for _, option in func.options[:_MOST_VALUES]]
             distinct = [value for value in options if not isinstance(value, Nothing)]
@@ -95,14 +97,17 @@ class Calls:
         if isinstance(func, Method):
             return self._method(func, args, keywords, place)
         if isinstance(func, Decorator):
-            for node in self._layers(args[0] if args else NOTHING, place, "decorator"):
-                run.recorder.add(func.app, "added", [node])
-            return args[0] if args else NOTHING
+            value = args[0] if args else NOTHING
+            if func.registers:
+                self._register(func.app, func.registers, value)
+            else:
+                self._add(func.app, self._layers(value, place, "decorator"))
+            return value
         if isinstance(func, External):
             return self._external(func, args, keywords, place)
         if isinstance(func, ClassAt):
             return self._class(func, args, keywords, place)
-        if isinstance(func, Bound):
+        if isinstance(func, PartialCall):
             return self._apply(func.func, (*func.args, *args), {**func.keywords, **keywords}, place)
         if isinstance(func, Nothing):
             if func.text in _BUILTINS:
@@ -150,10 +155,15 @@ class Calls:
                 return NOTHING
             return run.listed(values if name == "values" else self._rows(values, place))
         if name == "add_middleware":
-            nodes = self._entry(args, keywords, place, "add_middleware")
-            run.recorder.add(owner, "added", nodes)
+            self._add(owner, self._entry(args, keywords, place, "add_middleware"))
         elif name == "middleware":
             return Decorator(owner)
+        elif name == "on_event":
+            return Decorator(owner, "startup handler")
+        elif name == "add_event_handler":
+            self._register(owner, "startup handler", args[1] if len(args) > 1 else keywords.get("func", NOTHING))
+        elif name in known.ROUTES:
+            return Decorator(owner, known.ROUTES[name])
         elif name == "mount":
             for app in _applications((*args[1:2], keywords.get("app", NOTHING))):
                 app.mounted_in.append(owner)
@@ -163,6 +173,24 @@ class Calls:
             owner.opaque = True
         return NOTHING
 
+    def _add(self, app: Application, nodes: Sequence[Node]) -> None:
+        """Add layers to an application; to one that runs already, none can be."""
+        if not app.started:
+            self._run.recorder.add(app, "added", nodes)
+            return
+        for layer in layers(nodes):
+            app.late[Late(layer, self._run.stage)] = None
+
+    def _register(self, app: Application, kind: str, value: Value) -> None:
+        """A function that runs once the application does."""
+        if isinstance(value, Item):
+            value = value.value
+        if isinstance(value, Callee):
+            app.handlers.append((kind if kind.endswith(("handler", "lifespan")) else "request handler", value))
+        if kind in ("http", "websocket") and isinstance(value, Callee | Opaque):
+            at = value.at if isinstance(value, Opaque) else FunctionAt(value.path, value.function.name)
+            app.endpoints[at] = None
+
     def _entry(
         self, args: Sequence[Value], keywords: Mapping[str, Value], place: Place, means: str
     ) -> tuple[Node, ...]:
@@ -171,6 +199,10 @@ class Calls:
         dispatch = keywords.get("dispatch")
         if isinstance(value, External) and known.is_base_http(value) and dispatch is not None:
             value = dispatch
+        elif isinstance(value, Opaque | Callee):
+            # What is called with the application: a class that nothing is remembered of, or a function that makes one.
+            at = value.at if isinstance(value, Opaque) else FunctionAt(value.path, value.function.name)
+            value = ClassAt(at.path, at.name)
         helpers = tuple(helper.cls for helper in (*args[1:], *keywords.values()) if isinstance(helper, Instance))
         return self._layers(value, place, means, helpers)
 
@@ -199,7 +231,7 @@ class Calls:
             origin, name = value.at, value.at.name.rpartition(".")[2].partition("@")[0]
         elif isinstance(value, Nothing):
             name = value.text.rpartition(".")[2]
-        return (Layer(name, origin, chain, means, helpers),)
+        return (Layer(name, origin, chain, means, helpers, self._given if means != "decorator" else ""),)
 
     def _construct(self, app: Application, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> None:
         """What the arguments of `FastAPI(…)` or `Starlette(…)` say."""
@@ -222,6 +254,11 @@ class Calls:
         lifespan = keywords.get("lifespan")
         if lifespan is not None:
             app.given_state = self._gives_state(lifespan)
+            self._register(app, "lifespan", lifespan)
+        for name in ("on_startup", "on_shutdown"):
+            for handler in _flat(run.entries(keywords.get(name, NOTHING)) or ()):
+                self._register(app, "startup handler", handler)
+        app.depends = "dependencies" in keywords or "**" in keywords
 
     def _gives_state(self, lifespan: Value) -> bool:
         """Whether a lifespan may yield a state; one that is not known may."""
@@ -282,7 +319,7 @@ class Calls:
             apps = list(_applications((*args[1:2], keywords.get("app", NOTHING))))
             return Mounted(apps[0]) if apps else NOTHING
         if known.is_partial(thing) and args:
-            return Bound(args[0], tuple(args[1:]), keywords)
+            return PartialCall(args[0], tuple(args[1:]), keywords)
         if known.is_layer(thing):
             return self._wrap(thing, args, keywords, place)
         if not known.is_own(thing):

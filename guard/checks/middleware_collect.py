@@ -9,16 +9,18 @@ from typing import Final
 
 import msgspec
 
+from guard.checks.middleware_carriers import PARTS
 from guard.checks.middleware_facts import Attr, Class, Def, Facts, Flow, Free, Handoff, Super, Var
 from guard.checks.middleware_flow import read_flow
 from guard.checks.middleware_names import Names, last_name
 from guard.checks.middleware_prune import prune
-from guard.checks.middleware_setup import AnyFunction, SetupReader, is_about_applications, wanted_names
+from guard.checks.middleware_setup import AnyFunction, SetupReader
+from guard.checks.middleware_wanted import is_about_applications, wanted_names
 from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
-_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette")
+_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette", b".websocket(")
 _FAINT_SIGNS: Final = (
     (b"equest.", re.compile(rb"equest\.(?:s|user)")),
     (b"(app", re.compile(rb"\(app[,)]")),
@@ -92,9 +94,13 @@ class MiddlewareCollector:
         scopes = [module, *functions_by_node.values()]
         wanted = wanted_names((call for call, _ in self._calls), scopes)
         concerned = self._concerned(wanted, scopes)
-        reader = SetupReader(names, wanted, self._unique, classes_by_node)
-        functions = [reader.module(self._tree, module)]
+        depended = frozenset(
+            last_name(call.args[0])
+            for call, _ in self._calls
+            if call.args and last_name(call.func) in ("Depends", "Security")
+        )
         found: list[Flow] = []
+        served: set[int] = set(concerned)
         methods: dict[str, list[str]] = {}
         for node, around in self._definitions:
             unique, in_class = self._unique[id(node)], around.kind == "class"
@@ -105,11 +111,20 @@ class MiddlewareCollector:
             if scope is not None:
                 owner = unique.rpartition(".")[0] if in_class else ""
                 helps = in_class and not _ENTRIES.isdisjoint(methods.get(owner, ()))
-                if id(node) in concerned:
-                    functions.append(reader.function(node, unique, scope, in_class=in_class))
-                flow = read_flow(node, unique, scope, names, in_class=in_class, helps=helps)
+                flow = read_flow(
+                    node, unique, scope, names, in_class=in_class, helps=helps, depended=node.name in depended
+                )
                 if flow is not None:
                     found.append(flow)
+                    if flow.served == "websocket" or any(touch.part in PARTS for touch in flow.touches):
+                        served.add(id(node))
+        reader = SetupReader(names, wanted, self._unique, classes_by_node, frozenset(served))
+        functions = [reader.module(self._tree, module)]
+        for node, around in self._definitions:
+            scope = functions_by_node.get(id(node)) if id(node) in concerned else None
+            if scope is not None and not isinstance(node, ast.ClassDef):
+                name = self._unique[id(node)]
+                functions.append(reader.function(node, name, scope, in_class=around.kind == "class"))
         flows = _worth_keeping(found, methods)
         kept = prune([*functions, *reader.bodies], methods)
         used = {function.name.rpartition(".")[0] for function in kept} | {
@@ -122,6 +137,7 @@ class MiddlewareCollector:
             for binding in scope.bindings[name]
             if isinstance(binding.value, ast.Call)
         }
+        telling = _telling([node for node, _ in self._definitions if isinstance(node, ast.ClassDef)], wanted)
         classes = tuple(
             Class(
                 unique,
@@ -132,7 +148,7 @@ class MiddlewareCollector:
             for node, around in self._definitions
             if isinstance(node, ast.ClassDef)
             for unique in (self._unique[id(node)],)
-            if unique in used or node.name in made or _is_telling(node, methods[unique])
+            if unique in used or node.name in made or node.name in telling
         )
         return Facts(kept, flows, classes) if kept or flows or classes else None
 
@@ -177,10 +193,17 @@ def _inside(scope: Scope) -> Iterator[Scope]:
         yield from _inside(inner)
 
 
-def _is_telling(node: ast.ClassDef, methods: Sequence[str]) -> bool:
-    if any(method in _ENTRIES for method in methods):
-        return True
-    return any(last_name(base).endswith(_BASES) for base in node.bases)
+def _telling(classes: Sequence[ast.ClassDef], wanted: frozenset[str]) -> frozenset[str]:
+    """The names of the classes that may be layers or applications, by their methods, their bases, and where they are
+    named; what extends one of them is one too."""
+    found: set[str] = set()
+    for node in classes:
+        bases = {last_name(base) for base in node.bases}
+        answers = any(isinstance(member, AnyFunction) and member.name in _ENTRIES for member in node.body)
+        extends = any(base.endswith(_BASES) or base in found for base in bases)
+        if node.name in wanted or answers or extends:
+            found.add(node.name)
+    return frozenset(found)
 
 
 def _worth_keeping(flows: Sequence[Flow], methods: Mapping[str, Sequence[str]]) -> tuple[Flow, ...]:
@@ -189,7 +212,13 @@ def _worth_keeping(flows: Sequence[Flow], methods: Mapping[str, Sequence[str]]) 
     alive = {
         flow.name
         for flow in flows
-        if flow.touches or flow.refuses or flow.raises or flow.writes_cors or flow.yields_state
+        if flow.touches
+        or flow.refuses
+        or flow.raises
+        or flow.writes_cors
+        or flow.yields_state
+        or flow.catches
+        or flow.served == "websocket"
     }
 
     def matters(flow: Flow, handoff: Handoff) -> bool:

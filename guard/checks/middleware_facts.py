@@ -56,6 +56,9 @@ class Call(msgspec.Struct, frozen=True, array_like=True, tag="c"):
     args: tuple[Expr, ...]
     keywords: tuple[tuple[str, Expr], ...]
     place: Place4
+    given: str = ""
+    """Where a layer is added: its arguments as written. A `?` in front says that another call may give them other
+    values."""
 
 
 class Items(msgspec.Struct, frozen=True, array_like=True, tag="l"):
@@ -241,6 +244,16 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     """It knows of CORS headers."""
     yields_state: bool = False
     """A lifespan that yields a state, which every request is given."""
+    served: str = ""
+    """What it is registered as: `http` or `websocket` for an endpoint, `dependency`."""
+    request: str = ""
+    """The parameter that is annotated with one of the framework's own requests."""
+    catches: bool = False
+    """It answers by itself where the inner layers fail, whatever the exception."""
+    place: Place4 = (0, 0, 0, 0)
+    """Where an endpoint is defined: its name."""
+    trusts: bool = False
+    """An endpoint that nothing in it and no dependency of it checks anything for."""
 
 
 class Class(msgspec.Struct, frozen=True, array_like=True):

@@ -12,18 +12,24 @@ from typing import Final
 
 import msgspec
 
+from guard.checks.middleware_carriers import PARTS, WRAPPERS, Carriers
 from guard.checks.middleware_facts import Flow, Handoff, Place4
 from guard.checks.middleware_facts import Touch as TouchFact
 from guard.checks.middleware_names import Names, last_name, looks_like_request, place_of
-from guard.checks.middleware_refusals import CREDENTIALS, calls_inward, is_401, lets_most_pass, refusing, status_of
+from guard.checks.middleware_refusals import (
+    CREDENTIALS,
+    answers_any,
+    calls_inward,
+    is_401,
+    lets_most_pass,
+    refusing,
+    status_of,
+)
+from guard.checks.middleware_served import served_as
 from guard.scopes import Scope, caught_names
 
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
-PARTS: Final = frozenset({"session", "user", "auth"})
-"""Parts of the request that a layer has to provide; `state.x` is another one for each x."""
-
-_WRAPPERS: Final = frozenset({"Request", "HTTPConnection", "WebSocket"})
 _SWALLOWS_ASSERTION: Final = frozenset({"Exception", "BaseException", "AssertionError"})
 _SWALLOWS_HTTP: Final = frozenset({"Exception", "BaseException", "HTTPException", "StarletteHTTPException"})
 
@@ -58,21 +64,22 @@ class FlowReader:
         arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
         self._params = tuple(arg.arg for arg in arguments)
         self._own = self._params[0] if in_class and self._params else ""
-        # What a local name is: ("request" | "state", the parameter it comes from).
-        self._carriers: dict[str, tuple[str, str]] = {
-            arg.arg: ("request", arg.arg)
+        self._carriers = Carriers(
+            arg.arg
             for index, arg in enumerate(arguments)
             if looks_like_request(arg.arg, arg.annotation)
             or (in_class and index == 1 and node.name in ("dispatch", "__call__", "authenticate"))
-        }
+        )
         self._touches: dict[tuple[str, str, str, bool], TouchFact] = {}
         self._handoffs: list[Handoff] = []
         self._refuses: list[tuple[Place4, bool]] = []
         self._raises: list[Place4] = []
         self._handlers: list[frozenset[str]] = []
+        self._catches = False
 
-    def read(self, *, helps: bool) -> Flow | None:
-        """The function's flow; None where it touches no request. `helps`: it may do so without being handed one."""
+    def read(self, *, helps: bool, depended: bool) -> Flow | None:
+        """The function's flow; None where it touches no request. `helps`: it may do so without being handed one;
+        `depended`: it stands in a `Depends(…)`."""
         if not (self._carriers or helps or self._scope.has_yield):
             return None
         try:
@@ -83,7 +90,9 @@ class FlowReader:
         texts = self._texts() if telling else frozenset()
         writes_cors = any(text.startswith("access-control-") for text in texts)
         lifespan = self._yields_state()
-        if not (self._touches or self._handoffs or self._refuses or self._raises or writes_cors or lifespan):
+        served = served_as(self._node, self._scope, self._names, depended=depended)
+        found = self._touches or self._handoffs or self._refuses or self._raises or self._catches
+        if not (found or writes_cors or lifespan or served.kind == "websocket"):
             return None
         about_credentials = any(sign in text for text in texts for sign in CREDENTIALS)
         refuses = tuple(place for place, is_401 in self._refuses if is_401 or about_credentials)
@@ -97,6 +106,11 @@ class FlowReader:
             "options" in texts,
             writes_cors,
             lifespan,
+            served.kind,
+            served.request,
+            self._catches,
+            served.place,
+            served.trusts,
         )
 
     def _yields_state(self) -> bool:
@@ -164,7 +178,7 @@ class FlowReader:
 
     def _if(self, node: ast.If, state: _State) -> _State | None:
         state = self._visit(node.test, state)
-        present, absent = self._told_by(node.test)
+        present, absent = self._carriers.told_by(node.test)
         then = self._block(node.body, msgspec.structs.replace(state, there=state.there | present))
         if then is None and lets_most_pass(node):
             state = msgspec.structs.replace(state, narrowed=True)
@@ -182,6 +196,7 @@ class FlowReader:
         if body is not None:
             body = self._block(node.orelse, body)
         ends = [body, *(self._block(handler.body, failed) for handler in node.handlers)]
+        self._catches = self._catches or (calls_inward(node.body) and any(map(answers_any, node.handlers)))
         joined = _joined(ends)
         if not node.finalbody:
             return joined
@@ -193,16 +208,16 @@ class FlowReader:
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         for target in targets:
             if isinstance(target, ast.Name) and node.value is not None:
-                carried = self._carrier(node.value)
+                carried = self._carriers.carrier(node.value)
                 if carried is not None:
-                    self._carriers[target.id] = carried
+                    self._carriers.bind(target.id, carried)
             else:
                 for element in target.elts if isinstance(target, (ast.Tuple, ast.List)) else [target]:
                     state = self._store(element, state)
         return state
 
     def _store(self, target: ast.expr, state: _State) -> _State:
-        found = self._part(target)
+        found = self._carriers.part(target)
         if found is None:
             if isinstance(target, (ast.Attribute, ast.Subscript)):
                 state = self._visit(target.value, state)
@@ -221,19 +236,19 @@ class FlowReader:
             inner = state
             for value in node.values:
                 inner = self._visit(value, inner)
-                present, absent = self._told_by(value)
+                present, absent = self._carriers.told_by(value)
                 told = present if isinstance(node.op, ast.And) else absent
                 inner = msgspec.structs.replace(inner, there=inner.there | told)
             return msgspec.structs.replace(state, after=inner.after)
         if isinstance(node, ast.IfExp):
             state = self._visit(node.test, state)
-            present, absent = self._told_by(node.test)
+            present, absent = self._carriers.told_by(node.test)
             self._visit(node.body, msgspec.structs.replace(state, there=state.there | present))
             self._visit(node.orelse, msgspec.structs.replace(state, there=state.there | absent))
             return msgspec.structs.replace(state, after=state.after or calls_inward([node]))
         if isinstance(node, ast.Call):
             return self._call(node, state)
-        found = self._part(node)
+        found = self._carriers.part(node)
         if found is not None:
             self._touch(found[1], found[0], "read", node, state)
             return state
@@ -252,7 +267,9 @@ class FlowReader:
         keys = {
             key.value: value for key, value in zip(node.keys, node.values, strict=True) if isinstance(key, ast.Constant)
         }
-        if any(key is None and self._carrier(value) for key, value in zip(node.keys, node.values, strict=True)):
+        if any(
+            key is None and self._carriers.carrier(value) for key, value in zip(node.keys, node.values, strict=True)
+        ):
             for part in PARTS & keys.keys():
                 self._touch(self._carrier_of_spread(node), part, "set", node, state)
                 state = msgspec.structs.replace(state, there=state.there | {part})
@@ -265,7 +282,7 @@ class FlowReader:
 
     def _carrier_of_spread(self, node: ast.Dict) -> str:
         for key, value in zip(node.keys, node.values, strict=True):
-            carried = self._carrier(value) if key is None else None
+            carried = self._carriers.carrier(value) if key is None else None
             if carried is not None:
                 return carried[1]
         return ""
@@ -292,7 +309,7 @@ class FlowReader:
         return state
 
     def _method(self, node: ast.Call, func: ast.Attribute, state: _State) -> _State:
-        carried = self._carrier(func.value)
+        carried = self._carriers.carrier(func.value)
         if carried is None or func.attr not in ("update", "setdefault", "get", "pop"):
             return self._visit(func.value, state)
         kind, param = carried
@@ -314,7 +331,7 @@ class FlowReader:
         name = node.func.id if isinstance(node.func, ast.Name) else ""
         if name not in ("hasattr", "getattr", "setattr") or len(node.args) < 2:
             return False
-        carried, attribute = self._carrier(node.args[0]), node.args[1]
+        carried, attribute = self._carriers.carrier(node.args[0]), node.args[1]
         if carried is None or not (isinstance(attribute, ast.Constant) and isinstance(attribute.value, str)):
             return False
         kind, param = carried
@@ -332,97 +349,28 @@ class FlowReader:
         if last == "call_next":
             return True
         if isinstance(func, ast.Name) and func.id in self._params and func.id not in self._carriers:
-            return any(self._carrier(argument) for argument in node.args)
-        return len(node.args) >= 3 and self._carrier(node.args[0]) is not None and isinstance(func, ast.Attribute)
+            return any(self._carriers.carrier(argument) for argument in node.args)
+        return (
+            len(node.args) >= 3 and self._carriers.carrier(node.args[0]) is not None and isinstance(func, ast.Attribute)
+        )
 
     def _hand_on(self, node: ast.Call, state: _State) -> None:
         func = node.func
         own = isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == self._own
         pairs: list[tuple[int | str, str]] = []
         for index, argument in enumerate(node.args):
-            carried = self._carrier(argument)
+            carried = self._carriers.carrier(argument)
             if carried is not None and carried[0] == "request":
                 pairs.append((index, carried[1]))
         for keyword in node.keywords:
-            carried = self._carrier(keyword.value)
+            carried = self._carriers.carrier(keyword.value)
             if keyword.arg and carried is not None and carried[0] == "request":
                 pairs.append((keyword.arg, carried[1]))
-        if not (pairs or (own and self._own)) or last_name(func) in _WRAPPERS:
+        if not (pairs or (own and self._own)) or last_name(func) in WRAPPERS:
             return
         target = self._names.expr(func, self._scope)
         caught = any(self._handlers_catch(_SWALLOWS_ASSERTION))
         self._handoffs.append(Handoff(target, tuple(pairs), state.after, caught, state.narrowed))
-
-    # Parts
-
-    def _carrier(self, node: ast.expr) -> tuple[str, str] | None:
-        """`("request", parameter)` for a request or scope, `("state", parameter)` for its state; else None."""
-        if isinstance(node, ast.Name):
-            return self._carriers.get(node.id)
-        if isinstance(node, ast.Attribute) and node.attr in ("state", "scope"):
-            carried = self._carrier(node.value)
-            if carried is None or carried[0] != "request":
-                return None
-            return ("state" if node.attr == "state" else "request", carried[1])
-        if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and node.slice.value == "state":
-            carried = self._carrier(node.value)
-            return ("state", carried[1]) if carried and carried[0] == "request" else None
-        if isinstance(node, ast.Call):
-            if last_name(node.func) in _WRAPPERS and node.args:
-                return self._carrier(node.args[0])
-            if isinstance(node.func, ast.Attribute) and node.func.attr in ("setdefault", "get") and node.args:
-                first = node.args[0]
-                if isinstance(first, ast.Constant) and first.value == "state":
-                    carried = self._carrier(node.func.value)
-                    return ("state", carried[1]) if carried else None
-        return None
-
-    def _part(self, node: ast.expr) -> tuple[str, str] | None:
-        """The part of the request that an expression names, and the parameter it belongs to."""
-        if isinstance(node, ast.Attribute):
-            carried, name = self._carrier(node.value), str(node.attr)
-        elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            carried, name = self._carrier(node.value), str(node.slice.value)
-        else:
-            return None
-        if carried is None:
-            return None
-        if carried[0] == "state":
-            return None if name.startswith("_") else (f"state.{name}", carried[1])
-        return (name, carried[1]) if name in PARTS else None
-
-    def _told_by(self, test: ast.expr) -> tuple[frozenset[str], frozenset[str]]:
-        """The parts that are there when a test holds, and when it does not."""
-        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-            present, absent = self._told_by(test.operand)
-            return absent, present
-        if isinstance(test, ast.BoolOp):
-            told = [self._told_by(value) for value in test.values]
-            side = 0 if isinstance(test.op, ast.And) else 1
-            union = frozenset().union(*(pair[side] for pair in told))
-            return (union, frozenset()) if side == 0 else (frozenset(), union)
-        nothing: frozenset[str] = frozenset()
-        if isinstance(test, ast.Compare) and len(test.ops) == 1:
-            left, right, op = test.left, test.comparators[0], test.ops[0]
-            if isinstance(op, (ast.In, ast.NotIn)) and isinstance(left, ast.Constant) and isinstance(left.value, str):
-                carried = self._carrier(right)
-                if carried is not None:
-                    part = f"state.{left.value}" if carried[0] == "state" else left.value
-                    told_here = frozenset({part})
-                    return (told_here, nothing) if isinstance(op, ast.In) else (nothing, told_here)
-            if isinstance(op, (ast.Is, ast.IsNot)) and isinstance(right, ast.Constant) and right.value is None:
-                present, _ = self._told_by(left)
-                return (nothing, present) if isinstance(op, ast.Is) else (present, nothing)
-        if (
-            isinstance(test, ast.Call)
-            and isinstance(test.func, ast.Attribute)
-            and test.func.attr == "get"
-            and test.args
-        ):
-            carried, first = self._carrier(test.func.value), test.args[0]
-            if carried is not None and carried[0] == "request" and isinstance(first, ast.Constant):
-                return frozenset({str(first.value)}), nothing
-        return nothing, nothing
 
     def _touch(self, param: str, part: str, how: str, node: ast.AST, state: _State) -> None:
         if how != "set" and part in state.there:
@@ -449,10 +397,19 @@ def _is_none(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is None
 
 
-def read_flow(node: AnyFunction, name: str, scope: Scope, names: Names, *, in_class: bool, helps: bool) -> Flow | None:
+def read_flow(
+    node: AnyFunction,
+    name: str,
+    scope: Scope,
+    names: Names,
+    *,
+    in_class: bool,
+    helps: bool,
+    depended: bool = False,
+) -> Flow | None:
     """What a function does with the requests that it is handed; None where it does nothing with one.
 
     `helps` is True for a function that may be part of a layer without being handed the request: a method beside a
-    `dispatch`.
+    `dispatch`; `depended` for one that stands in a `Depends(…)`.
     """
-    return FlowReader(node, name, scope, names, in_class=in_class).read(helps=helps)
+    return FlowReader(node, name, scope, names, in_class=in_class).read(helps=helps, depended=depended)

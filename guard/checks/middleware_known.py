@@ -26,6 +26,15 @@ _MOUNTS: Final = frozenset(
         *(("fastapi.routing", name) for name in ("Mount", "Host")),
     }
 )
+ROUTES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(
+        ("get", "post", "put", "delete", "patch", "options", "head", "trace", "route", "api_route"), "http"
+    ),
+    "websocket": "websocket",
+    "websocket_route": "websocket",
+}
+"""The decorators that make a function an endpoint, and of what kind."""
+
 _BASE_HTTP: Final = frozenset({("starlette.middleware.base", "BaseHTTPMiddleware")})
 _OWN: Final = re.compile(r"^(?:starlette|fastapi)(?:\.|$)")
 

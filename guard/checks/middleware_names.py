@@ -166,7 +166,23 @@ class Names:
                 keywords.append(("**", value))
             elif not isinstance(value, Unknown):
                 keywords.append((keyword.arg, value))
-        return Call(self.expr(node.func, scope, depth + 1), args, tuple(keywords), place_of(node))
+        given = self._given(node, scope) if last_name(node.func) in ("add_middleware", "Middleware") else ""
+        return Call(self.expr(node.func, scope, depth + 1), args, tuple(keywords), place_of(node), given)
+
+    def _given(self, node: ast.Call, scope: Scope) -> str:
+        """The arguments for a layer, behind its class; with a `?` in front where they depend on a local variable."""
+        values = [*node.args[1:], *(keyword.value for keyword in node.keywords)]
+        names = [inner.id for value in values for inner in ast.walk(value) if isinstance(inner, ast.Name)]
+        text = ", ".join(ast.unparse(part) for part in (*node.args[1:], *node.keywords))
+        varies = any(self._varies(name, scope) for name in names if name not in _BUILTINS)
+        return f"?{text[:_TEXT]}" if varies or len(text) > 2 * _TEXT else text
+
+    def _varies(self, name: str, scope: Scope) -> bool:
+        """Whether a name may stand for another value the next time: a local variable, or a global bound twice."""
+        if isinstance(self.named(name, scope), (Var, Unknown)):
+            return True
+        only = only_binding(scope, name)
+        return only is None or only[1].kind is BindingKind.LOOP
 
     def _comprehension(self, node: ast.ListComp | ast.GeneratorExp, scope: Scope, depth: int) -> Expr:
         generator = node.generators[0]

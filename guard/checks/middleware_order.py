@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from guard.checks.middleware_profile import Profile, Read
-from guard.checks.middleware_stack import Condition, Layer, Place, Stack, Way
+from guard.checks.middleware_stack import Condition, Layer, Place, Stack, Way, all_outer, layers
 from guard.checks.modules import External
 
 Profiler = Callable[[Layer], Profile]
@@ -72,15 +72,9 @@ def _read_too_early(stack: Stack, part: str, way: Way, profiles: dict[Layer, Pro
 
 
 def _provided_outside(stack: Stack, part: str, profile: Profiler) -> bool:
-    return any(profile(layer).may_provide(part) for outer in _all_outer(stack) for layer in outer.layers()) or any(
-        part.startswith("state.") and outer.given_state for outer in _all_outer(stack)
+    return any(profile(layer).may_provide(part) for outer in all_outer(stack) for layer in outer.layers()) or any(
+        part.startswith("state.") and outer.given_state for outer in all_outer(stack)
     )
-
-
-def _all_outer(stack: Stack) -> Iterator[Stack]:
-    for outer in stack.outer:
-        yield outer
-        yield from _all_outer(outer)
 
 
 def refuses_outside_cors(stack: Stack, profile: Profiler) -> Iterator[Misplaced]:
@@ -89,7 +83,7 @@ def refuses_outside_cors(stack: Stack, profile: Profiler) -> Iterator[Misplaced]
     A layer that only raises is one of them where it does so for preflights too. Silent where something outside may
     write the headers, or the layer writes them itself.
     """
-    if stack.opaque or any(_writes_cors(layer, profile) for outer in _all_outer(stack) for layer in outer.layers()):
+    if stack.opaque or any(_writes_cors(layer, profile) for outer in all_outer(stack) for layer in outer.layers()):
         return
 
     def refuses(layer: Layer) -> bool:
@@ -115,6 +109,22 @@ def _writes_cors(layer: Layer, profile: Profiler) -> bool:
     return known.cors or known.writes_cors or (known.open and (not layer.name or "cors" in layer.name.lower()))
 
 
+def errors_bypass_cors(stack: Stack, profile: Profiler) -> Iterator[Layer]:
+    """The CORS layers of an application whose unhandled errors are answered outside of them.
+
+    Silent where a layer inside answers every error, where something around the application writes headers, and where
+    it may."""
+    around = [*stack.wraps, *(node for outer in all_outer(stack) for node in outer.inside_out())]
+    if stack.opaque or stack.partial or any(_writes_cors(layer, profile) for layer in layers(around)):
+        return
+    for layer in layers(stack.nodes):
+        known = profile(layer)
+        if known.open or known.catches:
+            return
+        if known.cors:
+            yield layer
+
+
 def against_order(stack: Stack, order: Sequence[str]) -> Iterator[Misplaced]:
     """Neighbours among the layers that `order` names, outermost first, that stand the other way round."""
     if stack.opaque or not order:
@@ -131,11 +141,12 @@ def _inverted(stack: Stack, way: Way, order: Sequence[str]) -> Iterator[Misplace
 
 
 def _rank(layer: Layer, order: Sequence[str]) -> int | None:
-    names = layer_names(layer)
-    for index, pattern in enumerate(order):
-        if any(fnmatchcase(name, pattern) for name in names):
-            return index
-    return None
+    return next((index for index, pattern in enumerate(order) if matches(layer, pattern)), None)
+
+
+def matches(layer: Layer, pattern: str) -> bool:
+    """Whether a pattern of the configuration is about a layer."""
+    return any(fnmatchcase(name, pattern) for name in layer_names(layer))
 
 
 _SUFFIXES: Final = (".py", ".pyi")

@@ -42,6 +42,10 @@ class Profile(msgspec.Struct, frozen=True):
     """Part of what it runs is unknown: a base class, or all of it."""
     name: str = ""
     cors: bool = False
+    http_only: bool = False
+    """WebSockets pass it unseen: it is a `BaseHTTPMiddleware`, or a function that is made one."""
+    catches: bool = False
+    """It answers by itself where the inner layers fail, whatever the exception."""
 
     def may_provide(self, part: str) -> bool:
         """Whether the part may be there inside this layer, because of it."""
@@ -62,16 +66,23 @@ class Profiles:
             self._made[key] = self._profile(layer)
         return self._made[key]
 
+    def reads_of(self, at: FunctionAt, param: str) -> Mapping[str, Read]:
+        """What a function that is no layer reads of the request that it gets as `param`."""
+        gathering = _Gathering(self._sources)
+        gathering.enter_by(at, param)
+        return {part: read for part, read in gathering.reads.items() if part not in gathering.sets}
+
     def _profile(self, layer: Layer) -> Profile:
         origin = layer.origin
         gathering = _Gathering(self._sources)
         provided: frozenset[str] = frozenset()
-        is_open = cors = False
+        is_open = cors = http_only = False
         if origin is None:
             return Profile({}, open=True, name=layer.name)
         if isinstance(origin, External):
             provided, is_open, cors = _external(origin)
         elif isinstance(origin, FunctionAt):
+            http_only = layer.means != "wrap"
             owner = origin.name.rpartition(".")[0] if origin.name.endswith(".__call__") else ""
             gathering.enter(origin, 1 if owner else 0, ClassAt(origin.path, owner) if owner else None)
         else:
@@ -81,6 +92,7 @@ class Profiles:
                 elif isinstance(ancestor, External) and not known.is_base_http(ancestor):
                     more, opened, is_cors = _external(ancestor)
                     provided, is_open, cors = provided | more, is_open or opened, cors or is_cors
+            http_only = self._is_http_only(origin)
             for entry in ("dispatch", "__call__"):
                 at = self._sources.method(origin, entry)
                 if at is not None:
@@ -99,7 +111,19 @@ class Profiles:
             open=is_open,
             name=layer.name,
             cors=cors,
+            http_only=http_only,
+            catches=gathering.catches,
         )
+
+    def _is_http_only(self, cls: ClassAt) -> bool:
+        """Whether the `__call__` that it answers to is that of `BaseHTTPMiddleware`."""
+        for ancestor in self._sources.ancestors(cls):
+            if isinstance(ancestor, External):
+                return known.is_base_http(ancestor)
+            remembered = self._sources.cls(ancestor) if ancestor is not None else None
+            if remembered is None or "__call__" in remembered.methods:
+                return False
+        return False
 
 
 def _external(thing: External) -> tuple[frozenset[str], bool, bool]:
@@ -131,12 +155,19 @@ class _Gathering:
         self.raises: Place | None = None
         self.spares_options = False
         self.writes_cors = False
+        self.catches = False
 
     def enter(self, at: FunctionAt, position: int, cls: ClassAt | None) -> None:
         """Begin with a function whose parameter at `position` is the request or the scope."""
         flow = self._sources.flow(at.path, at.name)
         if flow is not None and position < len(flow.params):
             self._follow(at, flow, flow.params[position], cls, _How(), 0)
+
+    def enter_by(self, at: FunctionAt, param: str) -> None:
+        """Begin with a plain function whose parameter `param` is the request."""
+        flow = self._sources.flow(at.path, at.name)
+        if flow is not None:
+            self._follow(at, flow, param, None, _How(), 0)
 
     def _follow(self, at: FunctionAt, flow: Flow, param: str, cls: ClassAt | None, how: _How, depth: int) -> None:
         key = (at, param, how.after)
@@ -168,6 +199,7 @@ class _Gathering:
             self.raises = Place(at.path, flow.raises[0], at.name)
         self.spares_options = self.spares_options or flow.spares_options
         self.writes_cors = self.writes_cors or flow.writes_cors
+        self.catches = self.catches or flow.catches
 
     def _target(self, at: FunctionAt, func: Expr, cls: ClassAt | None) -> FunctionAt | None:
         if isinstance(func, Def):

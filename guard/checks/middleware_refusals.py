@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from guard.checks.middleware_names import last_name
+from guard.scopes import caught_names
 
 _REFUSALS: Final = frozenset({401, 403})
 _REFUSAL_NAMES: Final = frozenset({"HTTP_401_UNAUTHORIZED", "HTTP_403_FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"})
@@ -49,6 +50,17 @@ def lets_most_pass(node: ast.If) -> bool:
         )
         and not _OF_ALL.search(ast.unparse(test))
         for test in tests
+    )
+
+
+def answers_any(handler: ast.ExceptHandler) -> bool:
+    """Whether a handler answers every exception with something of its own, and never raises."""
+    names = caught_names(handler)
+    if names and not {name.rpartition(".")[2] for name in names} & {"Exception", "BaseException"}:
+        return False
+    inner = [node for statement in handler.body for node in ast.walk(statement)]
+    return any(isinstance(node, (ast.Return, ast.Await)) for node in inner) and not any(
+        isinstance(node, ast.Raise) for node in inner
     )
 
 

@@ -13,34 +13,25 @@ from typing import Final
 import msgspec
 
 from guard.checks.middleware_calls import Calls
+from guard.checks.middleware_expressions import Expressions
 from guard.checks.middleware_facts import (
     Attr,
     Branch,
     Call,
-    Def,
     Do,
-    Each,
-    Either,
     Expr,
-    Free,
     Function,
     Global,
-    Items,
-    Joined,
     Let,
     Loop,
-    Named,
     Op,
-    Place4,
     Return,
     Stop,
-    Super,
-    Table,
-    Unknown,
     Var,
 )
+from guard.checks.middleware_ops import REQUESTS, asks_for_application, raises, returns
 from guard.checks.middleware_sources import Sources
-from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Place
+from guard.checks.middleware_stack import Choice, ClassAt, Layer, Place
 from guard.checks.middleware_values import (
     NOTHING,
     Application,
@@ -49,21 +40,14 @@ from guard.checks.middleware_values import (
     Env,
     Instance,
     Item,
-    Listed,
     Mapped,
-    Method,
-    Nothing,
-    Opaque,
     Parent,
-    Recorder,
-    Several,
+    Requested,
     Value,
-    choice,
     merged,
     one_of,
 )
-from guard.checks.modules import Definition, External
-from guard.checks.references import Ref
+from guard.checks.modules import External
 
 DEEPEST_CALL: Final = 24
 MOST_STEPS: Final = 20_000
@@ -77,25 +61,27 @@ class Outcome(msgspec.Struct):
     returned: list[Value] = msgspec.field(default_factory=list)
 
 
-class Run:
+class Run(Expressions):
     """One execution: of a module, of a function nobody is known to call, or of a class's method.
 
     `applications` are all that were created, in order.
     """
 
     def __init__(self, sources: Sources) -> None:
-        self.sources = sources
-        self.recorder = Recorder()
+        super().__init__(sources)
         self.applications: list[Application] = []
         self.entered: set[tuple[str, str]] = set()
         """Path and name of every function that was executed."""
         self.exhausted = False
         """The code is more of a tangle than is followed: nothing that came of it is certain."""
-        self.chain: tuple[Place, ...] = ()
+        self.stage = ""
+        """What runs once an application does, while it is executed: `lifespan`, `request handler`."""
         self._modules: dict[str, Env] = {}
         self._class_bodies: dict[ClassAt, Env | None] = {}
         self._active: list[tuple[str, str]] = []
         self._steps = 0
+        self._swallowed = 0
+        """How many handlers around the statement would go on if it raised."""
         self._calls = Calls(self)
 
     # Where a run begins
@@ -122,7 +108,30 @@ class Run:
             app = self.new_application(External("starlette.applications", "Starlette"), (place,))
             app.handed = True
             given[name] = app
-        return self.invoke(Callee(path, function, None, first), [], given)
+        if not REQUESTS.isdisjoint(function.params) and any(asks_for_application(op) for op in function.body):
+            place = Place(path, (function.line, 1, function.line, 1), function.name)
+            served = self.new_application(External("starlette.applications", "Starlette"), (place,))
+            served.handed = served.started = True
+            self.stage = "request handler"
+            given.update({name: Requested(served) for name in REQUESTS.intersection(function.params)})
+        value = self.invoke(Callee(path, function, None, first), [], given)
+        self.stage = ""
+        return value
+
+    def serve(self) -> None:
+        """Execute what runs once the applications do: a layer that is added there is too late."""
+        for app in list(self.applications):
+            for stage, callee in app.handlers:
+                started = [app, *app.mounted_in]
+                before = [other.started for other in started]
+                for other in started:
+                    other.started = True
+                self.stage = stage
+                requested = {name: Requested(app) for name in REQUESTS.intersection(callee.function.params)}
+                self.invoke(callee, [app] if stage == "lifespan" else [], requested)
+                for other, was in zip(started, before, strict=True):
+                    other.started = was
+        self.stage = ""
 
     def variables(self) -> Iterator[tuple[str, str, Value]]:
         """Path, name and value of every variable of the modules that ran."""
@@ -139,11 +148,15 @@ class Run:
         self.applications.append(app)
         return app
 
-    def place(self, env: Env, span: Place4) -> Place:
-        """A piece of the code that runs."""
-        return Place(env.path, span, env.symbol)
-
     # Functions
+
+    def call(self, expr: Call, env: Env) -> Value:
+        """What a call does and gives."""
+        return self._calls.call(expr, env)
+
+    def parent_method(self, parent: Parent, name: str) -> Value:
+        """`super().name`."""
+        return self._calls.parent_method(parent, name)
 
     def invoke(self, callee: Callee, args: Sequence[Value], keywords: Mapping[str, Value]) -> Value:
         """Execute a function; gives what it returns."""
@@ -184,7 +197,7 @@ class Run:
             if name.startswith("**"):
                 rest = {key: value for key, value in keywords.items() if key not in plain and key != "**"}
                 place = Place(env.path, (function.line, 1, function.line, 1), env.symbol)
-                items = {key: Item(self._plain(value), place) for key, value in rest.items()}
+                items = {key: Item(self.plain(value), place) for key, value in rest.items()}
                 env.values[name[2:]] = Mapped(items, "**" in keywords)
             elif name.startswith("*"):
                 env.values[name[1:]] = self.listed(self._calls.as_items(positional[taking:], function, env))
@@ -224,7 +237,7 @@ class Run:
                 self._loop(op, env)
             else:
                 # Where an arm returns, what follows is part of the arms that do not.
-                rest = body[index + 1 :] if any(_returns(arm.body) for arm in op.arms) else ()
+                rest = body[index + 1 :] if any(returns(arm.body) for arm in op.arms) else ()
                 ended = self._branch(op, rest, env)
                 outcome.returned.extend(ended.returned)
                 if rest or not ended.falls:
@@ -233,6 +246,8 @@ class Run:
         return outcome
 
     def _branch(self, op: Branch, rest: Sequence[Op], env: Env) -> Outcome:
+        tries = op.key.startswith("try@")
+        goes_on = tries and any(not raises(arm.body) for arm in op.arms[1:])
         place = self.place(env, (op.line, 1, op.line, 1))
         key = (self.chain, env.path, env.symbol, op.key or op.line)
         before = env.values
@@ -242,9 +257,13 @@ class Run:
         for arm in op.arms:
             env.values = dict(before)
             self.recorder.push()
+            self._swallowed += goes_on and arm is op.arms[0]
             ended = self._block((*arm.body, *rest), env)
+            self._swallowed -= goes_on and arm is op.arms[0]
             recorded = self.recorder.pop()
             if not ended.falls and not ended.returned:
+                if tries and arm is not op.arms[0] and raises(arm.body) and not self._swallowed:
+                    _note_futile(recorded)
                 continue  # it raises: no application comes of this way
             arms.append((arm.when, recorded))
             outcome.returned.extend(ended.returned)
@@ -281,10 +300,10 @@ class Run:
                     arms.append((when, self.recorder.pop()))
                 self.recorder.choose(entry.key, entry.place, arms)
                 continue
-            self._unpack(op.targets, entry, env)
+            self.unpack(op.targets, entry, env)
             self._block(op.body, env)
 
-    def _unpack(self, targets: Sequence[str], entry: Item | Layer, env: Env) -> None:
+    def unpack(self, targets: Sequence[str], entry: Item | Layer, env: Env) -> None:
         """Give the targets of a loop one item. A layer in a list unpacks to its class and arguments."""
         if len(targets) == 1:
             env.values[targets[0]] = entry
@@ -295,9 +314,10 @@ class Run:
 
     def _let(self, op: Let, env: Env) -> None:
         value = self.value(op.value, env)
-        self._bind(op.target, value, env, outer=op.outer)
+        self.bind(op.target, value, env, outer=op.outer)
 
-    def _bind(self, target: Expr, value: Value, env: Env, *, outer: bool = False) -> None:
+    def bind(self, target: Expr, value: Value, env: Env, *, outer: bool = False) -> None:
+        """Give a name or an attribute its value."""
         if isinstance(target, Var):
             around = env.around if outer else None
             while around is not None and target.name not in around.values:
@@ -309,211 +329,13 @@ class Run:
             owner = self.value(target.base, env)
             if isinstance(owner, Instance):
                 owner.attributes[target.name] = value
-            elif isinstance(owner, Application) and target.name == "user_middleware":
+            elif isinstance(owner, Application) and target.name in ("user_middleware", "middleware_stack"):
                 owner.opaque = True
 
-    # Expressions
 
-    def value(self, expr: Expr, env: Env) -> Value:
-        """What an expression gives."""
-        if isinstance(expr, Var):
-            return self._plain(env.lookup(expr.name))
-        if isinstance(expr, Global):
-            return self._plain(self.module(env.path).lookup(expr.name))
-        if isinstance(expr, Free):
-            return self.reference(env.path, expr.ref)
-        if isinstance(expr, Def):
-            if expr.name.endswith("."):
-                self.class_body(ClassAt(env.path, expr.name[:-1]))
-                return NOTHING
-            return self.defined(env.path, expr.name, env)
-        if isinstance(expr, Call):
-            return self._calls.call(expr, env)
-        if isinstance(expr, Attr):
-            return self.attribute(self.value(expr.base, env), expr.name)
-        if isinstance(expr, Items):
-            pairs = zip(expr.items, expr.places, strict=True)
-            return self.listed([self._item(item, span, env) for item, span in pairs])
-        if isinstance(expr, Each):
-            return self._comprehension(expr, env)
-        if isinstance(expr, Table):
-            rows = zip(expr.keys, expr.values, expr.places, strict=True)
-            return Mapped({key: Item(self.value(value, env), self.place(env, span)) for key, value, span in rows})
-        if isinstance(expr, Named):
-            value = self.value(expr.value, env)
-            self._bind(expr.target, value, env)
-            return value
-        if isinstance(expr, Joined):
-            return self._joined(self.value(expr.left, env), self.value(expr.right, env))
-        if isinstance(expr, Either):
-            place = self.place(env, (expr.line, 1, expr.line, 1))
-            options = (
-                (expr.test, self.value(expr.then, env)),
-                (f"not ({expr.test})", self.value(expr.otherwise, env)),
-            )
-            return Several((self.chain, env.path, env.symbol, expr.test), place, options)
-        if isinstance(expr, Super):
-            if env.owner is not None and env.self_value is not None:
-                return Parent(env.owner, env.self_value)
-            return NOTHING
-        return Nothing(expr.text) if isinstance(expr, Unknown) else NOTHING
-
-    @staticmethod
-    def _plain(value: Value) -> Value:
-        return value.value if isinstance(value, Item) else value
-
-    def listed(self, entries: Iterable[Entry]) -> Listed:
-        """A new list."""
-        listed = Listed()
-        self.recorder.born(listed)
-        self.recorder.add(listed, "items", entries)
-        return listed
-
-    def _comprehension(self, expr: Each, env: Env) -> Value:
-        entries = self.entries(self.value(expr.source, env))
-        if entries is None:
-            return NOTHING
-        inner = Env(env.path, env.symbol, env)
-        inner.owner, inner.self_value = env.owner, env.self_value
-        made: list[Entry] = []
-        for entry in entries:
-            if isinstance(entry, Choice):
-                return NOTHING
-            self._unpack(expr.targets, entry, inner)
-            place = entry.place if isinstance(entry, Item) else self.place(env, expr.place)
-            value = self.value(expr.element, inner)
-            made.append(value if isinstance(value, Layer) else Item(value, place))
-        return self.listed(made)
-
-    def _item(self, expr: Expr, span: Place4, env: Env) -> Entry:
-        value = self.value(expr, env)
-        return value if isinstance(value, Layer) else Item(value, self.place(env, span))
-
-    def _joined(self, left: Value, right: Value) -> Value:
-        sides = [self.entries(side) for side in (left, right)]
-        unknown = (Item(NOTHING, Place("", (0, 0, 0, 0), "")),)
-        return self.listed(entry for side in sides for entry in (unknown if side is None else side))
-
-    def entries(self, value: Value) -> tuple[Entry, ...] | None:
-        """The items of a list; None where it is not known."""
-        if isinstance(value, Listed):
-            front = self.recorder.contents(value, "front")
-            return (*reversed(front), *self.recorder.contents(value, "items"))
-        if isinstance(value, Item):
-            return self.entries(value.value)
-        if isinstance(value, Several):
-            arms = []
-            for when, option in value.options:
-                inner = self.entries(option)
-                if inner is None:
-                    return None
-                arms.append((when, inner))
-            return (choice(value.key, value.place, tuple(arms)),)
-        return None
-
-    def reference(self, path: str, ref: Ref) -> Value:
-        """What an import or a definition stands for."""
-        found = self.sources.follow(path, ref)
-        if isinstance(found, External):
-            return found
-        if isinstance(found, Definition):
-            return self._defined_at(found)
-        head, _, last = ref.name.rpartition(".")
-        if head:  # an attribute of an imported object
-            owner = self.reference(path, Ref(ref.level, ref.module, head))
-            return self.attribute(owner, last)
-        return Nothing(ref.name)
-
-    def _defined_at(self, found: Definition) -> Value:
-        at = ClassAt(found.path, found.name)
-        if self.sources.cls(at) is not None:
-            return at
-        value = self.defined(found.path, found.name, None)
-        if not isinstance(value, Opaque):
-            return value
-        first, _, rest = found.name.partition(".")
-        if rest and self.sources.cls(ClassAt(found.path, first)) is not None:
-            held: Value = ClassAt(found.path, first)
-            for name in rest.split("."):
-                held = self.attribute(held, name)
-            return value if isinstance(held, Nothing) else held
-        if self.sources.function(found.path, "") is not None:
-            held = self._plain(self.module(found.path).lookup(first))
-            for name in rest.split(".") if rest else ():
-                held = self.attribute(held, name)
-            if not isinstance(held, Nothing):
-                return held
-        return value
-
-    def defined(self, path: str, name: str, around: Env | None) -> Value:
-        """A function or class of a file, by qualified name."""
-        at = ClassAt(path, name)
-        if self.sources.cls(at) is not None:
-            return at
-        function = self.sources.function(path, name)
-        if function is not None:
-            bound = ClassAt(path, name.rpartition(".")[0]) if function.binding == "class" else None
-            return Callee(path, function, around, bound)
-        return Opaque(FunctionAt(path, name))
-
-    def attribute(self, owner: Value, name: str) -> Value:
-        """`owner.name`."""
+def _note_futile(recorded: Mapping[tuple[object, str], Sequence[Entry]]) -> None:
+    for (owner, _), entries in recorded.items():
         if isinstance(owner, Application):
-            if owner.cls is not None:
-                method = self.method(owner.cls, name, owner)
-                if method is not None:
-                    return method
-            return Method(owner, name)
-        if isinstance(owner, Listed | Mapped):
-            return Method(owner, name)
-        if isinstance(owner, Layer):
-            return owner if name == "cls" else NOTHING  # `entry.cls` of a `Middleware(…)`
-        if isinstance(owner, Method) and owner.name == "user_middleware" and isinstance(owner.owner, Application):
-            return Method(owner.owner, f"user_middleware.{name}")
-        if isinstance(owner, Instance):
-            held = owner.attributes.get(name)
-            if held is not None:
-                return held
-            return self._called(self.method(owner.cls, name, owner)) or self._class_variable(owner.cls, name)
-        if isinstance(owner, ClassAt):
-            return self.method(owner, name, owner) or self._class_variable(owner, name)
-        if isinstance(owner, Parent):
-            return self._calls.parent_method(owner, name)
-        if isinstance(owner, Several):
-            options = tuple((when, self.attribute(option, name)) for when, option in owner.options)
-            return Several(owner.key, owner.place, options)
-        return NOTHING
-
-    def _called(self, method: Value | None) -> Value | None:
-        """What a property gives; anything else is itself."""
-        if isinstance(method, Callee) and method.function.binding == "property":
-            return self.invoke(method, [], {})
-        return method
-
-    def _class_variable(self, cls: ClassAt, name: str) -> Value:
-        for ancestor in self.sources.ancestors(cls):
-            body = self.class_body(ancestor) if isinstance(ancestor, ClassAt) else None
-            if body is not None and name in body.values:
-                return body.values[name]
-        return NOTHING
-
-    def method(self, cls: ClassAt, name: str, bound: Value, *, behind: ClassAt | None = None) -> Value | None:
-        """A method of a class, bound to an object; None where no class of the tree defines it."""
-        at = self.sources.method(cls, name, behind=behind)
-        if at is None:
-            return None
-        function = self.sources.function(at.path, at.name)
-        if function is None:
-            return Opaque(at)
-        if function.binding == "instance" and isinstance(bound, ClassAt):
-            return Callee(at.path, function)
-        return Callee(at.path, function, None, bound)
-
-
-def _returns(body: Sequence[Op]) -> bool:
-    for op in body:
-        if isinstance(op, Return):
-            return True
-        if isinstance(op, Branch) and any(_returns(arm.body) for arm in op.arms):
-            return True
-    return False
+            for entry in entries:
+                if isinstance(entry, Layer):
+                    owner.futile[entry] = None

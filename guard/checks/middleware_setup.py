@@ -7,9 +7,7 @@ annotated, assigned, used or called as an application is. The rest of a function
 from __future__ import annotations
 
 import ast
-import functools
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from guard.checks.middleware_facts import (
@@ -33,19 +31,18 @@ from guard.checks.middleware_facts import (
     Unknown,
     Var,
 )
+from guard.checks.middleware_known import ROUTES
 from guard.checks.middleware_names import MAKES, Names, last_name, place_of, text_of
+from guard.checks.middleware_wanted import APP_CLASSES, speaks_of_application
 from guard.checks.references import Ref
-from guard.scopes import BindingKind, Scope, caught_names, dotted
+from guard.scopes import Scope, caught_names, dotted
 
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
-
-_APPLICATION: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette)$", re.IGNORECASE)
-_APP_CLASSES: Final = frozenset({"FastAPI", "Starlette"})
 
 _INERT_METHODS: Final = frozenset(
     {
         *("include_router", "add_route", "add_api_route", "add_websocket_route", "add_api_websocket_route"),
-        *("add_exception_handler", "exception_handler", "on_event", "add_event_handler", "openapi", "setup"),
+        *("add_exception_handler", "exception_handler", "openapi", "setup"),
         *("get", "post", "put", "delete", "patch", "options", "head", "trace", "route", "websocket", "websocket_route"),
         *("url_path_for", "build_middleware_stack", "host"),
     }
@@ -67,152 +64,24 @@ _DEEPEST_BLOCK: Final = 60
 _LOGGERS: Final = frozenset({"logger", "logging", "log", "_logger"})
 
 
-def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozenset[str]:
-    """The names in one file that may stand for an application, for a layer, or for a list of layers."""
-    wanted: set[str] = set()
-    called: set[str] = set()
-    owners: set[str] = set()
-    for call in calls:
-        wanted.update(_named_by(call))
-        if isinstance(call.func, ast.Name):
-            if any(_APPLICATION.search(last_name(arg)) for arg in call.args):
-                called.add(call.func.id)
-        else:
-            owners.update(_owners_named_by(call))
-    scopes = list(scopes)
-    for scope in scopes:
-        for name, bindings in scope.bindings.items():
-            for binding in bindings:
-                annotation = binding.annotation
-                if (
-                    (annotation is not None and _speaks_of_application(annotation))
-                    or (_APPLICATION.search(name) and binding.kind is not BindingKind.IMPORT)
-                    or (binding.value is not None and _makes_something(binding.value))
-                    or (name in called and (binding.kind is BindingKind.LOOP or binding.value is not None))
-                    or (name in owners and isinstance(binding.value, ast.Call))
-                ):
-                    wanted.add(name)
-    for _ in range(3):
-        size = len(wanted)
-        for scope in scopes:
-            for name in wanted & scope.bindings.keys():
-                for binding in scope.bindings[name]:
-                    source = binding.value
-                    if isinstance(binding.node, (ast.For, ast.AsyncFor)):
-                        source = binding.node.iter
-                    wanted.update(_names_in(source))
-        if len(wanted) == size:
-            break
-    return frozenset(wanted - {"", "self", "cls"})
-
-
-def _speaks_of_application(annotation: ast.expr | None) -> bool:
-    """Whether an annotation names an application's class: `FastAPI`, `"FastAPI"`, `Starlette | None`, `Optional[…]`."""
-    if isinstance(annotation, ast.Constant):
-        return isinstance(annotation.value, str) and any(name in annotation.value for name in _APP_CLASSES)
-    if isinstance(annotation, ast.BinOp):
-        return _speaks_of_application(annotation.left) or _speaks_of_application(annotation.right)
-    if isinstance(annotation, ast.Subscript):
-        return _speaks_of_application(annotation.slice)
-    return last_name(annotation) in _APP_CLASSES
-
-
-def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
-    """Whether a call may make, change or hand on an application or a layer, by its names alone."""
-    func = call.func
-    last = last_name(func)
-    if _is_about_layers(last):
-        return True
-    if isinstance(func, ast.Attribute) and last_name(func.value) in wanted:
-        return True
-    return any(last_name(arg) in wanted for arg in call.args) or any(
-        last_name(keyword.value) in wanted for keyword in call.keywords
-    )
-
-
-@functools.lru_cache(maxsize=10_000)
-def _is_about_layers(last: str) -> bool:
-    return last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last) is not None
-
-
-def _named_by(call: ast.Call) -> Iterator[str]:
-    func = call.func
-    if isinstance(func, ast.Attribute) and func.attr in ("add_middleware", "middleware", "mount"):
-        yield last_name(func.value)
-        yield from map(last_name, call.args[-1:] if func.attr == "mount" else call.args[:1])
-    elif isinstance(func, ast.Attribute) and func.attr in ("append", "insert") and call.args:
-        last = call.args[-1]
-        if isinstance(last, ast.Call) and last_name(last.func) == "Middleware":
-            yield last_name(func.value)
-    elif (
-        isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware"
-    ) or last_name(func) == "Middleware":
-        yield from map(last_name, call.args[:1])
-    for keyword in call.keywords:
-        if keyword.arg in ("middleware", "middleware_class", "dispatch"):
-            yield from _names_in(keyword.value)
-        elif keyword.arg == "app" or (keyword.arg is None and last_name(func) in _APP_CLASSES):
-            yield last_name(keyword.value)
-
-
-def _owners_named_by(call: ast.Call) -> Iterator[str]:
-    """The variable whose method is made a layer, adds one, or which holds the application."""
-    func = call.func
-    layers = [keyword.value for keyword in call.keywords if keyword.arg == "dispatch"]
-    if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware":
-        layers += call.args[:1]
-    elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Attribute):
-        if func.attr in ("add_middleware", "middleware", "mount") and isinstance(func.value.value, ast.Name):
-            yield func.value.value.id
-    elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-        handed = (*call.args[:1], *(keyword.value for keyword in call.keywords))
-        if any(_APPLICATION.search(last_name(arg)) for arg in handed):
-            yield func.value.id
-    for layer in layers:
-        if isinstance(layer, ast.Attribute) and isinstance(layer.value, ast.Name):
-            yield layer.value.id
-
-
-def _names_in(value: ast.expr | None) -> Iterator[str]:
-    if isinstance(value, (ast.Name, ast.Attribute)):
-        yield last_name(value)
-    elif isinstance(value, ast.Subscript):
-        yield from _names_in(value.value)
-    elif isinstance(value, ast.Call):
-        if isinstance(value.func, ast.Name) and value.func.id in ("reversed", "enumerate", "list", "tuple"):
-            yield from map(last_name, value.args[:1])
-        elif isinstance(value.func, ast.Attribute) and value.func.attr in ("items", "values"):
-            yield last_name(value.func.value)
-    elif isinstance(value, ast.ListComp):
-        yield from _names_in(value.generators[0].iter)
-    elif isinstance(value, ast.BinOp):
-        yield from _names_in(value.left)
-        yield from _names_in(value.right)
-    elif isinstance(value, ast.IfExp):
-        yield from _names_in(value.body)
-        yield from _names_in(value.orelse)
-    elif isinstance(value, (ast.List, ast.Tuple)):
-        for element in value.elts:
-            yield from _names_in(element.value if isinstance(element, ast.Starred) else element)
-
-
-def _makes_something(value: ast.expr) -> bool:
-    if isinstance(value, (ast.List, ast.Tuple)):
-        return any(isinstance(item, ast.Call) and last_name(item.func) == "Middleware" for item in value.elts)
-    return isinstance(value, ast.Call) and last_name(value.func) in _APP_CLASSES
-
-
 class SetupReader:
     """Reads the set-up code of one file's functions."""
 
     def __init__(
-        self, names: Names, wanted: frozenset[str], unique: Mapping[int, str], classes: Mapping[int, Scope]
+        self,
+        names: Names,
+        wanted: frozenset[str],
+        unique: Mapping[int, str],
+        classes: Mapping[int, Scope],
+        served: frozenset[int],
     ) -> None:
         self._names = names
         self._wanted = wanted
         self._unique = unique
         self._classes = classes
         """The scopes of class bodies, by the id of the node."""
+        self._served = served
+        """The functions that matter when they are registered as an endpoint, by the id of the node."""
         self._depth = 0
         self.bodies: list[Function] = []
         """The class bodies that were met and hold set-up code."""
@@ -233,7 +102,7 @@ class SetupReader:
         handed = tuple(
             arg.arg
             for arg in (*arguments, *node.args.kwonlyargs)
-            if arg.annotation is not None and _speaks_of_application(arg.annotation)
+            if arg.annotation is not None and speaks_of_application(arg.annotation)
         )
         body = self._whole(node.body, scope)
         parameters = [arg.arg for arg in arguments]
@@ -351,7 +220,10 @@ class SetupReader:
             if (
                 isinstance(decorator, ast.Call)
                 and isinstance(decorator.func, ast.Attribute)
-                and decorator.func.attr == "middleware"
+                and (
+                    decorator.func.attr in ("middleware", "on_event")
+                    or (decorator.func.attr in ROUTES and id(node) in self._served)
+                )
             ):
                 yield Do(Call(self._names.expr(decorator, scope), (whole,), (), place_of(decorator)))
 
@@ -431,7 +303,7 @@ class SetupReader:
         if isinstance(value, ast.Await):
             value = value.value
         if isinstance(value, ast.Call):
-            known = last_name(value.func) in _APP_CLASSES or bool(MAKES.search(last_name(value.func)))
+            known = last_name(value.func) in APP_CLASSES or bool(MAKES.search(last_name(value.func)))
             if known or self._is_handed_an_application(value):
                 return self._names.expr(value, scope)
         elif isinstance(value, ast.Name):
@@ -454,7 +326,7 @@ class SetupReader:
         if isinstance(func, ast.Call):
             return self._matters(func, scope)
         last = last_name(func)
-        if last == "add_middleware" or last in _APP_CLASSES:
+        if last == "add_middleware" or last in APP_CLASSES:
             return True
         if isinstance(func, ast.Attribute):
             base = last_name(func.value)

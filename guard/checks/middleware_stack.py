@@ -54,11 +54,21 @@ class Layer(msgspec.Struct, frozen=True):
     """`add_middleware`, `constructor`, `decorator` or `wrap`."""
     helpers: tuple[ClassAt, ...] = ()
     """Objects that it is given and runs for every request: an authentication backend."""
+    given: str = ""
+    """Its arguments as written; with a `?` in front where they may be other ones on another call."""
 
     @property
     def place(self) -> Place:
         """The statement that adds it."""
         return self.chain[-1]
+
+
+class Late(msgspec.Struct, frozen=True):
+    """A layer that is added once the application runs, which Starlette refuses."""
+
+    layer: Layer
+    when: str
+    """What runs there: `lifespan`, `startup handler`, `request handler`."""
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -108,6 +118,13 @@ class Stack(msgspec.Struct, frozen=True):
     """Its lifespan gives every request a state."""
     outer: tuple[Stack, ...] = ()
     """The stacks of the applications that it is mounted in."""
+    late: tuple[Late, ...] = ()
+    futile: tuple[Layer, ...] = ()
+    """Layers that a handler adds before it raises all the same: nothing ever runs with them."""
+    endpoints: tuple[FunctionAt, ...] = ()
+    """Functions of the tree that are known to be served by it."""
+    depends: bool = False
+    """It has dependencies of its own, which run before every endpoint."""
 
     @property
     def place(self) -> Place:
@@ -128,6 +145,13 @@ class Stack(msgspec.Struct, frozen=True):
     def layers(self) -> Iterator[Layer]:
         """Every layer of every alternative, innermost first."""
         return layers(self.inside_out())
+
+
+def all_outer(stack: Stack) -> Iterator[Stack]:
+    """The stacks of the applications that one is mounted in, and of those that they are mounted in."""
+    for outer in stack.outer:
+        yield outer
+        yield from all_outer(outer)
 
 
 _MOST_WAYS: Final = 512

@@ -32,7 +32,7 @@ def stacks(sources: Sources) -> Mapping[Stack, tuple[Bound, ...]]:
             found.setdefault(stack, {}).update(dict.fromkeys(bound))
     whole = [stack for stack in found if not stack.handed]
     # What is handed to a function that is called after all says nothing new.
-    whole += [stack for stack in found if stack.handed and stack.nodes]
+    whole += [stack for stack in found if stack.handed and (stack.nodes or stack.late)]
     return {stack: tuple(found[stack]) for stack in whole}
 
 
@@ -43,6 +43,7 @@ def _runs(sources: Sources) -> Iterator[Run]:
         if sources.function(path, "") is not None:
             run = Run(sources)
             run.module(path)
+            run.serve()
             called |= run.entered
             yield run
     for path in sources.facts:
@@ -50,6 +51,7 @@ def _runs(sources: Sources) -> Iterator[Run]:
             if name and not name.endswith(".") and (path, name) not in called:
                 begun = _begin(path, function, sources)
                 if begun is not None:
+                    begun.serve()
                     yield begun
 
 
@@ -114,6 +116,10 @@ def _stack(app: Application, run: Run, made: dict[Application, Stack], depth: in
         handed=app.handed,
         given_state=app.given_state,
         outer=tuple(outer),
+        late=tuple(app.late),
+        futile=tuple(app.futile),
+        endpoints=tuple(app.endpoints),
+        depends=app.depends,
     )
     return stack
 

@@ -8,14 +8,29 @@ from typing import Final, cast
 import msgspec
 
 from guard.checks.middleware_facts import Function
-from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Layer, Node, Place
+from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Late, Layer, Node, Place
 from guard.checks.modules import External
 
 
 class Application:
     """An application while its layers are being added. Equal only to itself."""
 
-    __slots__ = ("cls", "created", "given_state", "handed", "kind", "mounted_in", "opaque", "partial")
+    __slots__ = (
+        "cls",
+        "created",
+        "depends",
+        "endpoints",
+        "futile",
+        "given_state",
+        "handed",
+        "handlers",
+        "kind",
+        "late",
+        "mounted_in",
+        "opaque",
+        "partial",
+        "started",
+    )
 
     def __init__(self, kind: External, created: tuple[Place, ...], cls: ClassAt | None = None) -> None:
         self.kind = kind
@@ -27,6 +42,13 @@ class Application:
         self.handed = False
         self.given_state = False
         self.mounted_in: list[Application] = []
+        self.handlers: list[tuple[str, Callee]] = []
+        """What runs once the application does, and when."""
+        self.endpoints: dict[FunctionAt, None] = {}
+        self.depends = False
+        self.started = False
+        self.late: dict[Late, None] = {}
+        self.futile: dict[Layer, None] = {}
 
 
 class Instance:
@@ -75,12 +97,20 @@ class Method(msgspec.Struct, frozen=True):
 
 
 class Decorator(msgspec.Struct, frozen=True):
-    """What `app.middleware("http")` gives."""
+    """What `app.middleware("http")`, `app.on_event("startup")` and `app.get("/")` give."""
+
+    app: Application
+    registers: str = ""
+    """What it makes of a function; empty for a layer."""
+
+
+class Requested(msgspec.Struct, frozen=True):
+    """A request that an application serves."""
 
     app: Application
 
 
-class Bound(msgspec.Struct, frozen=True):
+class PartialCall(msgspec.Struct, frozen=True):
     """What `functools.partial` gives."""
 
     func: Value
@@ -132,8 +162,9 @@ Value = (
     | Opaque
     | Method
     | Decorator
-    | Bound
+    | PartialCall
     | Mapped
+    | Requested
     | Mounted
     | Parent
     | Several

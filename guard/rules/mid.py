@@ -6,11 +6,12 @@ from collections.abc import Iterator
 
 from guard.checks.middleware import FAMILY, Stacks
 from guard.checks.middleware_order import Misplaced, against_order, reads_before_provider, refuses_outside_cors
-from guard.checks.middleware_stack import Layer, Place, Stack
+from guard.checks.middleware_stack import Place
 from guard.impact import reach_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.rules.mid_words import application, called, conditions, effect, severity_of, spoken
 
 
 @rule("MID001", "wrong-order", Severity.ERROR)
@@ -94,7 +95,7 @@ def wrong_order(program: Program) -> Iterator[Violation]:
                 yield _refusal(misplaced, stacks)
         for misplaced in against_order(stack, program.config.middleware.order):
             if _is_new(misplaced, reported):
-                outer, inner = _called(misplaced.outer), _called(misplaced.inner)
+                outer, inner = called(misplaced.outer), called(misplaced.inner)
                 yield _out_of_order(
                     misplaced,
                     f"{outer} stands outside {inner}, and the configured order has {inner} outside",
@@ -109,14 +110,14 @@ def _is_new(misplaced: Misplaced, reported: set[tuple[Place, Place]]) -> bool:
 
 
 def _words_for_read(misplaced: Misplaced) -> tuple[str, str]:
-    outer, inner = _called(misplaced.outer), _called(misplaced.inner)
-    part = _spoken(misplaced.read.part) if misplaced.read else ""
+    outer, inner = called(misplaced.outer), called(misplaced.inner)
+    part = spoken(misplaced.read.part) if misplaced.read else ""
     message = f"{outer} reads {part} and stands outside {inner}, which provides it"
     return message, f"{outer} runs before {inner} on every request, so {part} is not there yet."
 
 
 def _refusal(misplaced: Misplaced, stacks: Stacks) -> Violation:
-    outer, inner = _called(misplaced.outer), _called(misplaced.inner)
+    outer, inner = called(misplaced.outer), called(misplaced.inner)
     profile = stacks.profile(misplaced.outer)
     where = profile.refuses or profile.raises
     preflight = "" if profile.spares_options else " A preflight request reaches it before CORS is asked."
@@ -138,7 +139,7 @@ def _out_of_order(
     more: tuple[Related, ...] = (),
     severity: Severity | None = None,
 ) -> Violation:
-    outer, inner = _called(misplaced.outer), _called(misplaced.inner)
+    outer, inner = called(misplaced.outer), called(misplaced.inner)
     place, other = misplaced.places
     if misplaced.outer.means == "constructor":
         way_out = f"Put {inner} before {outer} in the list: the first entry is the outermost."
@@ -149,17 +150,17 @@ def _out_of_order(
     related = [Related(other.path, other.line, f"{inner} is added here")]
     for layer, at in ((misplaced.outer, place), (misplaced.inner, other)):
         if layer.place != at:
-            related.append(Related(layer.place.path, layer.place.line, f"the statement that adds {_called(layer)}"))
+            related.append(Related(layer.place.path, layer.place.line, f"the statement that adds {called(layer)}"))
     return Violation(
         path=place.path,
         span=Span(*place.span),
-        message=message + _conditions(misplaced),
+        message=message + conditions(misplaced.conditions),
         anchor=f"{outer} outside {inner}",
         symbol=place.symbol,
         cause=cause,
         help=way_out,
-        related=(*related, *more, *_application(misplaced.stack)),
-        severity=severity or _severity(misplaced.stack),
+        related=(*related, *more, *application(misplaced.stack)),
+        severity=severity or severity_of(misplaced.stack),
         lazy=True,
         data={"outer": outer, "inner": inner},
     )
@@ -248,63 +249,24 @@ def _weight(misplaced: Misplaced, program: Program) -> tuple[bool, int, int]:
 def _too_early(misplaced: Misplaced) -> Violation:
     read = misplaced.read
     assert read is not None
-    outer, inner = _called(misplaced.outer), _called(misplaced.inner)
-    part = _spoken(read.part)
+    outer, inner = called(misplaced.outer), called(misplaced.inner)
+    part = spoken(read.part)
     place, other = misplaced.places
     adds = [Related(place.path, place.line, f"{outer} is added here")]
     adds.append(Related(other.path, other.line, f"{inner} is added here, so it runs inside"))
     for layer, at in ((misplaced.outer, place), (misplaced.inner, other)):
         if layer.place != at:
-            adds.append(Related(layer.place.path, layer.place.line, f"the statement that adds {_called(layer)}"))
+            adds.append(Related(layer.place.path, layer.place.line, f"the statement that adds {called(layer)}"))
     return Violation(
         path=read.place.path,
         span=Span(*read.place.span),
-        message=f"{part} is read in {outer}, outside {inner}, which provides it{_conditions(misplaced)}",
+        message=f"{part} is read in {outer}, outside {inner}, which provides it{conditions(misplaced.conditions)}",
         anchor=f"{read.how} {read.part} in {outer}",
         symbol=read.place.symbol,
-        cause=_effect(read.part, read.how, caught=read.caught),
+        cause=effect(read.part, read.how, caught=read.caught),
         help=f"Let {inner} stand outside {outer}, or read {part} behind `await call_next(request)`.",
-        related=(*adds, *_application(misplaced.stack)),
-        severity=_severity(misplaced.stack),
+        related=(*adds, *application(misplaced.stack)),
+        severity=severity_of(misplaced.stack),
         lazy=True,
         data={"part": read.part, "reader": outer, "provider": inner},
     )
-
-
-def _effect(part: str, how: str, *, caught: bool) -> str:
-    if part.startswith("state."):
-        if how == "read" and not caught:
-            return "The attribute is never there at this point: AttributeError on every request that comes here."
-        return "The attribute is never there at this point, so what depends on it silently never happens."
-    if caught:
-        return "It raises AssertionError, which the handler around it swallows: the rest of the `try` never runs."
-    if how in ("hasattr", "getattr"):
-        return f"It raises AssertionError on every request: `{how}` only catches AttributeError."
-    return "It raises AssertionError on every request that comes here, which the client sees as a 500."
-
-
-# Words
-
-
-def _called(layer: Layer) -> str:
-    return layer.name or "an unnamed layer"
-
-
-def _spoken(part: str) -> str:
-    return f"request.{part}"
-
-
-def _conditions(misplaced: Misplaced) -> str:
-    said = [condition.when for condition in misplaced.conditions]
-    return f", when {' and '.join(dict.fromkeys(said))}" if said else ""
-
-
-def _application(stack: Stack) -> tuple[Related, ...]:
-    place = stack.place
-    words = f"any application that {place.symbol}() is handed" if stack.handed else "the application"
-    return (Related(place.path, place.line, words),)
-
-
-def _severity(stack: Stack) -> Severity | None:
-    """A function that nobody is known to call may be dead: its order is wrong, but perhaps nowhere in use."""
-    return Severity.WARNING if stack.handed else None

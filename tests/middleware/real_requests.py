@@ -6,6 +6,7 @@ Prints a JSON object: for each situation, what came of it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.sessions import SessionMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
-from starlette.routing import Route
+from starlette.routing import Mount, Route, WebSocketRoute
 
 NOTED: dict[str, object] = {}
 
@@ -34,7 +35,11 @@ CORS = Middleware(CORSMiddleware, allow_origins=["https://page.example"])
 
 def request(middleware, method="GET", headers=()):
     """Status and headers of one request to an application with these layers, outermost first."""
-    app = Starlette(routes=[Route("/", endpoint)], middleware=middleware)
+    return request_to(Starlette(routes=[Route("/", endpoint)], middleware=middleware), method, headers)
+
+
+def request_to(app, method="GET", headers=()):
+    """Status and headers of one request."""
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -120,8 +125,187 @@ READ = {
     "hasattr state": lambda r: hasattr(r.state, "tenant"),
 }
 
+
+async def fail(request):
+    raise RuntimeError("unhandled")
+
+
+def cors_of_a_failure(*, layers=(), wrapped=False, handler=False):
+    """Whether the answer to an unhandled error has CORS headers."""
+    handlers = {Exception: refuse_plainly} if handler else {}
+    app = Starlette(
+        routes=[Route("/", fail)],
+        middleware=[*([] if wrapped else [CORS]), *layers],
+        exception_handlers=handlers,
+    )
+    status, names = request_to(CORSMiddleware(app, allow_origins=["*"]) if wrapped else app)
+    return [status, "access-control-allow-origin" in names]
+
+
+async def refuse_plainly(request, error):
+    return PlainTextResponse("failed", status_code=500)
+
+
+async def answer_errors(connection, call_next):
+    try:
+        return await call_next(connection)
+    except Exception:
+        return PlainTextResponse("failed", status_code=500)
+
+
+def websocket(middleware, act):
+    """What `act(websocket)` gives in an endpoint behind these layers."""
+    found = {}
+
+    async def endpoint(connection):
+        await connection.accept()
+        try:
+            found["act"] = repr(act(connection))
+        except BaseException as error:
+            found["act"] = type(error).__name__
+        await connection.close()
+
+    app = Starlette(routes=[WebSocketRoute("/", endpoint)], middleware=middleware)
+    asyncio.run(connect(app))
+    return found.get("act", "never came here")
+
+
+async def connect(app):
+    scope = {
+        "type": "websocket",
+        "path": "/",
+        "root_path": "",
+        "query_string": b"",
+        "headers": [],
+        "subprotocols": [],
+        "extensions": {},
+    }
+    messages = iter([{"type": "websocket.connect"}, {"type": "websocket.disconnect", "code": 1000}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        pass
+
+    await app(scope, receive, send)
+
+
+def lifespan_of(app):
+    """What comes of the start of an application."""
+    sent = []
+    messages = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+
+    async def receive():
+        return next(messages)
+
+    async def send(message):
+        sent.append(message)
+
+    try:
+        asyncio.run(app({"type": "lifespan"}, receive, send))
+    except BaseException as error:
+        return f"{type(error).__name__}: {error}"
+    return sent[0]["type"]
+
+
+def added_late(what):
+    """What comes of a layer that is added in a lifespan, in a request, or to another application in a lifespan."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        if what == "lifespan":
+            app.add_middleware(CORSMiddleware)
+        elif what == "decorator":
+            app.add_middleware(BaseHTTPMiddleware, dispatch=refuse)
+        elif what == "mounted":
+            inner.add_middleware(CORSMiddleware)
+        elif what == "rebuilt":
+            app.middleware_stack = None
+            app.add_middleware(CORSMiddleware)
+        yield
+
+    async def endpoint(request):
+        if what == "request":
+            request.app.add_middleware(CORSMiddleware)
+        return PlainTextResponse("served")
+
+    inner = Starlette()
+    app = Starlette(routes=[Route("/", endpoint), Mount("/inner", inner)], lifespan=lifespan)
+    started = lifespan_of(app)
+    if what != "request":
+        return started
+    NOTED.clear()
+    request_to(app)
+    return NOTED.get("raised", "served")
+
+
+ORDER = []
+
+
+class Pure:
+    def __init__(self, app, name):
+        self.app = app
+        self.name = name
+
+    async def __call__(self, scope, receive, send):
+        ORDER.append(self.name)
+        await self.app(scope, receive, send)
+
+
+class Http(BaseHTTPMiddleware):
+    def __init__(self, app, name):
+        super().__init__(app)
+        self.name = name
+
+    async def dispatch(self, request, call_next):
+        ORDER.append(self.name)
+        return await call_next(request)
+
+
+def order_of(kind):
+    """In which order the layers of one application see a request or a WebSocket."""
+
+    async def serve(connection):
+        ORDER.append("endpoint")
+        if kind == "websocket":
+            await connection.accept()
+            await connection.close()
+        return PlainTextResponse("served")
+
+    route = WebSocketRoute if kind == "websocket" else Route
+    inner = Starlette(routes=[route("/", serve)], middleware=[Middleware(Pure, name="C"), Middleware(Http, name="D")])
+    app = Starlette(routes=[Mount("", inner)], middleware=[Middleware(Http, name="A"), Middleware(Pure, name="B")])
+    app.add_middleware(Pure, name="last")
+    app.add_middleware(BaseHTTPMiddleware, dispatch=noted)
+    ORDER.clear()
+    if kind == "websocket":
+        asyncio.run(connect(app))
+    else:
+        request_to(app)
+    return list(ORDER)
+
+
+async def noted(connection, call_next):
+    ORDER.append("noted")
+    return await call_next(connection)
+
+
 if __name__ == "__main__":
     result = {
+        "order of a request": order_of("http"),
+        "order of a websocket": order_of("websocket"),
+        "added late": {
+            what: added_late(what) for what in ("never", "lifespan", "decorator", "request", "mounted", "rebuilt")
+        },
+        "failure": cors_of_a_failure(),
+        "failure with a handler": cors_of_a_failure(handler=True),
+        "failure answered inside": cors_of_a_failure(layers=[layer(answer_errors)]),
+        "failure of a wrapped application": cors_of_a_failure(wrapped=True),
+        "websocket, state of a function": websocket([layer(set_state)], lambda w: w.state.tenant),
+        "websocket, refusal of a function": websocket([layer(refuse)], lambda w: "connected"),
+        "websocket, session": websocket([SESSION], lambda w: dict(w.session)),
+        "websocket, no session": websocket([], lambda w: w.session),
         "outside": {name: outcome_of(act, [None, SESSION, layer(set_state)]) for name, act in READ.items()},
         "inside": {name: outcome_of(act, [SESSION, layer(set_state), None]) for name, act in READ.items()},
         "nowhere": {name: outcome_of(act, [None]) for name, act in READ.items()},
