@@ -15,6 +15,7 @@ _MODULES: Final = (
     "attributes",
     "classes",
     "middleware",
+    "django",
     "strings",
     "collecting",
     "ssot",

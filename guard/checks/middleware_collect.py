@@ -30,7 +30,7 @@ _FAINT_SIGNS: Final = (
 for as a pattern, so the patterns are asked only where a part of them is there."""
 
 
-_ENTRIES: Final = frozenset({"dispatch", "__call__", "authenticate"})
+_ENTRIES: Final = frozenset({"dispatch", "__call__", "authenticate", "process_request"})
 _BASES: Final = ("Middleware", "FastAPI", "Starlette", "Backend")
 
 

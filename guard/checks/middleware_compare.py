@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 
-from guard.checks.middleware_view import AppView, LayerView, Spot
+from guard.checks.middleware_view import AppView, LayerView, Spot, each
 
 Held = tuple[LayerView, tuple[str, ...]]
 """A layer, and the conditions under which it is there."""
@@ -43,8 +43,8 @@ class AppChange(msgspec.Struct, frozen=True, kw_only=True):
 def compare(before: Sequence[AppView], now: Sequence[AppView], moved: Mapping[str, str]) -> tuple[AppChange, ...]:
     """Each application of the two trees, in the order of the later one, those that are gone at the end. `moved` gives
     the earlier path of a file that was moved. Functions that are handed an application are left out."""
-    left = [app for app in _all(before) if not app.handed]
-    later = [app for app in _all(now) if not app.handed]
+    left = [app for app in each(before) if not app.handed]
+    later = [app for app in each(now) if not app.handed]
     pairs: dict[int, AppView] = {}
     for alike in (_same_name, _same_code, _same_file):
         for number, app in enumerate(later):
@@ -57,16 +57,6 @@ def compare(before: Sequence[AppView], now: Sequence[AppView], moved: Mapping[st
     changes = [_change(pairs.get(number), app, moved) for number, app in enumerate(later)]
     changes += [AppChange(name=app.name, change="gone", before=app, layers=tuple(_all_gone(app))) for app in left]
     return tuple(changes)
-
-
-def _all(apps: Sequence[AppView]) -> Iterator[AppView]:
-    seen = set()
-    for app in apps:
-        for one in (app, *_all(app.mounted)):
-            key = (one.name, one.spot)
-            if key not in seen:
-                seen.add(key)
-                yield one
 
 
 def _same_name(one: AppView, other: AppView, moved: Mapping[str, str]) -> bool:

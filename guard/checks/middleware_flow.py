@@ -18,6 +18,7 @@ from guard.checks.middleware_facts import Touch as TouchFact
 from guard.checks.middleware_names import Names, last_name, looks_like_request, place_of
 from guard.checks.middleware_refusals import (
     CREDENTIALS,
+    INWARD,
     answers_any,
     calls_inward,
     is_401,
@@ -346,7 +347,7 @@ class FlowReader:
         """Whether this call runs the inner layers: `call_next(request)`, `self.app(scope, receive, send)`."""
         func = node.func
         last = last_name(func)
-        if last == "call_next":
+        if last in INWARD or (last == "__call__" and any(self._carriers.carrier(argument) for argument in node.args)):
             return True
         if isinstance(func, ast.Name) and func.id in self._params and func.id not in self._carriers:
             return any(self._carriers.carrier(argument) for argument in node.args)

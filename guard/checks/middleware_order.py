@@ -155,6 +155,8 @@ _SUFFIXES: Final = (".py", ".pyi")
 def layer_names(layer: Layer) -> tuple[str, ...]:
     """What a configuration may call a layer: its bare name, and the dotted one."""
     origin = layer.origin
+    if layer.written:
+        return layer.name, layer.written
     if origin is None:
         return (layer.name,) if layer.name else ()
     if isinstance(origin, External):

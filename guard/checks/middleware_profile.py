@@ -68,13 +68,13 @@ class Profiles:
 
     def reads_of(self, at: FunctionAt, param: str) -> Mapping[str, Read]:
         """What a function that is no layer reads of the request that it gets as `param`."""
-        gathering = _Gathering(self._sources)
+        gathering = Gathering(self._sources)
         gathering.enter_by(at, param)
         return {part: read for part, read in gathering.reads.items() if part not in gathering.sets}
 
     def _profile(self, layer: Layer) -> Profile:
         origin = layer.origin
-        gathering = _Gathering(self._sources)
+        gathering = Gathering(self._sources)
         provided: frozenset[str] = frozenset()
         is_open = cors = http_only = False
         if origin is None:
@@ -143,7 +143,7 @@ class _How(msgspec.Struct, frozen=True):
     narrowed: bool = False
 
 
-class _Gathering:
+class Gathering:
     """Follows the request through a layer's functions."""
 
     def __init__(self, sources: Sources) -> None:

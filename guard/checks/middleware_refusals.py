@@ -13,6 +13,9 @@ from guard.scopes import caught_names
 _REFUSALS: Final = frozenset({401, 403})
 _REFUSAL_NAMES: Final = frozenset({"HTTP_401_UNAUTHORIZED", "HTTP_403_FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"})
 CREDENTIALS: Final = ("authorization", "bearer", "api-key", "api_key", "apikey", "token", "www-authenticate")
+INWARD: Final = frozenset({"call_next", "get_response", "_get_response"})
+"""What layers call the rest of the stack by: Starlette's dispatch functions, and Django's."""
+_INWARD_OR_APP: Final = INWARD | {"app"}
 _OF_ALL: Final = re.compile(r"\btype\b|\bmethod\b|OPTIONS")
 
 
@@ -68,6 +71,6 @@ def calls_inward(nodes: Sequence[ast.AST]) -> bool:
     """Whether the inner layers may be called anywhere in there; rather once too often."""
     for root in nodes:
         for node in ast.walk(root):
-            if isinstance(node, ast.Call) and (last_name(node.func) in ("call_next", "app") or len(node.args) >= 3):
+            if isinstance(node, ast.Call) and (last_name(node.func) in _INWARD_OR_APP or len(node.args) >= 3):
                 return True
     return False

@@ -24,6 +24,11 @@ class Place(msgspec.Struct, frozen=True):
         return self.span[0]
 
 
+def module_name(path: str) -> str:
+    """The dotted name of a file, from the top of the tree."""
+    return path.removesuffix("i").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
 class ClassAt(msgspec.Struct, frozen=True):
     """A class of the tree."""
 
@@ -51,11 +56,13 @@ class Layer(msgspec.Struct, frozen=True):
     chain: tuple[Place, ...]
     """Where it is added: the calls that lead there, outermost first, and the statement itself at the end."""
     means: str
-    """`add_middleware`, `constructor`, `decorator` or `wrap`."""
+    """`add_middleware`, `constructor`, `decorator`, `wrap` or `settings`."""
     helpers: tuple[ClassAt, ...] = ()
     """Objects that it is given and runs for every request: an authentication backend."""
     given: str = ""
     """Its arguments as written; with a `?` in front where they may be other ones on another call."""
+    written: str = ""
+    """The dotted name in a string that it is added by, in Django's settings."""
 
     @property
     def place(self) -> Place:

@@ -12,7 +12,7 @@ import msgspec
 
 from guard.checks.middleware_known import is_fastapi
 from guard.checks.middleware_order import Profiler, layer_names
-from guard.checks.middleware_stack import ClassAt, FunctionAt, Layer, Node, Place, Stack
+from guard.checks.middleware_stack import ClassAt, FunctionAt, Layer, Node, Place, Stack, module_name
 from guard.checks.middleware_stacks import Bound
 from guard.checks.modules import External
 from guard.model import Impact
@@ -77,17 +77,19 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     """One application."""
 
     name: str
-    """`module:variable` where a module holds it, else the function that makes it."""
+    """`module:variable` where a module holds it, else the function that makes it; for Django, the settings module."""
     framework: str
-    """`fastapi`, `starlette`; `asgi` where it may be any."""
+    """`fastapi`, `starlette`, `django`; `asgi` where it may be any."""
     spot: Spot
-    """Where it is created."""
+    """Where it is created; for Django, where the settings give `MIDDLEWARE` its value."""
     impact: Impact
     """What it is for, by the place that begins to set it up."""
     via: tuple[Spot, ...] = ()
     """The calls that lead to where it is created."""
     names: tuple[str, ...] = ()
     """All variables of modules that hold it."""
+    named: tuple[Spot, ...] = ()
+    """For Django: where the settings module is named."""
     nodes: tuple[NodeView, ...] = ()
     """Outermost first."""
     sees: tuple[str, ...] = ()
@@ -135,12 +137,13 @@ def views(stacks: Mapping[Stack, tuple[Bound, ...]], profile: Profiler, rank: Ca
         bound = dict.fromkeys(name for one in members for name in stacks[one] if rank(name[0]) is _best(members, rank))
         inside = [one for one in within.get(key, ()) if one not in above]
         mounted = [view(one, above | {key}) for one in inside]
-        return _view(members, tuple(bound), profile, rank, sorted(mounted, key=_order))
+        return _view(members, tuple(bound), profile, rank, sorted(mounted, key=order))
 
-    return sorted((view(key, frozenset((key,))) for key in alike if key not in inner), key=_order)
+    return sorted((view(key, frozenset((key,))) for key in alike if key not in inner), key=order)
 
 
-def _order(app: AppView) -> tuple[bool, int, str, int, str]:
+def order(app: AppView) -> tuple[bool, int, str, int, str]:
+    """Where an application stands in a list: production first, what is only handed on last."""
     return app.handed, app.impact.rank, app.spot.path, app.spot.line, app.name
 
 
@@ -196,11 +199,6 @@ def _framework(stack: Stack) -> str:
     if stack.handed:
         return "asgi"
     return "fastapi" if is_fastapi(stack.kind) else stack.kind.module.partition(".")[0]
-
-
-def module_name(path: str) -> str:
-    """The dotted name of a file, from the top of the tree."""
-    return path.removesuffix("i").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def _spoken(place: Place) -> str:
@@ -321,14 +319,26 @@ def _origin(layer: Layer) -> str:
 
 def find(apps: Sequence[AppView], asked: str) -> list[AppView]:
     """The applications that somebody means by `asked`: a name as they have it, the module or the variable of it, a
-    path with or without a line, or the function that makes it. Mounted ones too."""
-    found: list[AppView] = []
-    for app in apps:
-        if asked in _called(app):
-            found.append(app)
-        else:
-            found.extend(find(app.mounted, asked))
-    return found
+    path with or without a line, or the function that makes it; where there is none, the end of a name. Mounted ones
+    too."""
+    every = list(each(apps))
+    found = [app for app in every if asked in _called(app)]
+    found = found or [app for app in every if any(name.endswith(f".{asked}") for name in _called(app))]
+    # One that is mounted in another is shown in it.
+    inside = {(one.name, one.spot) for app in found for one in each(app.mounted)}
+    return [app for app in found if (app.name, app.spot) not in inside]
+
+
+def each(apps: Iterable[AppView]) -> Iterator[AppView]:
+    """Every application once, those that are mounted in one behind it."""
+    seen: set[tuple[str, Spot]] = set()
+    waiting = list(apps)[::-1]
+    while waiting:
+        app = waiting.pop()
+        if (app.name, app.spot) not in seen:
+            seen.add((app.name, app.spot))
+            yield app
+            waiting.extend(app.mounted[::-1])
 
 
 def _called(app: AppView) -> frozenset[str]:

@@ -8,9 +8,9 @@ import click
 import msgspec
 
 from guard import __version__
-from guard.checks.middleware import FAMILY
+from guard.checks.application_views import applications
 from guard.checks.middleware_compare import AppChange, compare
-from guard.checks.middleware_view import AppView, find, views
+from guard.checks.middleware_view import AppView, find
 from guard.cli.jsontext import encodable_tree, json_text
 from guard.cli.output import output_width, wants_color, write_stdout
 from guard.cli.program import open_base, open_program
@@ -72,8 +72,8 @@ def command(
 
     Each layer comes with the place that adds it, the conditions under which it is there, and what it cannot see,
     because a layer further inside sets it. APP is an application as `module:variable`, its module or variable alone,
-    the file that makes it (with or without a line), or the function that does; without it, all of production are
-    shown.
+    the file that makes it (with or without a line), the function that does, or a Django settings module; without it,
+    all of production are shown.
     """
     program = open_program(None, staged=staged, rev=rev, overrides=overrides, codes=_CODES)
     apps = _views(program)
@@ -98,9 +98,8 @@ def command(
     return 0
 
 
-def _views(program: Program) -> list[AppView]:
-    stacks = program.linked(FAMILY)
-    return views(stacks.bound, stacks.profile, reach_of(program).of)
+def _views(program: Program) -> tuple[AppView, ...]:
+    return applications(program, reach_of(program).of)
 
 
 def _chosen(apps: Sequence[AppView], asked: str | None, *, everything: bool) -> tuple[list[AppView], str]:

@@ -109,6 +109,8 @@ def _about(app: AppView) -> Iterator[str]:
     yield _FOR[app.impact]
     if app.via:
         yield f"set up from {places(app.via)}"
+    if app.named:
+        yield f"named in {places(app.named)}"
     if app.others:
         yield f"and from {counted(app.others, 'more place')}"
 
@@ -172,10 +174,12 @@ def _details(layer: LayerView, bars: str, width: int, way: Sequence[Spot]) -> It
     reads = tuple(part for part in layer.reads if part not in blind)
     if reads:
         yield from _words(f"reads {_parts(reads)}", bars, width)
-    for (provider, spot), parts in by_provider(layer.unseen).items():
-        said = f"cannot see {_parts(parts)}: {visible(provider)} is further inside, {place(spot)}"
-        too_early = [part for part in parts if part in layer.reads]
-        yield from _words(said, bars, width)
+    if layer.unseen:
+        said = "; ".join(
+            f"{_parts(parts)} ({visible(provider)})" for (provider, _), parts in by_provider(layer.unseen).items()
+        )
+        yield from _words(f"cannot see {said}", bars, width)
+        too_early = [part for part in layer.reads if part in blind]
         if too_early:
             yield from _words(f"but reads {_parts(too_early)}", bars, width, "red")
 

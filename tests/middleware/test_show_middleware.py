@@ -171,6 +171,29 @@ def test_since_needs_git(tmp_path: Path) -> None:
     assert (run.code, run.out) == (2, "")
 
 
+def test_a_django_project(tmp_path: Path) -> None:
+    folder = repository(
+        tmp_path,
+        {
+            "manage.py": b"import os\nos.environ.setdefault('DJANGO_SETTINGS_MODULE', 'conf.live')\n",
+            "conf/__init__.py": b"",
+            "conf/base.py": b"ROOT_URLCONF = 'urls'\nMIDDLEWARE = [\n"
+            b"    'conf.visits.Visits',\n    'django.contrib.sessions.middleware.SessionMiddleware',\n]\n",
+            "conf/live.py": b"from conf.base import *\nif GZIP:\n"
+            b"    MIDDLEWARE += ['django.middleware.gzip.GZipMiddleware']\n",
+            "conf/visits.py": b"class Visits:\n    def __init__(self, get_response):\n"
+            b"        self.get_response = get_response\n\n    def __call__(self, request):\n"
+            b"        request.session['visits'] = 1\n        return self.get_response(request)\n",
+        },
+    )
+    run = inside("show", "middleware", cwd=folder)
+    assert (run.code, run.err) == (0, "")
+    assert run.out == (SNAPSHOTS / "middleware-django.txt").read_text(encoding="utf-8")
+    for asked in ("conf.live", "live", "conf/live.py"):
+        assert inside("show", "middleware", asked, cwd=folder).out == run.out
+    SCHEMA.validate(json.loads(inside("show", "middleware", "--output", "json", cwd=folder).out))
+
+
 def test_odd_names_stay_on_their_line(tmp_path: Path) -> None:
     odd = 'main\x1b[31m\u202e`|<b>"].py'
     folder = repository(

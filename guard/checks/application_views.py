@@ -1,0 +1,35 @@
+"""Every application of a program as a reader wants it: those of Starlette and FastAPI, and Django projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from guard.checks import django, middleware
+from guard.checks.django import Project, Projects
+from guard.checks.middleware_stack import module_name
+from guard.checks.middleware_view import AppView, Spot, order, views
+from guard.model import Impact
+
+if TYPE_CHECKING:
+    from guard.program import Program
+
+
+def applications(program: Program, rank: Callable[[str], Impact]) -> tuple[AppView, ...]:
+    """All applications, production first. `rank` says what a file is for."""
+    stacks = program.linked(middleware.FAMILY)
+    projects = program.linked(django.FAMILY)
+    found = views(stacks.bound, stacks.profile, rank)
+    found += [_project(project, projects, rank) for project in projects.all if any(project.stack.layers())]
+    return tuple(sorted(found, key=order))
+
+
+def _project(project: Project, projects: Projects, rank: Callable[[str], Impact]) -> AppView:
+    (view,) = views({project.stack: ()}, projects.profile, rank)
+    named = tuple(Spot(place.path, place.line) for place in project.named)
+    names = tuple(dict.fromkeys((project.name, module_name(project.settings.path))))
+    paths = (project.settings.path, *(spot.path for spot in named))
+    impact = min((rank(path) for path in paths), key=lambda one: one.rank)
+    return msgspec.structs.replace(view, name=project.name, names=names, named=named, impact=impact)
