@@ -18,7 +18,7 @@ from guard.checks.classes_bases import ENUMS, TYPED_DICTS
 from guard.checks.classes_binding import FITS, Misfit, Parameters
 from guard.checks.classes_body import CONSTRUCTORS
 from guard.checks.classes_collect import ClassCollector
-from guard.checks.classes_facts import Access, Call, ClassesFacts, Update, Use
+from guard.checks.classes_facts import Access, Call, ClassesFacts, Parameter, ParameterKind, Update, Use
 from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
 from guard.checks.classes_order import BadField, bad_fields
 from guard.checks.classes_table import Class, ClassTable
@@ -42,7 +42,18 @@ _OF_OTHERS: Final = frozenset(
 )
 """Attributes of dictionaries and of doubles. Where they are used on what is annotated as another class, it is the
 annotation that is wrong."""
-_REPLACE: Final = frozenset({External("dataclasses", "replace"), External("copy", "replace")})
+_REPLACE: Final = frozenset(
+    {
+        External("dataclasses", "replace"),
+        External("copy", "replace"),
+        External("attr", "evolve"),
+        External("attrs", "evolve"),
+        External("msgspec.structs", "replace"),
+        External("msgspec", "structs.replace"),
+    }
+)
+_METHODS: Final = {"_replace": "named tuple", "model_copy": "pydantic model", "copy": "pydantic model"}
+"""Methods that copy an instance with other values, with the kind that has them."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -65,8 +76,13 @@ class BadCall(msgspec.Struct, frozen=True):
     cls: Class
     constructor: Constructor
     misfit: Misfit
-    replaces: bool = False
-    """Whether it is a copy by `dataclasses.replace`, of an instance of `cls`."""
+    copy: str = ""
+    """The function or method where it is a copy of an instance of `cls`: `replace`, `_replace`, `model_copy`."""
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether nothing is raised, since what copies takes any name."""
+        return self.copy in ("model_copy", "copy")
 
 
 class MissingAttribute(msgspec.Struct, frozen=True):
@@ -160,17 +176,49 @@ class Classes:
     def _bad_updates(self, path: str, facts: ClassesFacts) -> Iterator[BadCall]:
         for update in facts.updates:
             cls = self.table.class_of(path, update.type)
-            if cls is None or self.table.resolve(path, update.function) not in _REPLACE:
+            exact = update.exact
+            for name in filter(None, update.path.split(".")):
+                cls = None if cls is None else self.table.attribute_type(cls, name, exact=exact)
+                exact = False
+            if cls is None or (not exact and any(self.table.descendants(cls))):
                 continue
-            constructor = self.constructor(cls)
-            if constructor is None or constructor.fields is None:
+            found = self._updated(cls, update.method) if update.method else self._rebuilt(path, cls, update)
+            if found is None:
                 continue
-            if not update.exact and any(self.table.descendants(cls)):
-                continue
-            taken = {parameter.name for parameter in constructor.signature}
+            constructor, taken = found
             unexpected = tuple(name for name in update.keywords if name not in taken)
             if unexpected:
-                yield BadCall(_place(path, facts, update), cls, constructor, Misfit(unexpected), replaces=True)
+                place = _place(path, facts, update)
+                yield BadCall(place, cls, constructor, Misfit(unexpected), update.method or "replace")
+
+    def _rebuilt(self, path: str, cls: Class, update: Update) -> tuple[Constructor, frozenset[str]] | None:
+        """What a copy that calls the constructor takes."""
+        constructor = self.constructor(cls) if self.table.resolve(path, update.function) in _REPLACE else None
+        if constructor is None or constructor.fields is None:
+            return None
+        if any(parameter.kind is ParameterKind.VAR_KEYWORD for parameter in constructor.signature):
+            return None
+        return constructor, frozenset(parameter.name for parameter in constructor.signature)
+
+    def _updated(self, cls: Class, method: str) -> tuple[Constructor, frozenset[str]] | None:
+        """What a method that copies an instance takes."""
+        owner, kind = next(
+            ((c, kind) for c in self.table.lineage(cls).classes if (kind := kind_of(self.table, c))), (cls, None)
+        )
+        if kind is None or kind.name != _METHODS[method] or not self._is_judged(cls):
+            return None
+        if method in self.table.attributes(cls) and any(
+            method in c.facts.names for c in self.table.lineage(cls).classes
+        ):
+            return None  # a method of its own
+        fields = kind.fields(self.table, owner)
+        if fields is None:
+            return None
+        signature = tuple(
+            Parameter(field.name, ParameterKind.KEYWORD_ONLY, False) for field in fields.values() if not field.init_only
+        )
+        names = {*fields, *(name for name in self.table.attributes(cls) if name.startswith("_"))}
+        return Constructor(signature, owner, fields, kind), frozenset(names if method != "_replace" else fields)
 
     @cached_property
     def missing_attributes(self) -> tuple[MissingAttribute, ...]:
@@ -348,5 +396,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 4, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 5, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

@@ -10,6 +10,7 @@ from guard.checks.classes_facts import Access, ClassesFacts
 from guard.checks.classes_finish import (
     ASKS,
     ASSERTS_FAILURE,
+    COPIES,
     SETS_BY_NAME,
     STANDARD_LIBRARY,
     arguments_of,
@@ -20,7 +21,7 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
 
-_NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | {"replace", "locals", "exec"}
+_NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | COPIES | {"locals", "exec"}
 
 _NOT_FIRST_PARTY: Final = frozenset(
     {

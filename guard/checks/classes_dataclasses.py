@@ -100,8 +100,8 @@ class Dataclasses:
         elif table.resolve(cls.path, maker.ref) in self._MAKERS:
             if not self._is_legible(maker):
                 return None
-            has_default = (maker.has("default") or maker.has("default_factory") or maker.has("0")) and not (
-                maker.option("default") == "..." or maker.option("0") == "..."
+            has_default = maker.has("default_factory") or any(
+                maker.has(option) and not self._says_required(maker, option) for option in ("default", "0")
             )
             init = maker.option("init") is not False
             if maker.has("kw_only"):
@@ -112,6 +112,10 @@ class Dataclasses:
             return None  # perhaps a helper that gives back a `field(…)`
         init_only = field.marker is Marker.INIT_VAR
         return ModelField(field.name, cls, field.line, has_default, init, keyword_only, init_only)
+
+    def _says_required(self, maker: Applied, option: str) -> bool:
+        """Whether a default is one that says that there is none."""
+        return False
 
     def _is_legible(self, maker: Applied) -> bool:
         return not maker.positional and is_legible(maker, ("init", "kw_only"))
@@ -157,6 +161,9 @@ class PydanticDataclasses(Dataclasses):
         """As of any data class, but unknown keyword arguments are ignored."""
         made = super().signature(table, cls, fields)
         return None if made is None else (*made, Parameter("kwargs", ParameterKind.VAR_KEYWORD, False))
+
+    def _says_required(self, maker: Applied, option: str) -> bool:
+        return maker.option(option) == "..."
 
     def _is_legible(self, maker: Applied) -> bool:
         return is_legible(maker, ("init", "kw_only")) and not any(

@@ -187,7 +187,7 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Update(msgspec.Struct, frozen=True, array_like=True):
-    """A call that copies an instance with other values: `dataclasses.replace(instance, name=…)`."""
+    """A call that copies an instance with other values: `dataclasses.replace(instance, name=…)`, or by a method."""
 
     line: int
     column: int
@@ -195,7 +195,13 @@ class Update(msgspec.Struct, frozen=True, array_like=True):
     scope: int
     lazy: bool
     function: int
+    """UNKNOWN where it is a method."""
+    method: str
+    """Its name; empty where it is a function."""
     type: int
+    """The class of what the chain of the instance begins with."""
+    path: str
+    """The attributes of the chain, dotted."""
     exact: bool
     keywords: tuple[str, ...]
 

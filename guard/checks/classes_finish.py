@@ -40,6 +40,9 @@ ASSERTS_FAILURE: Final = frozenset(
     }
 )
 """Calls that assert a failure, of the standard library and of what projects call their own ones."""
+COPYING_METHODS: Final = frozenset({"_replace", "model_copy", "copy"})
+COPIES: Final = COPYING_METHODS | {"replace", "evolve"}
+"""Calls that may copy an instance with other values."""
 _READS_OF_DICT: Final = frozenset({"copy", "items", "keys", "values", "get"})
 STANDARD_LIBRARY: Final = sys.stdlib_module_names - {"test", "this", "site", "code", "platform", "statistics"}
 """Top-level names that no first-party class is imported from: what is used of them is not remembered. A few that
@@ -406,8 +409,8 @@ class _Finish:
 
     def _special_calls(self) -> None:
         for node, name, context in self.seen.special_calls:
-            if name == "replace":
-                self._update(node, context)
+            if name in COPIES:
+                self._update(node, name, context)
             elif name in ASSERTS_FAILURE:
                 self.excuses.expects_failure(context)
             else:
@@ -463,26 +466,26 @@ class _Finish:
         root, *attributes = dotted(target).split(".")
         self._open(self.types.receiver(root, context.scope) if root else None, attributes)
 
-    def _update(self, node: ast.Call, context: Context) -> None:
-        """`replace(instance, name=value)`."""
-        function = self._named(node.func, context.scope)
-        if function == UNKNOWN or not node.args or any(keyword.arg is None for keyword in node.keywords):
+    def _update(self, node: ast.Call, name: str, context: Context) -> None:
+        """`replace(instance, name=value)`, `instance._replace(name=value)`, `instance.model_copy(update={…})`."""
+        func, method, function = node.func, "", UNKNOWN
+        if isinstance(func, ast.Attribute) and name in COPYING_METHODS:
+            text, method = dotted(func.value), name
+            keywords = _updated(node) if name != "_replace" else tuple(k.arg or "" for k in node.keywords)
+        elif name not in COPYING_METHODS and node.args:
+            text, function = dotted(node.args[0]), self._named(func, context.scope)
+            keywords = tuple(keyword.arg or "" for keyword in node.keywords)
+        else:
             return
-        text = dotted(node.args[0])
-        receiver = self.types.receiver(text, context.scope) if text and "." not in text else None
+        if not text or not keywords or "" in keywords or (function == UNKNOWN and not method):
+            return
+        root, _, path = text.partition(".")
+        receiver = self.types.receiver(root, context.scope)
         if not isinstance(receiver, (Known, OwnInstance)) or self.excuses.excuse(context, "TypeError"):
             return
         known = self._as_known(receiver)
-        self.updates.append(
-            Update(
-                *place(node.func),
-                *self._scope(context),
-                function,
-                self._index(known.ref),
-                known.exact,
-                tuple(keyword.arg for keyword in node.keywords if keyword.arg),
-            )
-        )
+        where = (*place(func), *self._scope(context), function, method)
+        self.updates.append(Update(*where, self._index(known.ref), path, known.exact, keywords))
 
     def _class_calls(self) -> dict[int, list[Call]]:
         calls: dict[int, list[Call]] = {}
@@ -542,3 +545,12 @@ def place(node: ast.expr) -> tuple[int, int, int]:
 
 def _literal(node: ast.expr) -> tuple[str, ...]:
     return (node.value,) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ()
+
+
+def _updated(node: ast.Call) -> tuple[str, ...]:
+    """The keys in `model_copy(update={…})`; nothing where they are not written."""
+    update = next((keyword.value for keyword in node.keywords if keyword.arg == "update"), None)
+    if not isinstance(update, ast.Dict):
+        return ()
+    keys = [key.value for key in update.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
+    return tuple(keys) if len(keys) == len(update.keys) else ()

@@ -48,10 +48,13 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     """An attribute of a data class that the class does not have.
 
     ## What it does
-    Follows names and attributes whose class is certain (made by calling the class, annotated parameters, variables
-    and fields, attributes that methods assign on `self`) to the class, through imports and re-exports, and compares
-    what is read, deleted or added to with everything that the class and its bases have: fields, methods, properties,
-    attributes assigned by methods or from outside. A class that is open in any way is not judged.
+    Knows data classes of the standard library and of pydantic, pydantic models and settings, attrs classes, named
+    tuples, typed dictionaries, msgspec structs, and the members of enumerations. Follows names and attributes whose
+    class is certain (made by calling the class, annotated parameters, variables and fields, attributes that methods
+    assign on `self`) to the class, through imports and re-exports, and compares what is read, deleted or added to with
+    everything that the class and its bases have: fields, methods, properties, attributes assigned by methods or from
+    outside. Where instances take no attribute that is not declared, setting one is reported too. A class that is open
+    in any way is not judged.
 
     ## What breaks in production
     AttributeError when the line runs. It is found late, because the line is often one that reports on something
@@ -119,7 +122,7 @@ def unknown_field(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Instances whose class is not certain: results of functions, elements of containers, names that are bound to
-    several classes, parameters of tests (which are often doubles). Kinds other than standard dataclasses.
+    several classes, parameters of tests (which are often doubles).
     """
     linked = program.linked(FAMILY)
     for missing in linked.missing_attributes:
@@ -130,7 +133,9 @@ def unknown_field(program: Program) -> Iterator[Violation]:
 
 
 def _callee(bad: BadCall) -> str:
-    return f"replace({bad.cls.name})" if bad.replaces else f"{bad.cls.name}()"
+    if bad.copy == "replace":
+        return f"replace({bad.cls.name})"
+    return f"{bad.cls.name}.{bad.copy}()" if bad.copy else f"{bad.cls.name}()"
 
 
 def _argument_names(bad: BadCall) -> frozenset[str]:
@@ -168,9 +173,12 @@ def _unexpected_message(bad: BadCall, likely: dict[str, str]) -> str:
 
 
 def _cause(bad: BadCall) -> str:
+    if bad.is_unchecked:
+        return "Nothing checks the names: the value is set on the copy, and is in no dump and in no comparison."
+    error = bad.constructor.kind.error if bad.constructor.kind is not None else "TypeError"
     if not bad.place.lazy:
-        return f"The call is a TypeError: importing {bad.place.path} raises it."
-    return f"The call is a TypeError: {bad.place.symbol or bad.place.path} raises it whenever this line is reached."
+        return f"The call is a {error}: importing {bad.place.path} raises it."
+    return f"The call is a {error}: {bad.place.symbol or bad.place.path} raises it whenever this line is reached."
 
 
 def _bad_call(bad: BadCall, message: str, anchor: str, help_text: str, data: dict[str, object]) -> Violation:
@@ -185,6 +193,7 @@ def _bad_call(bad: BadCall, message: str, anchor: str, help_text: str, data: dic
         cause=_cause(bad),
         help=help_text,
         related=related,
+        severity=Severity.WARNING if bad.is_unchecked else None,
         lazy=bad.place.lazy,
         data={"class": bad.cls.qualname, "class_path": bad.cls.path, **data},
     )
@@ -208,7 +217,10 @@ def unknown_argument(program: Program) -> Iterator[Violation]:
     Binds the arguments of each call of a first-party class to its constructor as Python does: the one that
     `@dataclass` writes from the fields (inherited ones, `kw_only`, `init=False`, `InitVar` and defaults respected), or
     the one `__init__` that the class has or inherits. Unknown keyword arguments, too many positional ones, arguments
-    given twice, and names for a positional-only parameter are reported; unknown fields in `dataclasses.replace` too.
+    given twice, and names for a positional-only parameter are reported. Constructors of pydantic models (with aliases;
+    unknown arguments only where they are forbidden), attrs classes, named tuples and msgspec structs are known too, and
+    so are copies: `dataclasses.replace`, `attrs.evolve`, `msgspec.structs.replace`, `_replace`, and, as a
+    warning (since nothing is raised), `model_copy(update=…)`.
 
     ## What breaks in production
     TypeError at the call. After classes were merged or a field was renamed, calls that were left behind fail on
@@ -263,7 +275,7 @@ def unknown_argument(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Classes with an unknown base, decorator or metaclass, or a `__new__`; constructors that a decorator wraps; what
-    `*args` and `**kwargs` hold.
+    `*args` and `**kwargs` hold; models whose validators change what they are given, or whose aliases are generated.
     """
     for bad in program.linked(FAMILY).bad_calls:
         misfit = bad.misfit

@@ -213,6 +213,51 @@ _SHAPES: Final = {
         "E()",
         "E(1)",
     ),
+    "copies": (
+        ATTRS + PYDANTIC + MSGSPEC + "import dataclasses\nfrom typing import NamedTuple\n",
+        """
+        @attrs.define
+        class A:
+            a: int = 1
+            _b: int = 2
+
+        class N(NamedTuple):
+            a: int = 1
+
+        class S(Struct):
+            a: int = 1
+
+        @dataclasses.dataclass
+        class D:
+            a: int = 1
+
+        class H:
+            def __init__(self):
+                self.held = D()
+                self.pair = N()
+
+            def one(self):
+                return dataclasses.replace(self.held, b=1)
+
+            def two(self):
+                return self.pair._replace(b=1)
+
+            def three(self):
+                return self.pair._replace(a=1)
+        """,
+        "x = A(); attrs.evolve(x, a=2, b=3)",
+        "x = A(); attrs.evolve(x, _b=3)",
+        "x = A(); attr.evolve(x, c=3)",
+        "x = N(); x._replace(a=2)",
+        "x = N(); x._replace(b=2)",
+        "x = N(); x._replace(**{'a': 2})",
+        "x = S(); msgspec.structs.replace(x, a=2)",
+        "x = S(); msgspec.structs.replace(x, b=2)",
+        "x = D(); replace(x, b=2)",
+        "x = H(); x.one()  # unseen",
+        "x = H(); x.two()  # unseen",
+        "x = H(); x.three()",
+    ),
     "attrs slots and frozen": (
         ATTRS,
         """

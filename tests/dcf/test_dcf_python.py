@@ -48,7 +48,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         package.mkdir()
         (package / "__init__.py").touch()
         (package / "lib.py").write_text(source)
-        lines = [f"from shape_{number}.lib import {', '.join(_names(source))}", "import dataclasses"]
+        lines = [
+            f"from shape_{number}.lib import {', '.join(_names(source))}",
+            "import dataclasses, attr, attrs, msgspec",
+        ]
         lines.append("from dataclasses import replace")
         lines += [f"def use_{index}(): {use}" for index, use in enumerate(uses)]
         (package / "use.py").write_text("\n".join(lines) + "\n")
