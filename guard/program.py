@@ -51,8 +51,8 @@ class Program:
         gathered: frozenset[str] | None = None,
         focus: Focus | None = None,
     ) -> None:
-        """`gathered` names the families that `files` hold facts of; None for all. With a `focus`, only some of the files
-        are judged; facts of the others are there for who asks for them by path."""
+        """`gathered` names the families that `files` hold facts of; None for all. With a `focus`, only some of the
+        files are judged; facts of the others are there for who asks for them by path."""
         self._gathered = gathered
         self.tree = tree
         self.config = config

@@ -105,6 +105,14 @@ class Projects:
         assert self._profiles is not None
         return self._profiles.is_a(layer, name)
 
+    def binds(self, project: Project, name: str) -> bool:
+        """Whether the settings bind a variable anywhere, or may."""
+        settings = project.settings
+        if name in settings.variables:
+            return True
+        files = [self._modules.facts.get(path) for path in (settings.path, *settings.bases)]
+        return any(facts is None or name in facts.names for facts in files)
+
     def _importers(self, candidates: set[str]) -> Iterator[str]:
         """Modules with nothing of their own about middleware that take everything from one that has."""
         known = set(candidates)

@@ -14,7 +14,6 @@ from guard.model import Severity
 
 SESSION: Final = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTHENTICATION: Final = "django.contrib.auth.middleware.AuthenticationMiddleware"
-LOGIN_REQUIRED: Final = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 REMOTE_USER: Final = "django.contrib.auth.middleware.RemoteUserMiddleware"
 PERSISTENT_REMOTE_USER: Final = "django.contrib.auth.middleware.PersistentRemoteUserMiddleware"
 MESSAGES: Final = "django.contrib.messages.middleware.MessageMiddleware"
@@ -32,9 +31,6 @@ PROVIDES: Final[Mapping[str, frozenset[str]]] = {
     PERSISTENT_REMOTE_USER: frozenset({"user"}),
 }
 """The parts of the request that Django's own layers set."""
-
-NO_MIDDLEWARE: Final = frozenset({"django.utils.deprecation.MiddlewareMixin", "builtins.object"})
-"""Bases of which nothing more is to be known."""
 
 
 class Need(msgspec.Struct, frozen=True):

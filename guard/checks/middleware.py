@@ -58,5 +58,5 @@ class Stacks:
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 5, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 6, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

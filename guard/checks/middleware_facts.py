@@ -204,7 +204,7 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
     """One use of a part of the request.
 
     `how`: `read`, `hasattr`, `getattr` (with a default), `set`. `after` is True where the inner layers may have run
-    already, `caught` where a handler around it swallows the failure.
+    already, `caught` where a handler around it swallows the failure, `spared` where one swallows an AttributeError.
     """
 
     param: str
@@ -213,6 +213,7 @@ class Touch(msgspec.Struct, frozen=True, array_like=True):
     place: Place4
     after: bool = False
     caught: bool = False
+    spared: bool = False
 
 
 class Handoff(msgspec.Struct, frozen=True, array_like=True):
@@ -224,6 +225,7 @@ class Handoff(msgspec.Struct, frozen=True, array_like=True):
     caught: bool = False
     narrowed: bool = False
     """Only some requests come here."""
+    spared: bool = False
 
 
 class Flow(msgspec.Struct, frozen=True, array_like=True):

@@ -32,6 +32,7 @@ from guard.scopes import Scope, caught_names
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 _SWALLOWS_ASSERTION: Final = frozenset({"Exception", "BaseException", "AssertionError"})
+_SWALLOWS_ATTRIBUTE: Final = frozenset({"Exception", "BaseException", "AttributeError"})
 _SWALLOWS_HTTP: Final = frozenset({"Exception", "BaseException", "HTTPException", "StarletteHTTPException"})
 
 
@@ -371,7 +372,8 @@ class FlowReader:
             return
         target = self._names.expr(func, self._scope)
         caught = any(self._handlers_catch(_SWALLOWS_ASSERTION))
-        self._handoffs.append(Handoff(target, tuple(pairs), state.after, caught, state.narrowed))
+        spared = any(self._handlers_catch(_SWALLOWS_ATTRIBUTE))
+        self._handoffs.append(Handoff(target, tuple(pairs), state.after, caught, state.narrowed, spared))
 
     def _touch(self, param: str, part: str, how: str, node: ast.AST, state: _State) -> None:
         if how != "set" and part in state.there:
@@ -379,7 +381,8 @@ class FlowReader:
         key = (param, part, "set" if how == "set" else "read", state.after)
         if key not in self._touches:
             caught = any(self._handlers_catch(_SWALLOWS_ASSERTION))
-            self._touches[key] = TouchFact(param, part, how, place_of(node), state.after, caught)
+            spared = any(self._handlers_catch(_SWALLOWS_ATTRIBUTE))
+            self._touches[key] = TouchFact(param, part, how, place_of(node), state.after, caught, spared)
 
     def _handlers_catch(self, names: frozenset[str]) -> Iterable[bool]:
         return (bool(caught & names) for caught in self._handlers)

@@ -25,6 +25,8 @@ class Read(msgspec.Struct, frozen=True):
     place: Place
     caught: bool
     """A handler around it swallows the failure."""
+    spared: bool = False
+    """A handler around it swallows an AttributeError."""
 
 
 class Profile(msgspec.Struct, frozen=True):
@@ -140,6 +142,7 @@ class _How(msgspec.Struct, frozen=True):
 
     after: bool = False
     caught: bool = False
+    spared: bool = False
     narrowed: bool = False
 
 
@@ -181,14 +184,20 @@ class Gathering:
                 self.sets = self.sets | {touch.part}
             elif not (how.after or touch.after) and touch.part not in self.reads:
                 place = Place(at.path, touch.place, at.name)
-                self.reads[touch.part] = Read(touch.part, touch.how, place, how.caught or touch.caught)
+                caught, spared = how.caught or touch.caught, how.spared or touch.spared
+                self.reads[touch.part] = Read(touch.part, touch.how, place, caught, spared)
         self._note(at, flow, how)
         for handoff in flow.handoffs:
             target = self._target(at, handoff.func, cls)
             inner = self._sources.flow(target.path, target.name) if target else None
             if target is None or inner is None:
                 continue
-            inward = _How(how.after or handoff.after, how.caught or handoff.caught, how.narrowed or handoff.narrowed)
+            inward = _How(
+                after=how.after or handoff.after,
+                caught=how.caught or handoff.caught,
+                spared=how.spared or handoff.spared,
+                narrowed=how.narrowed or handoff.narrowed,
+            )
             for name in _given(handoff.args, param, inner, bound=isinstance(handoff.func, Attr)):
                 self._follow(target, inner, name, cls, inward, depth + 1)
 

@@ -11,6 +11,7 @@ from guard.impact import reach_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.rules import mid_django
 from guard.rules.mid_words import application, called, conditions, effect, severity_of, spoken
 
 
@@ -27,6 +28,13 @@ def wrong_order(program: Program) -> Iterator[Violation]:
 
     In Starlette, the layer that is added last is the outermost: it sees a request first. The entries of
     `middleware=[…]` are the other way round: the first is the outermost.
+
+    In Django's `MIDDLEWARE`, through all settings modules that build on one another, it holds the pairs of the
+    documented order (docs.djangoproject.com, "Middleware ordering") that break something: `AuthenticationMiddleware`,
+    `MessageMiddleware` and, with `CSRF_USE_SESSIONS`, `CsrfViewMiddleware` inside of `SessionMiddleware`;
+    `RemoteUserMiddleware` inside of `AuthenticationMiddleware`; `UpdateCacheMiddleware` outside of
+    `SessionMiddleware`; and, as warnings, `FetchFromCacheMiddleware` inside of `LocaleMiddleware` and
+    `ConditionalGetMiddleware` inside of `GZipMiddleware`. The first entry is the outermost.
 
     The finding stands where the outer one is added, in the function that adds both, with the other places beside it.
 
@@ -101,6 +109,7 @@ def wrong_order(program: Program) -> Iterator[Violation]:
                     f"{outer} stands outside {inner}, and the configured order has {inner} outside",
                     "A request passes the layers in another order than the one that the configuration asks for.",
                 )
+    yield from mid_django.wrong_order(program)
 
 
 def _is_new(misplaced: Misplaced, reported: set[tuple[Place, Place]]) -> bool:
@@ -173,12 +182,15 @@ def reads_too_early(program: Program) -> Iterator[Violation]:
     ## What it does
     Follows the request through a middleware's own methods and helpers, and reports a read of `request.session`,
     `.user`, `.auth` or `request.state.x` in a layer that stands outside of the one that provides it. A read behind
-    `await call_next(request)` is fine: the inner layers have run by then.
+    `await call_next(request)` is fine: the inner layers have run by then. In Django it looks at `__call__`,
+    `process_request` and function middleware, at `request.session` and `request.user`, and at what stands before
+    `self.get_response(request)`.
 
     ## What breaks in production
     `request.session`, `.user` and `.auth` raise AssertionError, which `hasattr` and `getattr` with a default let
     through: they only catch AttributeError. Inside a broad `except`, the code behind the read never runs, and
-    nothing fails: the feature silently does not exist.
+    nothing fails: the feature silently does not exist. Django raises AttributeError, which `hasattr` sees, so there a
+    guarded read is a warning: what depends on it never happens.
 
     ## Bad
     `app/main.py`:
@@ -238,6 +250,7 @@ def reads_too_early(program: Program) -> Iterator[Violation]:
         # Where only a test puts a production layer into the wrong place, the test is what is wrong, and MID001 says so.
         if kind(misplaced.stack.place.path).rank <= kind(place.path).rank:
             yield _too_early(misplaced)
+    yield from mid_django.reads_too_early(program)
 
 
 def _weight(misplaced: Misplaced, program: Program) -> tuple[bool, int, int]:
@@ -263,7 +276,7 @@ def _too_early(misplaced: Misplaced) -> Violation:
         message=f"{part} is read in {outer}, outside {inner}, which provides it{conditions(misplaced.conditions)}",
         anchor=f"{read.how} {read.part} in {outer}",
         symbol=read.place.symbol,
-        cause=effect(read.part, read.how, caught=read.caught),
+        cause=effect(read.part, read.how, caught=read.spared if read.part.startswith("state.") else read.caught),
         help=f"Let {inner} stand outside {outer}, or read {part} behind `await call_next(request)`.",
         related=(*adds, *application(misplaced.stack)),
         severity=severity_of(misplaced.stack),

@@ -11,6 +11,7 @@ from guard.impact import reach_of
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.rules import mid_django
 from guard.rules.mid_words import application, called, conditions, severity_of
 
 
@@ -20,7 +21,8 @@ def twice(program: Program) -> Iterator[Violation]:
 
     ## What it does
     Reports a layer that is added twice on one way through the set-up code: of the framework's own classes, or of a
-    class or function of the tree with the same arguments. Two branches that exclude one another are two ways.
+    class or function of the tree with the same arguments. Two branches that exclude one another are two ways. In
+    Django, a layer that `MIDDLEWARE` names twice, whichever settings modules do.
 
     ## What breaks in production
     Every request passes it twice. Two `CORSMiddleware` are two different policies; of two `SessionMiddleware`, the
@@ -73,6 +75,7 @@ def twice(program: Program) -> Iterator[Violation]:
             if places not in reported:
                 reported.add(places)
                 yield _twice(found, *places)
+    yield from mid_django.doubled(program)
 
 
 def _parted(one: Layer, other: Layer) -> tuple[Place, Place]:

@@ -13,6 +13,7 @@ from guard.impact import Reach, reach_of
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
+from guard.rules import mid_django
 from guard.rules.mid_words import application, called, conditions, effect, spoken
 
 
@@ -23,7 +24,8 @@ def missing(program: Program) -> Iterator[Violation]:
     ## What it does
     Reports an application of production that lacks a layer which the configuration requires, on some way through the
     conditionals; and a read of `request.session`, `.user` or `.auth` in an endpoint, a dependency, a helper of one,
-    or a layer, where nothing in the application provides it.
+    or a layer, where nothing in the application provides it. In Django, where `MIDDLEWARE` lacks what one of its own
+    layers needs (`AuthenticationMiddleware` and `MessageMiddleware` need `SessionMiddleware`), or what the admin does.
 
     ## What breaks in production
     Without its layer, `request.session` (`.user`, `.auth`) raises AssertionError: every request that comes there is a
@@ -80,6 +82,7 @@ def missing(program: Program) -> Iterator[Violation]:
         if key not in reported:
             reported.add(key)
             yield _unprovided(unprovided)
+    yield from mid_django.lacks(program)
 
 
 def _required(stacks: Stacks, required: tuple[str, ...], reach: Reach) -> Iterator[Lacking]:
