@@ -25,7 +25,7 @@ _CLASSES: Final = {
     b"xdigit": rb"[0-9A-Fa-f]",
 }
 
-_STAR, _GLOBSTAR, _FOLDERS = b"*", b"**", b"**/"
+STAR, GLOBSTAR, FOLDERS = b"*", b"**", b"**/"
 """What may stand between fixed pieces: `*`, a `**` that takes anything, and `**/` that may take nothing."""
 
 
@@ -42,10 +42,10 @@ def compile_wildcard(pattern: bytes, *, pathname: bool) -> re.Pattern[bytes] | N
     pieces = _split(pattern, pathname)
     if pieces is None:
         return None
-    return re.compile(_join(pieces, rb"[^/]" if pathname else rb"."), re.DOTALL)
+    return re.compile(join_pieces(pieces, rb"[^/]" if pathname else rb"."), re.DOTALL)
 
 
-def _join(pieces: list[tuple[bytes, bytes]], byte: bytes) -> bytes:
+def join_pieces(pieces: list[tuple[bytes, bytes]], byte: bytes) -> bytes:
     """One expression from (wildcard, fixed piece) pairs, the first of which has no wildcard.
 
     Whatever stands before a further wildcard of the same reach may be taken at its first place, since the next
@@ -53,7 +53,7 @@ def _join(pieces: list[tuple[bytes, bytes]], byte: bytes) -> bytes:
     """
     chunks: list[tuple[bytes, list[tuple[bytes, bytes]]]] = []
     for wildcard, fixed in pieces:
-        if wildcard == _STAR and chunks:
+        if wildcard == STAR and chunks:
             chunks[-1][1].append((wildcard, fixed))
         else:
             chunks.append((wildcard, [(b"", fixed)]))
@@ -66,7 +66,7 @@ def _join(pieces: list[tuple[bytes, bytes]], byte: bytes) -> bytes:
             else (byte + b"*" + fixed if last and number == len(parts) - 1 else b"(?>" + byte + b"*?" + fixed + b")")
             for number, (star, fixed) in enumerate(parts)
         )
-        lead = {b"": b"", _GLOBSTAR: rb".*?", _FOLDERS: rb"(?:.*?/)??"}[wildcard]
+        lead = {b"": b"", GLOBSTAR: rb".*?", FOLDERS: rb"(?:.*?/)??"}[wildcard]
         joined.append(lead + body if last else b"(?>" + lead + body + b")")
     return b"".join(joined)
 
@@ -83,13 +83,13 @@ def _split(pattern: bytes, pathname: bool) -> list[tuple[bytes, bytes]] | None:
             while pattern[position : position + 1] == b"*":
                 position += 1
             pieces.append((wildcard, fixed))
-            wildcard, fixed = _STAR, b""
+            wildcard, fixed = STAR, b""
             rest = pattern[position:]
             at_edge = start == 0 or pattern[start - 1 : start] == b"/"
             if pathname and position - start > 1 and at_edge and (not rest or rest.startswith((b"/", rb"\/"))):
-                wildcard = _GLOBSTAR
+                wildcard = GLOBSTAR
                 if rest.startswith(b"/"):
-                    wildcard = _FOLDERS
+                    wildcard = FOLDERS
                     position += 1
             continue
         if char == b"?":

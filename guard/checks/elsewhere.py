@@ -75,7 +75,7 @@ def elsewhere_of(program: Program) -> tuple[Elsewhere, ...]:
     return found
 
 
-class _Asked(msgspec.Struct, frozen=True):
+class Asked(msgspec.Struct, frozen=True):
     """A module that an import names, and how it names it."""
 
     statement: Import
@@ -84,16 +84,16 @@ class _Asked(msgspec.Struct, frozen=True):
     name: str
 
 
-def _asked(statement: Import) -> Iterator[_Asked]:
+def asked_modules(statement: Import) -> Iterator[Asked]:
     if statement.level < 0:
-        yield from (_Asked(statement, alias, alias.name, "") for alias in statement.aliases)
+        yield from (Asked(statement, alias, alias.name, "") for alias in statement.aliases)
         return
     if statement.module:
-        yield _Asked(statement, None, statement.module, "")
-    yield from (_Asked(statement, alias, statement.module, alias.name) for alias in statement.aliases)
+        yield Asked(statement, None, statement.module, "")
+    yield from (Asked(statement, alias, statement.module, alias.name) for alias in statement.aliases)
 
 
-def _made(path: str, facts: ModuleFacts, asked: _Asked, file: str, ignored: Ignored | None) -> Elsewhere | None:
+def _made(path: str, facts: ModuleFacts, asked: Asked, file: str, ignored: Ignored | None) -> Elsewhere | None:
     guard = handler_of(facts, asked.statement, missing_module=not asked.name)
     if guard is None:
         return None
@@ -115,9 +115,9 @@ def _untracked(program: Program, modules: Modules) -> Iterator[Elsewhere]:
         for statement in facts.imports:
             if statement.flags & _PASSED_OVER:
                 continue
-            for asked in _asked(statement):
+            for asked in asked_modules(statement):
                 file = _untracked_file(path, asked, modules, untracked)
-                if not file or _is_made(asked, modules):
+                if not file or is_made(asked, modules):
                     continue
                 if without is None:
                     without = _without(program, untracked)
@@ -130,30 +130,36 @@ def _untracked(program: Program, modules: Modules) -> Iterator[Elsewhere]:
                     break  # its names are in the same file, or below it
 
 
-def _untracked_file(path: str, asked: _Asked, modules: Modules, untracked: frozenset[str]) -> str:
+def _untracked_file(path: str, asked: Asked, modules: Modules, untracked: frozenset[str]) -> str:
     """The untracked file that an import leads to; empty where it leads to another, or nobody can tell."""
+    target = certain_target(path, asked, modules)
+    return target.path if target is not None and target.path in untracked else ""
+
+
+def certain_target(path: str, asked: Asked, modules: Modules, roots: frozenset[str] = frozenset()) -> Target | None:
+    """The one module of the tree that an import of the file `path` certainly leads to; None for a name that its module
+    binds itself, and where nobody can tell. `roots` are folders that modules are certainly imported from, beside those
+    that are so for the file."""
     statement = asked.statement
     resolution = modules.resolve(path, statement.level, asked.module)
     if len(resolution.targets) != 1 or resolution.doubtful:
-        return ""
-    if statement.level <= 0 and not _is_certain(path, asked.module, resolution, modules):
-        return ""
+        return None
+    if statement.level <= 0 and not _is_ours(path, asked.module, resolution, modules, roots):
+        return None
     target = resolution.targets[0]
-    if asked.name:
-        facts = modules.facts.get(target.path)
-        folder = modules.layout.folder_of(target)
-        below = modules.layout.step(folder, asked.name) if folder is not None else None
-        if below is None or (facts is not None and asked.name in facts.names):
-            return ""
-        target = below
-    return target.path if target.path in untracked else ""
+    if not asked.name:
+        return target
+    facts = modules.facts.get(target.path)
+    folder = modules.layout.folder_of(target)
+    below = modules.layout.step(folder, asked.name) if folder is not None else None
+    return None if below is None or (facts is not None and asked.name in facts.names) else below
 
 
-def _is_certain(path: str, module: str, resolution: Resolution, modules: Modules) -> bool:
+def _is_ours(path: str, module: str, resolution: Resolution, modules: Modules, roots: frozenset[str]) -> bool:
     """Whether an absolute import means what it finds here, and not a distribution of that name."""
-    if modules.layout.means_namesake(path, module, resolution):
+    if roots.isdisjoint(resolution.roots) and modules.layout.means_namesake(path, module, resolution):
         return False
-    certain = {*modules.layout.roots.of(path)[0], *_own_folder(path, modules)}
+    certain = {*modules.layout.roots.of(path)[0], *_own_folder(path, modules), *roots}
     return not certain.isdisjoint(resolution.roots) and not modules.layout.asked_for.names(module.partition(".")[0])
 
 
@@ -169,7 +175,7 @@ def _without(program: Program, untracked: frozenset[str]) -> Modules:
     return Modules(Program(PartOfTree(program.tree, files), program.config, program.target, seen))
 
 
-def _is_in_tree(path: str, asked: _Asked, modules: Modules) -> bool:
+def _is_in_tree(path: str, asked: Asked, modules: Modules) -> bool:
     """Whether an import leads to something in the tree, or may."""
     resolution = modules.resolve(path, asked.statement.level, asked.module)
     if not asked.name:
@@ -188,7 +194,7 @@ def _is_known(target: Target) -> bool:
     return target.kind != "unknown" or bool(target.path)
 
 
-def _is_made(asked: _Asked, modules: Modules) -> bool:
+def is_made(asked: Asked, modules: Modules) -> bool:
     """Whether an import names a module that a build makes."""
     last = asked.name or asked.module.rpartition(".")[2]
     return last in _MADE or last.endswith(("_pb2", "_pb2_grpc")) or last in modules.layout.built
@@ -203,14 +209,14 @@ def _ignored(program: Program, modules: Modules) -> Iterator[Elsewhere]:
     if not tree.ignored:
         return
     search = _Search(program, modules)
-    found: list[tuple[str, _Asked, str]] = []
+    found: list[tuple[str, Asked, str]] = []
     for path, facts in modules.facts.items():
         if path in tree.untracked:
             continue
         for statement in facts.imports:
             if statement.flags & _PASSED_OVER:
                 continue
-            for asked in _asked(statement):
+            for asked in asked_modules(statement):
                 file = search.find(path, asked)
                 if file:
                     found.append((path, asked, file))
@@ -236,10 +242,10 @@ class _Search:
         """Words of which an import has to have one, so that few imports are looked at more closely."""
         self._parts.discard("__init__")
 
-    def find(self, path: str, asked: _Asked) -> str:
+    def find(self, path: str, asked: Asked) -> str:
         """The ignored file that an import of the file `path` leads to; empty where there is none."""
         parts = [*(asked.module.split(".") if asked.module else ()), *([asked.name] if asked.name else ())]
-        if self._parts.isdisjoint(parts) or _is_made(asked, self._modules) or _is_in_tree(path, asked, self._modules):
+        if self._parts.isdisjoint(parts) or is_made(asked, self._modules) or _is_in_tree(path, asked, self._modules):
             return ""
         level = asked.statement.level
         if level > 0:

@@ -16,7 +16,7 @@ SIMILAR: Final = 75
 """Percent of likeness (Indel distance) from which a name is offered as what may have been meant."""
 
 
-RESERVED: Final = frozenset({"ENV", "TMO", "NET", "ORD", "TST", "IMG", "REF", "DEP"})
+RESERVED: Final = frozenset({"ENV", "TMO", "NET", "ORD", "TST", "REF", "DEP"})
 """Families whose rules come with a later version. To select one is no mistake, so that one configuration serves many
 versions of guard; but it is told, since what it asks for is not checked."""
 

@@ -6,10 +6,13 @@ of aliases upon aliases stays as small as it is written.
 
 from __future__ import annotations
 
+import posixpath
 import re
 import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
+
+import msgspec
 
 from guard.entrypoints.commands import starts_in, starts_of
 from guard.entrypoints.files import Named
@@ -37,6 +40,68 @@ _MERGES: Final = 3
 """How many `<<` are followed from one mapping to the next."""
 _MERGED: Final = 8
 """How many mappings one `<<` may list."""
+
+
+class ComposeBuild(msgspec.Struct, frozen=True):
+    """What one service of a compose file builds."""
+
+    context: str
+    """The folder, as a path of the tree; empty for its top."""
+    dockerfile: str
+    """Relative to the context; empty for the usual name."""
+    target: str
+    mounts: tuple[str, ...]
+    """Paths of the tree that are mounted into the running container; the empty one is all of it."""
+
+
+def is_compose(path: str) -> bool:
+    """Whether a file is a compose file, by its name."""
+    return path.endswith((".yaml", ".yml")) and _COMPOSE_FILE.search(path) is not None
+
+
+def compose_services(text: str, folder: str) -> Iterator[ComposeBuild]:
+    """What the services of a compose file in `folder` build, as far as it is certain and in the tree."""
+    if "build" not in text:
+        return
+    for service in _values(_get(_root(text), "services")):
+        build = _get(service, "build")
+        short = _scalar(build)
+        context = short if short is not None else _scalar(_get(build, "context"))
+        if build is None or (short is None and _get(build, "dockerfile_inline") is not None):
+            continue
+        if context is None and _pairs(build):
+            context = "."  # the folder of the file, by the specification
+        place = _in_tree(folder, context or "")
+        dockerfile, target = (_scalar(_get(build, key)) or "" for key in ("dockerfile", "target"))
+        if place is None or "$" in dockerfile + target or dockerfile.startswith("/"):
+            continue
+        # What comes from another context is not in this one.
+        if _get(build, "additional_contexts") is None:
+            yield ComposeBuild(place, dockerfile, target, tuple(_mounts(service, folder)))
+
+
+def _mounts(service: Node, folder: str) -> Iterator[str]:
+    """What of the tree a service mounts, or copies into the container while it runs."""
+    for volume in _items(_get(service, "volumes")):
+        short = _scalar(volume)
+        source = short.partition(":")[0] if short is not None else _scalar(_get(volume, "source")) or ""
+        if short is not None and ":" not in short:
+            continue
+        if source.startswith((".", "$")):
+            # Of what nobody can tell, `${PWD}` for one, all may be mounted; an absolute path is one of the machine.
+            yield _in_tree(folder, source) or ""
+    for watch in _items(_get(_get(service, "develop"), "watch")):
+        yield _in_tree(folder, _scalar(_get(watch, "path")) or ".") or ""
+
+
+def _in_tree(folder: str, path: str) -> str | None:
+    """A path that counts from a folder, as one of the tree; None for one outside, and where it is not certain."""
+    if not path or "$" in path or ":" in path or path.startswith(("/", "~", "git@")):
+        return None
+    place = posixpath.normpath(posixpath.join(folder, path))
+    if place == ".." or place.startswith("../"):
+        return None
+    return "" if place == "." else place
 
 
 def is_manifest(path: str) -> bool:

@@ -112,19 +112,19 @@ def test_staged_and_revisions_are_apart_from_the_files(repo: Path, tmp_path: Pat
 def test_what_a_later_version_checks_is_not_clean_in_this_one(tmp_path: Path) -> None:
     folder = repository(tmp_path / "clean", {"a.py": b"a = 1\n"})
     assert inside("check", "--select", "IMP", cwd=folder).code == 0
-    run = inside("check", "--select", "IMP,IMG", "--output", "concise", cwd=folder)
+    run = inside("check", "--select", "IMP,TST", "--output", "concise", cwd=folder)
     assert (run.code, run.out) == (
         3,
-        "problem not-checked: this version of guard has no IMG rules, which are selected\n",
+        "problem not-checked: this version of guard has no TST rules, which are selected\n",
     )
     # A configuration for a later version is no mistake, whatever it says of the rules that come with it.
-    settings = 'select = ["ALL", "IMG"]\nignore = ["ENV"]\n[severity]\nTST = "warning"\n'
+    settings = 'select = ["ALL", "TST"]\nignore = ["ENV"]\n[severity]\nNET = "warning"\n'
     (folder / "guard.toml").write_text(f'{settings}[per-file-ignores]\n"a.py" = ["REF"]\n')
     (folder / ".gitattributes").write_text("*.py text eol=lf\n*.toml text eol=lf\n")
     run = inside("check", "--output", "concise", cwd=folder)
     assert (run.code, run.out, run.err) == (
         3,
-        "problem not-checked: this version of guard has no IMG rules, which are selected\n",
+        "problem not-checked: this version of guard has no TST rules, which are selected\n",
         "",
     )
 
@@ -141,7 +141,7 @@ def test_what_a_later_version_checks_is_not_clean_in_this_one(tmp_path: Path) ->
         (["--output", "json:no/such/folder/x"], 4, "guard: no/such/folder/x: cannot be written: No such file"),
         (["--output", "json:app"], 4, "guard: app: cannot be written: Is a directory"),
         (["--select", "IMP0001"], 2, 'guard: --select: no rule is called "IMP0001", did you mean "IMP001"?'),
-        (["--select", "IMG"], 2, "guard: no rule is left to run"),
+        (["--select", "TST"], 2, "guard: no rule is left to run"),
         (["--ignore", "missing-modul"], 2, 'did you mean "missing-module"?'),
         (["--select", "\x1b[31m"], 2, "guard: --select: no rule is called"),
         (["--config", "selct=['IMP']"], 2, 'selct: unknown key, did you mean "select"?'),

@@ -91,13 +91,13 @@ def test_unknown_names_on_the_command_line_are_all_told() -> None:
 
 
 def test_families_of_later_versions_are_told_and_passed_over() -> None:
-    assert resolved(None, "IMP img", "ENV") == resolved(None, "IMP", "")
-    assert reserved_in(Config(), ["IMP", "img", "ENV"]) == ["ENV", "IMG"]
-    assert reserved_in(Config(select=("IMG",)), ["IMP"]) == []
-    assert reserved_in(Config(select=("ALL", "IMG")), []) == ["IMG"]
+    assert resolved(None, "IMP tst", "ENV") == resolved(None, "IMP", "")
+    assert reserved_in(Config(), ["IMP", "tst", "ENV"]) == ["ENV", "TST"]
+    assert reserved_in(Config(select=("TST",)), ["IMP"]) == []
+    assert reserved_in(Config(select=("ALL", "TST")), []) == ["TST"]
     assert not RESERVED & {rule.family for rule in all_rules().values()}
     with pytest.raises(ConfigError, match="no rule is left to run"):
-        resolved(None, "IMG", "")
+        resolved(None, "TST", "")
 
 
 def test_a_run_without_rules_is_an_error_and_never_clean() -> None:
