@@ -18,7 +18,17 @@ from guard.checks.classes_bases import ENUMS, TYPED_DICTS
 from guard.checks.classes_binding import FITS, Misfit, Parameters
 from guard.checks.classes_body import CONSTRUCTORS
 from guard.checks.classes_collect import ClassCollector
-from guard.checks.classes_facts import Access, Call, ClassesFacts, Parameter, ParameterKind, Update, Use
+from guard.checks.classes_facts import (
+    AWAITED,
+    RETURNED,
+    Access,
+    Call,
+    ClassesFacts,
+    Parameter,
+    ParameterKind,
+    Update,
+    Use,
+)
 from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
 from guard.checks.classes_order import BadField, bad_fields
 from guard.checks.classes_table import Class, ClassTable
@@ -242,7 +252,7 @@ class Classes:
 
     def _missing_in(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         for ref, raw in facts.uses.items():
-            cls = self.table.class_of(path, ref)
+            cls = self._held(path, facts, ref)
             if cls is None or not self._is_judged(cls):
                 continue
             there = self.table.attributes(cls)
@@ -250,12 +260,21 @@ class Classes:
                 if use.path not in there:
                     yield from self._missing(path, facts, cls, use)
         for ref, raw in facts.chains.items():
-            cls = self.table.class_of(path, ref)
+            cls = self._held(path, facts, ref)
             if cls is not None:
                 for use in unpack(raw, list[Use]):
                     yield from self._missing(path, facts, cls, use)
         yield from self._missing_members(path, facts)
         yield from (found for found in self._writes(path, facts) if isinstance(found, MissingAttribute))
+
+    def _held(self, path: str, facts: ClassesFacts, ref: int) -> Class | None:
+        """The class of a receiver; None too where a function gives it that code of the file puts another one for."""
+        name = facts.refs[ref].name
+        if name.endswith((RETURNED, AWAITED)) and facts.loose:
+            function = name.removesuffix(AWAITED).removesuffix(RETURNED).rpartition(".")[2]
+            if function in facts.loose:
+                return None
+        return self.table.class_of(path, ref)
 
     def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         """Members that an enumeration has not, and attributes that no member has."""
@@ -284,7 +303,7 @@ class Classes:
 
     def _writes(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute | BadWrite]:
         for ref, raw in facts.stores.items():
-            cls = self.table.class_of(path, ref)
+            cls = self._held(path, facts, ref)
             if cls is not None:
                 for use in unpack(raw, list[Use]):
                     found = self._write(path, facts, cls, use)
@@ -396,5 +415,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 5, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 6, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

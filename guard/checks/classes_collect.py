@@ -6,6 +6,7 @@ import ast
 from typing import Final
 
 from guard.checks.classes_body import TUPLES
+from guard.checks.classes_elements import CONTAINERS, MAPPINGS, iterated_by
 from guard.checks.classes_facts import Access, ClassesFacts
 from guard.checks.classes_finish import (
     ASKS,
@@ -70,6 +71,24 @@ def _may_name_class(annotation: ast.expr) -> bool:
     return True
 
 
+def _may_contain(annotation: ast.expr) -> bool:
+    """A quick look at an annotation: whether it may be that of a container of instances of a first-party class."""
+    if isinstance(annotation, ast.BinOp):
+        return _may_contain(annotation.left) or _may_contain(annotation.right)
+    if not isinstance(annotation, ast.Subscript):
+        return False
+    head = annotation.value
+    name = head.id if isinstance(head, ast.Name) else head.attr if isinstance(head, ast.Attribute) else ""
+    inner = annotation.slice
+    if name == "Optional":
+        return _may_contain(inner)
+    if name not in CONTAINERS:
+        return False
+    last = inner.elts[-1] if isinstance(inner, ast.Tuple) and inner.elts and name in MAPPINGS else inner
+    first = last.elts[0] if isinstance(last, ast.Tuple) and last.elts else last
+    return _may_name_class(first)
+
+
 class ClassCollector:
     """Sees one file. Only appends while the walk runs."""
 
@@ -113,6 +132,14 @@ class ClassCollector:
         self.own_stores: list[tuple[ast.Attribute, str, Context]] = []
         """What methods of the watched ones assign on `self`."""
         self.augmented: set[ast.expr] = set()
+        self.returning: list[tuple[ast.FunctionDef | ast.AsyncFunctionDef, Context]] = []
+        """Functions whose annotation may say what class they return."""
+        self.givers: set[str] = set()
+        """Names of functions that may return an instance of a known class."""
+        self.containers: set[str] = set()
+        """Names, and names of attributes, of containers whose elements may be of a known class."""
+        self.narrowing: list[tuple[ast.If, str, ast.expr, Context]] = []
+        """Tests of `isinstance`, with the name that is tested and the class."""
         self.rebound: set[str] = set()
         self.subjects: list[tuple[ast.Match, Context]] = []
         self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
@@ -131,6 +158,10 @@ class ClassCollector:
         to.on(ast.Global, self.see_rebinding)
         to.on(ast.Nonlocal, self.see_rebinding)
         to.on(ast.Match, self.see_match)
+        to.on(ast.If, self.see_if)
+        to.on(ast.For, self.see_for)
+        for comprehension in (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp):
+            to.on(comprehension, self.see_comprehension)
         to.on_calls(_NOTED, self.see_special_call)
         to.on_calls(TUPLES, self.see_tuple)
         to.on_class_calls(self.see_class_call)
@@ -170,7 +201,9 @@ class ClassCollector:
         if node.level or (node.module or "").partition(".")[0] not in STANDARD_LIBRARY:
             for alias in node.names:
                 name = alias.asname or alias.name
-                if is_class_name(name) and not name.isupper():
+                if not is_class_name(name):
+                    self.givers.add(name)
+                elif not name.isupper():
                     self._may_have_members(name)
 
     def see_function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, context: Context) -> None:
@@ -183,11 +216,62 @@ class ClassCollector:
             for arg in (*arguments.posonlyargs, *arguments.kwonlyargs):
                 if arg.annotation is not None:
                     self._may_hold(arg.arg, arg.annotation)
+        if node.returns is not None and context.scope.kind in ("module", "class") and _may_name_class(node.returns):
+            self.returning.append((node, context))
+            self.givers.add(node.name)
 
     def _may_hold(self, name: str, annotation: ast.expr) -> None:
         if name not in self.roots and _may_name_class(annotation):
             self.roots.add(name)
             self.roots_of_longer.add(name)
+        if annotation.__class__ is not ast.Name and name not in self.containers and _may_contain(annotation):
+            self.containers.add(name)
+
+    def see_if(self, node: ast.If, context: Context) -> None:
+        """A test that may say what class something is of, those of its `elif`s too."""
+        while True:
+            test = node.test
+            for one in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else (test,):
+                if one.__class__ is ast.Call:
+                    self._narrows(node, one, context)
+            if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If):
+                return
+            node = node.orelse[0]
+
+    def _narrows(self, node: ast.If, call: ast.Call, context: Context) -> None:
+        if call.func.__class__ is ast.Name and call.func.id == "isinstance" and len(call.args) == 2:
+            subject, cls = call.args
+            if isinstance(subject, ast.Name) and _may_name_class(cls) and not isinstance(cls, (ast.Tuple, ast.BinOp)):
+                self.narrowing.append((node, subject.id, cls, context))
+                self._add_root(subject.id)
+
+    def _add_root(self, name: str) -> None:
+        self.roots.add(name)
+        self.roots_of_longer.add(name)
+
+    def see_for(self, node: ast.For, context: Context) -> None:
+        """A loop over a container whose elements may be of a known class."""
+        self._loop(node, node.target)
+
+    def see_comprehension(
+        self, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp, context: Context
+    ) -> None:
+        """The same in a comprehension."""
+        for generator in node.generators:
+            self._loop(node, generator.target)
+
+    def _loop(self, node: ast.AST, target: ast.expr) -> None:
+        if not self.containers:
+            return
+        name = target.elts[-1] if isinstance(target, ast.Tuple) and target.elts else target
+        if name.__class__ is ast.Name and name.id not in self.roots:
+            found = iterated_by(node, name.id)
+            if found is not None and self._is_container(found[0]):
+                self._add_root(name.id)
+
+    def _is_container(self, node: ast.expr) -> bool:
+        name = node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+        return name in self.containers
 
     def see_special_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of one of the functions that deal in attributes."""
@@ -234,9 +318,20 @@ class ClassCollector:
                 name = callee.id
             elif callee.__class__ is ast.Attribute:
                 name = callee.attr
+                owner = callee.value
+                if name in ("get", "pop") and self._is_container(owner):
+                    return True
+                if owner.__class__ is ast.Name and (owner.id in self.class_roots or owner.id in self.class_names):
+                    return True
             else:
                 return False
-            return (name[0] < "a" and self._may_be_class(name)) or name in self.class_names
+            if name[0] < "a" and self._may_be_class(name):
+                return True
+            return name in self.class_names or name in self.givers
+        if kind is ast.Await:
+            return self._may_give(value.value)  # type: ignore[attr-defined]
+        if kind is ast.Subscript:
+            return self._is_container(value.value)  # type: ignore[attr-defined]
         if kind is ast.Name:
             return value.id in self.roots  # type: ignore[attr-defined]
         return kind is ast.IfExp or kind is ast.BoolOp or kind is ast.NamedExpr
@@ -260,6 +355,8 @@ class ClassCollector:
             self._may_hold(target.id, node.annotation)
         elif isinstance(target, ast.Attribute):
             self._attribute(target, node, True, context)
+            if _may_contain(node.annotation):
+                self.containers.add(target.attr)
 
     def see_augmented(self, node: ast.AugAssign, context: Context) -> None:
         """`x.a += …`: a read of the attribute before it is a write."""

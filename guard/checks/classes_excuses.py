@@ -11,6 +11,10 @@ _MISSES: Final = frozenset({"AttributeError", "TypeError", "?"})
 """Exceptions whose handler, or whose assertion, says that a use may be wrong; `?` is one that cannot be read."""
 
 
+BY_CLASS: Final = "?"
+"""Stands for the chain of a name whose class is asked for by `isinstance`."""
+
+
 class Excuses:
     """What is known of one file. `expects_failure` and `asks_about` are told first; then it answers."""
 
@@ -19,7 +23,7 @@ class Excuses:
         """Functions that hold an assertion that something raises."""
         self._asked: dict[tuple[Scope | None, str], set[str]] = {}
         """By function and name, the chains of attributes behind the name that are asked about; the empty chain is the
-        name itself."""
+        name itself, and `BY_CLASS` too."""
         self._answers: dict[tuple[Context, str], bool] = {}
 
     def expects_failure(self, context: Context) -> None:
@@ -27,10 +31,13 @@ class Excuses:
         if context.scope.function is not None:
             self._raising.add(context.scope.function)
 
-    def asks_about(self, subject: ast.expr, context: Context) -> None:
-        """The class, or the attributes, of `subject` are asked for: `isinstance(x.a, C)`, `match x`."""
+    def asks_about(self, subject: ast.expr, context: Context, *, by_class: bool = False) -> None:
+        """The class, or the attributes, of `subject` are asked for: `isinstance(x.a, C)`, `match x`. With `by_class`
+        it is `isinstance`, which says in its own branch what the class is."""
         root, _, chain = dotted(subject).partition(".")
         if root and (root != "self" or chain):
+            if by_class and not chain:
+                chain = BY_CLASS
             self._asked.setdefault((context.scope.function, root), set()).add(chain)
 
     def asked_about(self, root: str, scope: Scope) -> set[str]:

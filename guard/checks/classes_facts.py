@@ -240,6 +240,21 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
     """Whether the last part of the path is not the name of an attribute, but stands for any number of them."""
 
 
+class Returning(msgspec.Struct, frozen=True, array_like=True):
+    """A function whose annotation says what it returns."""
+
+    name: str
+    """Qualified inside the file."""
+    type: int
+    is_async: bool = False
+    is_property: bool = False
+
+
+RETURNED: Final = "()"
+AWAITED: Final = "()!"
+"""Behind the name of a function in a `Ref`: what a call of it gives, awaited or not."""
+
+
 class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """Everything about classes in one file."""
 
@@ -258,6 +273,7 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     members: dict[int, msgspec.Raw] = {}
     """By a name that may be that of an enumeration, a list of `Use` of what is written like one of its members."""
     writes: tuple[Write, ...] = ()
+    returns: tuple[Returning, ...] = ()
     loose: tuple[str, ...] = ()
     """Attribute names that this file assigns to, or asks for on, receivers of unknown class; of a
     constructor that is replaced, `C.__init__` too. Sorted."""

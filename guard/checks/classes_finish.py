@@ -17,8 +17,22 @@ from guard.checks.classes_body import (
     tuple_fields,
     valued_of,
 )
-from guard.checks.classes_excuses import Excuses
-from guard.checks.classes_facts import UNKNOWN, Access, Body, Call, ClassesFacts, ClassFacts, Typed, Update, Use, Write
+from guard.checks.classes_excuses import BY_CLASS, Excuses
+from guard.checks.classes_facts import (
+    AWAITED,
+    RETURNED,
+    UNKNOWN,
+    Access,
+    Body,
+    Call,
+    ClassesFacts,
+    ClassFacts,
+    Returning,
+    Typed,
+    Update,
+    Use,
+    Write,
+)
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types, looks_like_class
 from guard.checks.packing import pack
 from guard.checks.references import Ref
@@ -59,12 +73,14 @@ def finish(seen: ClassCollector) -> ClassesFacts | None:
 class _Finish:
     def __init__(self, seen: ClassCollector) -> None:
         self.seen = seen
-        self.types = Types(frozenset(seen.rebound), frozenset(seen.class_names))
+        self.bodies = {node: ClassBody(node) for node, _ in seen.classes}
+        self.types = Types(
+            frozenset(seen.rebound), frozenset(seen.class_names), frozenset(seen.givers), self._annotations()
+        )
         self.refs: dict[Ref, int] = {}
         self.scopes: dict[str, int] = {}
         self.scope_indices: dict[Scope, tuple[int, bool]] = {}
         self.excuses = Excuses()
-        self.bodies = {node: ClassBody(node) for node, _ in seen.classes}
         self.local = {qualified(node, context.scope): node for node, context in seen.classes}
         self.assigned = seen.assigned
         """By class statement: what methods assign on `self`, or on the class."""
@@ -94,6 +110,7 @@ class _Finish:
         self._own_stores()
         members = self._members()
         calls = self._class_calls()
+        returns = self._returns()
         classes = (*(self._class(node, context) for node, context in self.seen.classes), *tuples)
         if not (classes or calls or self.refs or self.loose or self.set_by_name):
             return None
@@ -108,9 +125,42 @@ class _Finish:
             {ref: pack(found) for ref, found in self.stores.items()},
             {ref: pack(found) for ref, found in members.items()},
             tuple(Write(*write) for write in sorted(self.writes)),
+            returns,
             tuple(sorted(self.loose)),
             tuple(sorted(self.set_by_name)),
         )
+
+    def _annotations(self) -> dict[ast.AST, dict[str, ast.expr]]:
+        """By class statement: the annotations of attributes, those that methods write on `self` too."""
+        found: dict[ast.AST, dict[str, ast.expr]] = {
+            node: {name: statement.annotation for name, (statement, _, _) in body.annotated.items()}
+            for node, body in self.bodies.items()
+            if body.annotated
+        }
+        for root, name, statement, context in self.seen.telling:
+            function = context.scope
+            if root == "self" and isinstance(statement, ast.AnnAssign) and function.parent is not None:
+                found.setdefault(function.parent.node, {}).setdefault(name, statement.annotation)
+        return found
+
+    def _returns(self) -> tuple[Returning, ...]:
+        """The functions whose annotation says what they return."""
+        found = []
+        for node, context in self.seen.returning:
+            scope = context.scope
+            kinds = {dotted(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+            is_property = bool(kinds & {"property", "cached_property"})
+            if kinds - {"property", "cached_property", "staticmethod", "classmethod", "override"}:
+                continue
+            ref = self.types.annotated(node.returns, scope)
+            if ref is not None and ref.name == "Self" and ref.module in ("typing", "typing_extensions"):
+                ref = Ref(0, "", scope.qualname) if scope.kind == "class" else None
+            if ref is None or ref.module.partition(".")[0] in STANDARD_LIBRARY:
+                continue
+            name = f"{scope.qualname}.{node.name}" if scope.qualname else node.name
+            is_async = isinstance(node, ast.AsyncFunctionDef)
+            found.append(Returning(name, self._index(ref), is_async, is_property))
+        return tuple(found)
 
     def _index(self, ref: Ref) -> int:
         return self.refs.setdefault(ref, len(self.refs))
@@ -262,9 +312,13 @@ class _Finish:
     def _chains(self) -> None:
         leading = {name for names in self.typed.values() for name, held in names.items() if any(held)}
         leading.update(name for body in self.bodies.values() for name in body.annotated)
+        leading.update(node.name for node, _ in self.seen.returning if node.decorator_list)
         leading.add("__dict__")
         groups: dict[tuple[Scope, str], _Group] = {}
+        narrowed = self._narrowed()
         for node, root, attributes, context, access in self.seen.chains:
+            if root in narrowed and access is Access.LOAD:
+                self._load_narrowed(node, root, attributes, context, narrowed[root])
             if root == "self" and access is Access.LOAD and len(attributes) > 1 and attributes[0] not in leading:
                 continue
             group = groups.get((context.scope, root))
@@ -276,6 +330,45 @@ class _Finish:
                 self._store(root, attributes, context, group.receiver, node in self.seen.plain)
             elif group.ref is not None:
                 self._load(node, attributes, context, group, access)
+
+    def _narrowed(self) -> dict[str, list[tuple[ast.If, Scope, _Group]]]:
+        """By name: the branches in which `isinstance` says what it is."""
+        found: dict[str, list[tuple[ast.If, Scope, _Group]]] = {}
+        for node, name, cls, context in self.seen.narrowing:
+            text = dotted(cls)
+            ref = self.types.reference(text, context.scope) if text else None
+            where = context.scope.lookup(name)
+            if ref is None or where is None or ref.module.partition(".")[0] in STANDARD_LIBRARY or name == "self":
+                continue
+            if any(node in binding.context.branch for binding in where[1]):
+                continue  # bound anew inside
+            group = self._group_of(Known(ref, False), name, context.scope)
+            found.setdefault(name, []).append((node, where[0], group))
+        return found
+
+    def _load_narrowed(
+        self,
+        node: ast.Attribute,
+        root: str,
+        attributes: list[str],
+        context: Context,
+        narrowed: list[tuple[ast.If, Scope, _Group]],
+    ) -> None:
+        """An attribute in a branch that `isinstance` decides; where several do, nothing is certain."""
+        found = context.scope.lookup(root)
+        groups = [
+            group
+            for test, where, group in narrowed
+            if test in context.branch
+            and test.body[0].lineno <= node.lineno <= (test.body[-1].end_lineno or 0)
+            and found is not None
+            and found[0] is where
+        ]
+        if len(groups) == 1 and attributes[0] != "__dict__":
+            group = groups[0]
+            plain = _Group(group.receiver, group.ref, group.exact)
+            plain.single, plain.present, plain.asked = group.single, group.present, group.asked - {BY_CLASS}
+            self._load(node, attributes, context, plain, Access.LOAD)
 
     def _note_store(
         self, node: ast.Attribute, attributes: list[str], context: Context, group: _Group, access: Access
@@ -311,7 +404,9 @@ class _Finish:
         return found
 
     def _group(self, root: str, scope: Scope) -> _Group:
-        receiver = self.types.receiver(root, scope)
+        return self._group_of(self.types.receiver(root, scope), root, scope)
+
+    def _group_of(self, receiver: Receiver, root: str, scope: Scope) -> _Group:
         if not isinstance(receiver, (Known, OwnInstance)):
             return _Group(receiver)
         known = self._as_known(receiver)
@@ -320,7 +415,7 @@ class _Finish:
             return _Group(receiver)
         group = _Group(receiver, ref, known.exact)
         group.asked = self.excuses.asked_about(root, scope)
-        if ref.is_local:
+        if ref.is_local and not ref.name.endswith((RETURNED, AWAITED)):
             # A class of this file that is neither decorated nor has bases is of no kind with fields; and what its
             # body binds is there.
             node = self.local.get(ref.name)
@@ -423,7 +518,7 @@ class _Finish:
 
     def _asks(self, node: ast.Call, name: str, context: Context) -> None:
         for argument in node.args[:2]:  # `cast(C, x)` has it second
-            self.excuses.asks_about(argument, context)
+            self.excuses.asks_about(argument, context, by_class=name == "isinstance")
         if name in ("hasattr", "getattr", "delattr") and len(node.args) > 1:
             self.loose.update(_literal(node.args[1]))
         if name == "vars" and node.args and dotted(node.args[0]) == "self":
@@ -521,7 +616,9 @@ class _Group:
     def is_asked_about(self, path: str) -> bool:
         """Whether the code asks for the class or the attributes of something on the way."""
         asked = self.asked
-        return bool(asked) and ("" in asked or any(f"{path}.".startswith(f"{text}.") for text in asked))
+        return bool(asked) and (
+            "" in asked or BY_CLASS in asked or any(f"{path}.".startswith(f"{text}.") for text in asked)
+        )
 
 
 def qualified(node: ast.ClassDef, scope: Scope) -> str:

@@ -9,7 +9,17 @@ from typing import Final
 import msgspec
 
 from guard.checks.classes_bases import CALLED_BY_FIELDS, TAKING_KEYWORDS, brought_by
-from guard.checks.classes_facts import UNKNOWN, Applied, Body, ClassesFacts, ClassFacts, Signature
+from guard.checks.classes_facts import (
+    AWAITED,
+    RETURNED,
+    UNKNOWN,
+    Applied,
+    Body,
+    ClassesFacts,
+    ClassFacts,
+    Returning,
+    Signature,
+)
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref
@@ -144,6 +154,7 @@ class ClassTable:
         self.facts = facts
         self._modules = modules
         self._in_file: dict[str, tuple[tuple[Class, ...], Mapping[str, Class | None]]] = {}
+        self._returns: dict[str, dict[str, Returning | None]] = {}
         self._resolved: dict[tuple[str, int], Class | External | None] = {}
         self._lineages: dict[Class, Lineage] = {}
         self.remembered: dict[object, object] = {}
@@ -169,8 +180,9 @@ class ClassTable:
     def _follow(self, path: str, ref: Ref) -> Class | External | None:
         if ref.module == "builtins":
             return External("builtins", ref.name)
-        if ref.is_local and ref.name.endswith("()"):
-            return self._classes_of(path)[1].get(ref.name)  # made by a call in the place of a base
+        if ref.name.endswith((RETURNED, AWAITED)):
+            made = self._classes_of(path)[1].get(ref.name) if ref.is_local else None
+            return made or self._returned(path, ref)  # made by a call in the place of a base, or given by a function
         found = self._modules.follow(path, ref)
         if isinstance(found, Definition):
             return self._classes_of(found.path)[1].get(found.name)
@@ -186,6 +198,38 @@ class ClassTable:
             for cls in every:
                 named[cls.header.name] = None if cls.header.name in named else cls
             known = self._in_file[path] = (every, named)
+        return known
+
+    def _returned(self, path: str, ref: Ref) -> Class | External | None:
+        """What a function returns, by its annotation."""
+        awaited = ref.name.endswith(AWAITED)
+        name = ref.name.removesuffix(AWAITED if awaited else RETURNED)
+        found = self._modules.follow(path, Ref(ref.level, ref.module, name))
+        if not isinstance(found, Definition):
+            return None
+        told = self._returns_of(found.path).get(found.name)
+        where = found.path
+        owner, _, method = found.name.rpartition(".")
+        if told is None and owner:
+            where, told = self._inherited_method(self._classes_of(found.path)[1].get(owner), method)
+        if told is None or told.is_property or told.is_async is not awaited:
+            return None
+        return self.resolve(where, told.type)
+
+    def _inherited_method(self, cls: Class | None, method: str) -> tuple[str, Returning | None]:
+        for owner in self.lineage(cls).classes if cls is not None else ():
+            if method in owner.facts.names:
+                return owner.path, self._returns_of(owner.path).get(f"{owner.qualname}.{method}")
+        return "", None
+
+    def _returns_of(self, path: str) -> Mapping[str, Returning | None]:
+        """The functions of a file that say what they return; None for a name that several have."""
+        known = self._returns.get(path)
+        if known is None:
+            facts = self.facts.get(path)
+            known = self._returns[path] = {}
+            for told in facts.returns if facts is not None else ():
+                known[told.name] = None if told.name in known else told
         return known
 
     def all_classes(self) -> Iterator[Class]:
@@ -382,7 +426,12 @@ class ClassTable:
         for owner in related if exact else (*related, *self.descendants(cls)):
             facts = owner.facts
             if name in facts.names and not any(field.name == name for field in facts.fields):
-                return None  # a method, a property or a plain class attribute
+                told = self._returns_of(owner.path).get(f"{owner.qualname}.{name}")
+                held = self.class_of(owner.path, told.type) if told is not None and told.is_property else None
+                if held is None or (found is not None and held is not found):
+                    return None  # a method, a plain class attribute, a property that does not say what it gives
+                found = held
+                continue
             stated = [typed.type for typed in facts.typed if typed.name == name]
             if not stated and name in facts.assigned:
                 return None  # whatever it is that is assigned

@@ -7,12 +7,14 @@ name that is tested with `isinstance` or `hasattr` somewhere in it is not judged
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
-from guard.checks.classes_facts import Marker
+from guard.checks.classes_elements import Taken, container_of, element_of, iterated_by
+from guard.checks.classes_facts import AWAITED, RETURNED, Marker
 from guard.checks.references import Ref, reference_of_name
 from guard.scopes import Binding, BindingKind, Scope, dotted
 
@@ -108,11 +110,21 @@ def _unquoted(annotation: ast.expr) -> ast.expr:
 class Types:
     """Answers for one file. Only right once the walk is over."""
 
-    def __init__(self, rebound: frozenset[str], classes: frozenset[str]) -> None:
+    def __init__(
+        self,
+        rebound: frozenset[str],
+        classes: frozenset[str],
+        givers: frozenset[str] = frozenset(),
+        attributes: Mapping[ast.AST, Mapping[str, ast.expr]] = MappingProxyType({}),
+    ) -> None:
         self._rebound = rebound
         """Names that some scope declares global or nonlocal: what they hold is not followed."""
         self._classes = classes
         """Names of the file's own classes, for those that are not written as class names are."""
+        self._givers = givers
+        """Names of functions that may return an instance of a known class."""
+        self._attributes = attributes
+        """By class statement: the annotations of attributes."""
         self._refs: dict[tuple[Scope, str], Ref | None] = {}
         self._names: dict[tuple[Scope, str], Receiver] = {}
         self._receivers: dict[tuple[Scope, str], Receiver] = {}
@@ -207,7 +219,32 @@ class Types:
             return self._declared(binding.annotation, where)
         if kind is BindingKind.ANNOTATED:
             return self.declared_with(binding.annotation, binding.value, where)
+        if kind is BindingKind.LOOP or kind is BindingKind.UNPACKED:
+            found = iterated_by(binding.node, name)
+            return None if found is None else self._element(*found, where)
         return None
+
+    def _element(self, container: ast.expr, taken: Taken, scope: Scope) -> Known | None:
+        """What the elements of a container are, by the annotation of the name or of the attribute of `self`."""
+        annotation, place = self._annotation_of(container, scope)
+        if annotation is None or place is None:
+            return None
+        return self._declared(element_of(_unquoted(annotation), taken), place)
+
+    def _annotation_of(self, node: ast.expr, scope: Scope) -> tuple[ast.expr | None, Scope | None]:
+        """The one annotation of a name or of an attribute of `self`, and the scope that it is read in."""
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            owner = self.receiver(node.value.id, scope)
+            if not isinstance(owner, OwnInstance):
+                return None, None
+            return self._attributes.get(owner.scope.node, {}).get(node.attr), owner.scope
+        found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
+        if found is None or len(found[1]) != 1 or found[0].kind == "class":
+            return None, None
+        where, (binding,) = found
+        if binding.kind is BindingKind.PARAMETER:
+            return (None, None) if _is_injected(where.node) else (binding.annotation, where.parent)
+        return binding.annotation, where
 
     def _declared(self, annotation: ast.expr | None, scope: Scope) -> Known | None:
         ref = self.annotated(annotation, scope)
@@ -239,9 +276,14 @@ class Types:
         if isinstance(value, ast.Call):
             callee = dotted(value.func)
             if not callee or not (looks_like_class(callee) or callee in self._classes):
-                return None
+                return self._returned(callee, scope, RETURNED) or self._taken(value, scope)
             ref = self.reference(callee, scope)
             return Known(ref, True) if ref is not None else None
+        if isinstance(value, ast.Await):
+            called = value.value
+            return self._returned(dotted(called.func), scope, AWAITED) if isinstance(called, ast.Call) else None
+        if isinstance(value, ast.Subscript):
+            return self._taken(value, scope)
         if self.is_none(value):
             return _NEUTRAL
         if isinstance(value, ast.Name):
@@ -268,6 +310,22 @@ class Types:
                     return None
                 known = Known(known.ref, known.exact and held.exact)
         return known
+
+    def _taken(self, value: ast.expr, scope: Scope) -> Known | None:
+        """An element that is taken out of a container."""
+        found = container_of(value)
+        return None if found is None else self._element(*found, scope)
+
+    def _returned(self, callee: str, scope: Scope, how: str) -> Known | None:
+        """What a function returns, by its annotation; which it is, is found when the program is linked."""
+        root, _, rest = callee.partition(".")
+        if callee.rpartition(".")[2] not in self._givers and not (rest and looks_like_class(root)):
+            return None
+        owner = self.receiver(root, scope) if rest and "." not in rest else None
+        if isinstance(owner, (OwnInstance, OwnClass)):
+            return Known(Ref(0, "", f"{owner.scope.qualname}.{rest}{how}"), False)
+        ref = self.reference(callee, scope)
+        return None if ref is None else Known(Ref(ref.level, ref.module, ref.name + how), False)
 
 
 def _own_receiver(name: str, where: Scope, bindings: list[Binding]) -> OwnInstance | OwnClass | None:

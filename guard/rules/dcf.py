@@ -51,7 +51,8 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     Knows data classes of the standard library and of pydantic, pydantic models and settings, attrs classes, named
     tuples, typed dictionaries, msgspec structs, and the members of enumerations. Follows names and attributes whose
     class is certain (made by calling the class, annotated parameters, variables and fields, attributes that methods
-    assign on `self`) to the class, through imports and re-exports, and compares what is read, deleted or added to with
+    assign on `self`, results of annotated functions, elements of annotated containers, and what `isinstance` says in
+    its own branch) to the class, through imports and re-exports, and compares what is read, deleted or added to with
     everything that the class and its bases have: fields, methods, properties, attributes assigned by methods or from
     outside. Where instances take no attribute that is not declared, setting one is reported too. A class that is open
     in any way is not judged.
@@ -121,8 +122,8 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     None of its own.
 
     ## What it cannot see
-    Instances whose class is not certain: results of functions, elements of containers, names that are bound to
-    several classes, parameters of tests (which are often doubles).
+    Instances whose class is not certain: results of functions without an annotation, elements of containers without
+    one, names that are bound to several classes, parameters of tests (which are often doubles).
     """
     linked = program.linked(FAMILY)
     for missing in linked.missing_attributes:
