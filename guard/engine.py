@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -15,20 +15,22 @@ from guard import __version__, baseline
 from guard.cache import Cache
 from guard.census import NOTHING_COUNTED, Census, take_census
 from guard.checks import families
+from guard.checks.application_views import APPLICATIONS, applications, packed
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text_index import read_settings
-from guard.config import Config, RuleNames, ignored_in, matcher, resolve_severities
+from guard.config import Config, RuleNames, ignored_in, matcher
 from guard.environment import Environments
 from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
 from guard.impact import reach_of
-from guard.model import Broken, Finding, Gate, GuardError, Problem, Report, Severity, Violation
+from guard.model import Broken, Finding, Gate, GuardError, Impact, Problem, Report
 from guard.program import NotGathered, Program
-from guard.registry import Rule, all_rules
+from guard.registry import all_rules
 from guard.rules.sup_baseline import stale
 from guard.sources.tree import SourceFile, Tree
 from guard.suppress import UNUSED, apply
 from guard.target import TargetPython, target_python
+from guard.verdicts import findings_of
 
 Progress = Callable[[int, int], None]
 """Told how many of how many files are done."""
@@ -61,6 +63,8 @@ class Judged(msgspec.Struct, frozen=True, array_like=True):
     """What the verdict depends on beside the tree's files: `Program.beside`."""
     census: Census | None = None
     """What there is to judge, where the run was asked to count it."""
+    kept: dict[str, bytes] = {}
+    """`Report.kept`."""
 
 
 _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
@@ -142,6 +146,7 @@ def _report(
         suppressed=judged.suppressed,
         baselined=judged.baselined,
         broken=judged.broken if within is None else judged.broken.only(within),
+        kept=judged.kept,
         total_s=round(time.perf_counter() - started, 3),
     )
 
@@ -360,7 +365,19 @@ def _judge(
         analysed,
         broken,
         beside=tuple(sorted(program.beside.items())),
+        kept=_kept(program, codes),
     )
+
+
+def _kept(program: Program, codes: frozenset[str]) -> dict[str, bytes]:
+    """What is kept of a tree for who compares it with another one, or draws it: its applications in production."""
+    if not any(code.startswith("MID") for code in codes):
+        return {}
+    found = [app for app in applications(program, reach_of(program).of) if app.impact not in _ASIDE]
+    return {APPLICATIONS: packed(found)} if found else {}
+
+
+_ASIDE = frozenset({Impact.TESTS, Impact.TOOLING})
 
 
 def _same_beside(tree: Tree, judged: Judged) -> bool:
@@ -404,50 +421,3 @@ _UNPARSED = {
 _SAY_SYNTAX = ("SYN001", "SYN003")
 _SAY_WHY = (*_SAY_SYNTAX, "TXT001", "TXT002", "TXT003", "TXT005")
 """The rules whose findings explain why a file is no Python."""
-
-
-def findings_of(program: Program, violations: Iterable[tuple[Rule, Violation]]) -> Iterator[Finding]:
-    """Findings with impact and fingerprint; the n-th like violation in a file has a fingerprint of its own."""
-    violations = list(violations)
-    if not violations:
-        return
-    reach = reach_of(program)
-    severities = resolve_severities(program.config, all_rules())
-    seen: dict[tuple[str, str, str, str], int] = {}
-    violations.sort(key=lambda pair: (pair[0].code, pair[1].path, pair[1].span.line, pair[1].span.column))
-    for rule, violation in violations:
-        same = (rule.code, violation.path, violation.symbol, violation.anchor)
-        number = seen[same] = seen.get(same, -1) + 1
-        impact = violation.impact or (
-            reach.of(violation.path, lazy=violation.lazy) if rule.impact_aware else reach.kind(violation.path)
-        )
-        yield Finding(
-            code=rule.code,
-            slug=rule.slug,
-            severity=_severity(rule, violation, severities, program.config.gate),
-            impact=impact,
-            path=violation.path,
-            span=violation.span.closed(),
-            message=violation.message,
-            symbol=violation.symbol,
-            fingerprint=fingerprint(rule.code, violation.symbol, violation.anchor, number),
-            cause=violation.cause,
-            help=violation.help,
-            related=violation.related,
-            fix=violation.fix,
-            raises=violation.raises,
-            data=violation.data,
-        )
-
-
-def _severity(
-    rule: Rule, violation: Violation, configured: Mapping[str, Severity], gate: Gate | None = None
-) -> Severity:
-    raised = Severity.ERROR if gate in rule.errors_at else rule.severity
-    return configured.get(rule.code) or violation.severity or raised
-
-
-def fingerprint(code: str, symbol: str, anchor: str, ordinal: int) -> str:
-    """The identity of a finding: it survives edits above it and a move of its file. 24 hex digits."""
-    parts = (code, symbol, " ".join(anchor.split()), str(ordinal))
-    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]

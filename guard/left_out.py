@@ -9,11 +9,12 @@ import msgspec
 from guard import baseline
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.config import Config, RuleNames, ignored_in
-from guard.engine import Options, findings_of, known_entries, look
+from guard.engine import Options, known_entries, look
 from guard.model import Finding
 from guard.registry import all_rules
 from guard.sources.tree import Tree
 from guard.suppress import comment_on
+from guard.verdicts import findings_of
 
 
 class LeftOut(msgspec.Struct, frozen=True):

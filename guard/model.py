@@ -243,6 +243,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     baselined: int = 0
     since: Since | None = None
     broken: Broken = Broken()
+    kept: Mapping[str, bytes] = {}
+    """What is kept of the tree beside the findings, packed, by name: for who compares two trees, or draws one."""
     total_s: float = 0.0
     timings: Mapping[str, float] = {}
 

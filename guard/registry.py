@@ -31,6 +31,21 @@ if TYPE_CHECKING:
 
 Check = Callable[["Program"], Iterator[Violation]]
 
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """Two trees, the earlier one and the later one, as far as a rule may see them that compares."""
+
+    before: Mapping[str, bytes]
+    """`Report.kept` of the earlier tree."""
+    now: Mapping[str, bytes]
+    moved: Mapping[str, str]
+    """The earlier path of each file of the later tree that was moved."""
+    read: Callable[[str], str]
+    """The text of a file of the later tree; empty where there is none."""
+
+
+Comparison = Callable[[Change], Iterator[Violation]]
+
 HEADINGS: Final = (
     "What it does",
     "What breaks in production",
@@ -57,6 +72,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     impact_aware: bool
     """True where the finding's impact follows from what reaches the file; else it is that of the file's kind."""
     check: Check
+    compare: Comparison | None = None
+    """What is wrong with a change, where that can only be told from both trees."""
     doc: str
 
     @property
@@ -88,6 +105,7 @@ def rule(
     since: str = "0.1.0",
     fixable: str = "",
     impact_aware: bool = True,
+    compare: Comparison | None = None,
 ) -> Callable[[Check], Check]:
     """Declare the decorated generator as a rule. Raises ValueError for a code that is malformed or taken."""
 
@@ -104,6 +122,7 @@ def rule(
             fixable=fixable,
             impact_aware=impact_aware,
             check=check,
+            compare=compare,
             doc=inspect.cleandoc(check.__doc__ or ""),
         )
         return check

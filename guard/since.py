@@ -47,15 +47,20 @@ def difference(before: Sequence[Finding], now: Sequence[Finding], moved: Mapping
 
 
 def narrowed(
-    report: Report, before: Report, base: CommitTree, tree: Tree, rev: str, within: Callable[[str], bool]
+    report: Report,
+    before: Report,
+    base: CommitTree,
+    tree: Tree,
+    rev: str,
+    within: Callable[[str], bool],
+    moved: Mapping[str, str],
 ) -> Report:
     """`report` on `tree` with only the findings that are new since `base`, whose report on everything is `before`.
-    `within` says which part of the tree the report is about.
+    `within` says which part of the tree the report is about; `moved` is as for `difference`.
 
     Raises CannotCheck where a part of the base that differs could not be read: nobody could tell what is new then. What
     neither tree can read is a problem on the report already, and makes no difference.
     """
-    moved = moved_files(base, tree)
     found = compared(report, before, base, tree, rev, within, moved)
     could = {*before.broken.modules, *before.broken.test_files}
     broken = report.broken.only(lambda path: moved.get(path, path) not in could)

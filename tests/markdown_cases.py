@@ -11,9 +11,10 @@ A case is a `## ` section. A file is a line with its path in backticks and a col
 A comment `# <- CODE` expects a finding at its line (several codes by commas). Where no comment can stand, a block with
 the info string `expect` lists `path:line CODE`. A case without expectations must give no finding of its family.
 ``fixed `app/main.py`:`` is the file's content after `--fix`, and ``untracked `app/main.py`:`` a file that comes into
-the work tree after the commit. A block `toml guard` is the configuration. The words
-"In git." make it a repository with everything committed. Options behind a block's language: `crlf`, `bom`,
-`latin-1`, `no-final-newline`, `escapes` (the content is written with Python's escapes, a byte each).
+the work tree after the commit. ``before `app/main.py`:`` is the file in an earlier revision, which the case is then
+compared with; a file that is only there is gone, one that is empty there is new. A block `toml guard` is the
+configuration. The words "In git." make it a repository with everything committed. Options behind a block's language:
+`crlf`, `bom`, `latin-1`, `no-final-newline`, `escapes` (the content is written with Python's escapes, a byte each).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from pathlib import Path
 
 _SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 _BLOCK = re.compile(
-    r"^(?:(?P<role>fixed |untracked )?`(?P<path>[^`\n]+)`:\n\n?)?(?P<fence>```+)(?P<info>[^\n`]*)\n"
+    r"^(?:(?P<role>fixed |untracked |before )?`(?P<path>[^`\n]+)`:\n\n?)?(?P<fence>```+)(?P<info>[^\n`]*)\n"
     r"(?P<body>.*?)^(?P=fence)[ ]*$",
     re.MULTILINE | re.DOTALL,
 )
@@ -44,17 +45,23 @@ class Case:
     config: str
     in_git: bool
     untracked: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    before: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
 
     def write(self, folder: Path) -> None:
         """Write the files below `folder`, and make it a git repository where the case asks for one."""
-        _write(folder, self.files)
+        _write(folder, {path: text for path, text in {**self.files, **self.before}.items() if text or not self.before})
         if self.config:
             (folder / "guard.toml").write_text(self.config)
-        if self.in_git:
+        if self.in_git or self.before:
             for command in (["init", "-q"], ["add", "-A", "-f"], ["commit", "-q", "-m", "a case"]):
                 subprocess.run(
                     ["git", "-c", "core.autocrlf=false", "-c", "core.safecrlf=false", *command], cwd=folder, check=True
                 )
+        if self.before:
+            for path in self.before.keys() - self.files.keys():
+                (folder / path).unlink(missing_ok=True)
+            _write(folder, self.files)
+            subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
         _write(folder, self.untracked)
 
 
@@ -77,6 +84,7 @@ def case_of(name: str, body: str) -> Case:
     files: dict[str, bytes] = {}
     fixed: dict[str, bytes] = {}
     untracked: dict[str, bytes] = {}
+    before: dict[str, bytes] = {}
     expected: set[tuple[str, int, str]] = set()
     config = ""
     prose = []
@@ -97,6 +105,8 @@ def case_of(name: str, body: str) -> Case:
             raise ValueError(f"{name}: a block that is neither a file nor an expectation: {text[:60]!r}")
         elif block["role"] == "untracked ":
             untracked[path] = _content(text, options)
+        elif block["role"] == "before ":
+            before[path] = _content(text, options)
         elif block["role"]:
             fixed[path] = _content(text, options)
         else:
@@ -104,7 +114,7 @@ def case_of(name: str, body: str) -> Case:
             for number, line in enumerate(text.split("\n"), 1):
                 for found in _EXPECTED.finditer(line):
                     expected.update((path, number, code.strip()) for code in found["codes"].split(","))
-    return Case(name, files, frozenset(expected), fixed, config, "In git." in "".join(prose), untracked)
+    return Case(name, files, frozenset(expected), fixed, config, "In git." in "".join(prose), untracked, before)
 
 
 def _content(text: str, options: list[str]) -> bytes:

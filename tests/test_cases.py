@@ -11,10 +11,12 @@ from guard.config import load
 from guard.engine import Options, check
 from guard.model import Report
 from guard.registry import HEADINGS, Rule, all_rules
+from guard.since import base_of, moved_files
 from guard.sources.directory import DirectoryTree
 from guard.sources.git import discover
 from guard.sources.tree import Tree
 from guard.sources.worktree import WorkTree
+from guard.verdicts import findings_of_change
 from tests.markdown_cases import Case, case_of, cases_in
 
 CASES = Path(__file__).parent / "cases"
@@ -54,6 +56,17 @@ def _check(tree: Tree, family: str) -> Report:
     return check(tree, config, codes, Options(jobs=1))
 
 
+def _changed(tree: Tree, report: Report, family: str) -> set[tuple[str, int, str]]:
+    """What is wrong with the change since the commit."""
+    assert tree.git is not None
+    base = base_of(tree.git, "HEAD", tree)
+    rules = all_rules()
+    config = load(tree, rules=rules)
+    codes = frozenset(code for code, rule in rules.items() if rule.family == family)
+    findings = findings_of_change(_check(base, family), report, tree, config, codes, moved_files(base, tree))
+    return {(finding.path, finding.span.line, finding.code) for finding in findings}
+
+
 def _found(report: Report, family: str) -> set[tuple[str, int, str]]:
     return {(f.path, f.span.line, f.code) for f in report.findings if f.code.startswith(family)}
 
@@ -64,7 +77,10 @@ def test_case(code: str, case: Case, tmp_path: Path) -> None:
     case.write(tmp_path)
     tree = _open(tmp_path)
     report = _check(tree, family)
-    assert _found(report, family) == case.expected
+    found = _found(report, family)
+    if case.before:
+        found |= _changed(tree, report, family)
+    assert found == case.expected
     assert {problem.kind for problem in report.problems if problem.fatal} <= {"unparsable"}
     if case.fixed:
         outcome = fixing.fix(tree, report, lambda on: _check(on, family), unsafe=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,6 +15,22 @@ from guard.model import Impact
 
 if TYPE_CHECKING:
     from guard.program import Program
+
+
+APPLICATIONS = "applications"
+"""The name under which a report keeps them."""
+_KEPT: msgspec.msgpack.Decoder[tuple[AppView, ...]] = msgspec.msgpack.Decoder(tuple[AppView, ...])
+
+
+def packed(apps: Sequence[AppView]) -> bytes:
+    """Applications as bytes, for `unpacked`."""
+    return msgspec.msgpack.encode(apps)
+
+
+def unpacked(kept: Mapping[str, bytes]) -> tuple[AppView, ...]:
+    """The applications that a report keeps; none where it keeps none."""
+    content = kept.get(APPLICATIONS)
+    return _KEPT.decode(content) if content is not None else ()
 
 
 def applications(program: Program, rank: Callable[[str], Impact]) -> tuple[AppView, ...]:

@@ -7,7 +7,7 @@ import os
 import posixpath
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Final
 
@@ -19,10 +19,11 @@ from guard.cli.output import Output, parse_outputs, write_outputs
 from guard.cli.precommit import asked_by
 from guard.config import Config, load, reserved_in, resolve_selection
 from guard.engine import Options, check
-from guard.model import Gate, GuardError, Problem, Report
+from guard.model import Finding, Gate, GuardError, Problem, Report
 from guard.registry import all_rules
 from guard.sources.locate import name_in, open_tree
 from guard.sources.tree import Tree
+from guard.verdicts import findings_of_change
 
 if TYPE_CHECKING:
     from guard.sources.locate import PathFilter
@@ -147,10 +148,16 @@ def command(
             return check(base, msgspec.structs.replace(config, baseline=known), codes, options)
 
         report = run(tree)
+
+        def of_change(earlier: Report, moved: Mapping[str, str]) -> tuple[Finding, ...]:
+            found = findings_of_change(earlier, whole, tree, config, codes, moved)
+            return tuple(finding for finding in found if within.matches(finding.path))
+
+        whole = report
         if since is not None:
-            report = _new_since(since, report, tree, within, before)
+            report = _new_since(since, report, tree, within, before, of_change)
         elif commits:
-            report = _new_in_commit(report, tree, within, before)
+            report = _new_in_commit(report, tree, within, before, of_change)
         if fix or show_diff:
             from guard.cli.mending import mend, show, write
 
@@ -177,25 +184,46 @@ def configuration_folder(tree: Tree, prefixes: tuple[str, ...]) -> str:
     return posixpath.commonpath(folders) if folders else ""
 
 
-def _new_since(rev: str, report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report]) -> Report:
+_OfChange = Callable[[Report, Mapping[str, str]], tuple[Finding, ...]]
+"""Given the report on an earlier tree and the files that were moved since: what is wrong with the change itself."""
+
+
+def _new_since(
+    rev: str, report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report], of_change: _OfChange
+) -> Report:
     """The report with only what is new since a revision. Raises GuardError where there is no git, or no such commit."""
-    from guard.since import base_of, narrowed
+    from guard.since import base_of, moved_files, narrowed
 
     if tree.git is None:
         raise GuardError("--since needs a git repository, and there is none here")
     base = base_of(tree.git, rev, tree)
-    return narrowed(report, run(base), base, tree, rev, within.matches)
+    before, moved = run(base), moved_files(base, tree)
+    return _with(narrowed(report, before, base, tree, rev, within.matches, moved), of_change(before, moved))
 
 
-def _new_in_commit(report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report]) -> Report:
+def _with(report: Report, more: Sequence[Finding]) -> Report:
+    """The report with more findings."""
+    findings = sorted((*report.findings, *more), key=lambda finding: finding.sort_key)
+    return msgspec.structs.replace(report, findings=tuple(findings)) if more else report
+
+
+def _new_in_commit(
+    report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report], of_change: _OfChange
+) -> Report:
     """The report with only what none of the parents has of the commit that is being made."""
-    from guard.since import narrowed, parents_of_commit
+    from guard.since import moved_files, narrowed, parents_of_commit
 
     if tree.git is None:
         raise GuardError("--gate pre-commit needs a git repository, and there is none here")
+    of_all: tuple[Finding, ...] | None = None
     for name, parent in parents_of_commit(tree.git, os.environ).items():
-        report = narrowed(report, run(parent), parent, tree, name, within.matches)
-    return report
+        before, moved = run(parent), moved_files(parent, tree)
+        report = narrowed(report, before, parent, tree, name, within.matches, moved)
+        found = of_change(before, moved)
+        # What is merged may change what the other parent has: that is no fault of the merge.
+        known = {finding.fingerprint for finding in found}
+        of_all = found if of_all is None else tuple(one for one in of_all if one.fingerprint in known)
+    return _with(report, of_all or ())
 
 
 def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:

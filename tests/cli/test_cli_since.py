@@ -183,3 +183,59 @@ def test_mistakes(repo: Path, arguments: list[str], code: int, said: str) -> Non
 def test_a_folder_without_git_has_nothing_to_compare_with(tmp_path: Path) -> None:
     run = inside("check", "--since", "HEAD", cwd=write(tmp_path / "plain", PINNED))
     assert (run.code, run.err) == (2, "guard: --since needs a git repository, and there is none here\n")
+
+
+LAYERS = {
+    "main.py": b"from fastapi import FastAPI\nfrom layers import Trace\n\napp = FastAPI()\napp.add_middleware(Trace)\n",
+    "layers.py": b"class Trace:\n    async def __call__(self, scope, receive, send): ...\n",
+    "other.py": b"x = 1\n",
+}
+LOST = b"from fastapi import FastAPI\n\napp = FastAPI()\n"
+
+
+def lost(folder: Path, *arguments: str) -> list[tuple[str, str, int]]:
+    """Code, path and line of each finding of the family that a run reports."""
+    run = inside("check", "--select", "MID", "--output", "json", *arguments, cwd=folder)
+    found = json.loads(run.out)["findings"]
+    assert run.code == int(bool(found)), run.err
+    return [(finding["code"], finding["path"], finding["line"]) for finding in found]
+
+
+def test_what_only_two_trees_together_tell(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo", LAYERS)
+    assert lost(repo, "--since", "HEAD") == []
+    (repo / "main.py").write_bytes(LOST)
+    told = [("MID009", "main.py", 3)]
+    assert lost(repo) == []  # one tree says nothing of a change
+    assert lost(repo, "--since", "HEAD") == told
+    assert lost(repo, "--since", "HEAD") == told  # from the cache
+    assert lost(repo, "--since", "HEAD", "other.py") == []
+    assert lost(repo, "--since", "HEAD", "--ignore", "MID009") == []
+    assert lost(repo, "--since", "HEAD", "--config", "per-file-ignores={'main.py' = ['MID009']}") == []
+    git(repo, "add", "--all")
+    assert lost(repo, "--gate", "pre-commit") == told
+    commit(repo)
+    assert lost(repo, "--rev", "HEAD", "--since", "HEAD^") == told
+    assert lost(repo, "--since", "HEAD") == []
+    assert "has lost the layer Trace" in inside("check", "--select", "MID", "--since", "HEAD^", cwd=repo).out
+
+
+def test_a_merge_loses_what_neither_side_has_given_up(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo", LAYERS)
+    git(repo, "checkout", "--quiet", "-b", "side")
+    (repo / "main.py").write_bytes(LOST)
+    commit(repo, "without it, on purpose")
+    git(repo, "checkout", "--quiet", "main")
+    (repo / "other.py").write_bytes(b"x = 2\n")
+    commit(repo, "something else")
+    git(repo, "merge", "--quiet", "--no-ff", "--no-commit", "side")
+    assert lost(repo, "--gate", "pre-commit") == []
+    git(repo, "merge", "--abort")
+    git(repo, "checkout", "--quiet", "-b", "another")
+    (repo / "layers.py").write_bytes(LAYERS["layers.py"] + b"\n")
+    commit(repo, "something else again")
+    git(repo, "checkout", "--quiet", "main")
+    git(repo, "merge", "--quiet", "--no-ff", "--no-commit", "another")
+    (repo / "main.py").write_bytes(LOST)
+    git(repo, "add", "--all")
+    assert lost(repo, "--gate", "pre-commit") == [("MID009", "main.py", 3)]
