@@ -8,7 +8,7 @@ import posixpath
 import re
 import stat
 from collections import Counter, defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,6 +134,11 @@ def _identity(finding: Finding) -> _Identity:
     return finding.path, finding.code, finding.fingerprint
 
 
+def _changed_by(finding: Finding) -> str:
+    """The file that the fix of a finding changes."""
+    return (finding.fix.path if finding.fix is not None else "") or finding.path
+
+
 def _offered(finding: Finding, unsafe: bool) -> bool:
     wanted = finding.fix is not None and (unsafe or finding.fix.applicability == "safe")
     return wanted and finding.code in fixers()
@@ -178,7 +183,7 @@ class _Fixing:
         by_path: defaultdict[str, list[Finding]] = defaultdict(list)
         for finding in self.report.findings:
             if self._wanted(finding) and _identity(finding) not in self.refused:
-                by_path[finding.path].append(finding)
+                by_path[_changed_by(finding)].append(finding)
         found = []
         for path, findings in by_path.items():
             # The marks and endings of the whole file come first: they are what columns and lines are counted by.
@@ -225,7 +230,7 @@ class _Fixing:
         """What the fixers make of the attempts, as the tree is now."""
         current: defaultdict[str, list[Finding]] = defaultdict(list)
         for finding in self.report.findings:
-            current[finding.path].append(finding)
+            current[_changed_by(finding)].append(finding)
         tree = OverlayTree(self._tree, self.changes)
         proposals = []
         with tree.reader() as reader:
@@ -281,12 +286,7 @@ class _Blame(msgspec.Struct, frozen=True):
 def _blamed(before: Report, after: Report, proposals: Sequence[_Proposal]) -> dict[_Proposal, _Blame]:
     """The proposals that brought in a finding or a problem, or that left what they were made for."""
     by_path = {proposal.attempt.path: proposal for proposal in proposals}
-    there, now = _of_files(before, by_path), _of_files(after, by_path)
-    found = {
-        proposal: _Blame(_STAYS, True)
-        for proposal in proposals
-        if _left(there.get(proposal.attempt.path, ()), now.get(proposal.attempt.path, ()), proposal)
-    }
+    found = {proposal: _Blame(_STAYS, True) for proposal in proposals if _left(before, after, proposal)}
     known = set(map(_identity, before.findings))
     appeared = [
         ((f.path, *(related.path for related in f.related)), f"{f.code} at {f.path}:{f.span.line}")
@@ -307,25 +307,18 @@ def _blamed(before: Report, after: Report, proposals: Sequence[_Proposal]) -> di
     return found
 
 
-def _of_files(report: Report, paths: Container[str]) -> Mapping[str, Sequence[Finding]]:
-    """By file, the findings of a report in these files."""
-    found: dict[str, list[Finding]] = {}
-    for finding in report.findings:
-        if finding.path in paths:
-            found.setdefault(finding.path, []).append(finding)
-    return found
-
-
-def _left(before: Sequence[Finding], after: Sequence[Finding], proposal: _Proposal) -> bool:
-    """Whether a finding that the proposal is to mend is still there; given the findings of its file."""
+def _left(before: Report, after: Report, proposal: _Proposal) -> bool:
+    """Whether a finding that the proposal is to mend is still there."""
     code = proposal.findings[0].code
+    paths = {finding.path for finding in proposal.findings}
+    there, now = ([f for f in report.findings if f.path in paths] for report in (before, after))
     if code in _COUNTED:
-        return _fingerprints(before, code) == _fingerprints(after, code)
+        return _fingerprints(there, code) == _fingerprints(now, code)
     # Like findings have numbers, which shift when one of them goes: so they are counted.
-    wanted, there, now = (
-        Counter((f.code, f.symbol, f.message) for f in findings) for findings in (proposal.findings, before, after)
+    wanted, known, left = (
+        Counter((f.path, f.code, f.symbol, f.message) for f in findings) for findings in (proposal.findings, there, now)
     )
-    return any(now[key] > there[key] - number for key, number in wanted.items())
+    return any(left[key] > known[key] - number for key, number in wanted.items())
 
 
 def _fingerprints(findings: Sequence[Finding], code: str) -> list[str]:

@@ -88,6 +88,8 @@ class Fix(msgspec.Struct, frozen=True):
     applicability: str
     """`safe` or `unsafe`: an unsafe fix may change what the code does."""
     description: str
+    path: str = ""
+    """The file that it changes, where that is another one than the finding's."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ together: the calls and attributes that cannot work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 
 _WITHOUT_FIELDS: Final = frozenset({"enumeration", "typed dictionary"})
 """Kinds of which nothing is said where an attribute is declared nowhere."""
+_EXTENSIBLE: Final = frozenset({"dataclass", "pydantic model", "attrs", "struct"})
+_EVERY: Final = 1_000
+"""Stands for as many positional arguments as there are places."""
 _OF_OTHERS: Final = frozenset(
     {
         *("get", "items", "keys", "values", "pop", "popitem", "setdefault", "update", "copy", "clear"),
@@ -105,6 +108,8 @@ class MissingAttribute(msgspec.Struct, frozen=True):
     chain: str
     """The attributes up to the missing one, dotted."""
     access: Access
+    hint: str = ""
+    """What is done with it: the attribute that is read of it, or the type of the constant that it is augmented by."""
 
 
 class BadWrite(msgspec.Struct, frozen=True):
@@ -276,6 +281,35 @@ class Classes:
                 return None
         return self.table.class_of(path, ref)
 
+    @cached_property
+    def hints(self) -> Mapping[tuple[Class, str], frozenset[str]]:
+        """What is done with the attributes that are missing, by class and name."""
+        found: dict[tuple[Class, str], set[str]] = {}
+        for missing in self.missing_attributes:
+            found.setdefault((missing.cls, missing.name), set()).add(missing.hint)
+        return {key: frozenset(hints - {""}) for key, hints in found.items()}
+
+    @cached_property
+    def _positional(self) -> Mapping[Class, int]:
+        """How many positional arguments each class is called with at most."""
+        most: dict[Class, int] = {}
+        for path, facts in self.table.facts.items():
+            for ref, raw in facts.calls.items():
+                cls = self.table.class_of(path, ref)
+                if cls is not None:
+                    counts = [_EVERY if call.starred else call.positional for call in unpack(raw, list[Call])]
+                    most[cls] = max([most.get(cls, 0), *counts])
+        return most
+
+    def extensible(self, cls: Class) -> tuple[str, int] | None:
+        """The kind of a class that a field can be added to, and how many fields must stay where they are, since calls
+        give them by position; None for a class of another kind."""
+        kind = kind_of(self.table, cls)
+        if kind is None or kind.name not in _EXTENSIBLE:
+            return None
+        related = (cls, *self.table.descendants(cls))
+        return kind.name, max(self._positional.get(one, 0) for one in related)
+
     def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         """Members that an enumeration has not, and attributes that no member has."""
         for ref, raw in facts.members.items():
@@ -367,6 +401,8 @@ class Classes:
                 holder = held
             if name in _OF_OTHERS and not (use.exact and not depth):
                 return  # written for a dictionary or a double, whatever the annotation says
+            if not (use.exact and not depth) and self._is_enumeration(holder):
+                return  # what has other attributes than a member is annotated with an enumeration by mistake
             if self._lacks(holder, name, use.exact and not depth):
                 changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
                 if changed.isdisjoint(names[: depth + 1]):
@@ -411,9 +447,10 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
         parts[depth],
         ".".join(parts[: depth + 1]),
         Access.LOAD if depth < len(parts) - 1 else use.access,
+        parts[depth + 1] if depth < len(parts) - 1 else use.value,
     )
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 6, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 7, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

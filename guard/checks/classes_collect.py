@@ -131,7 +131,8 @@ class ClassCollector:
         """Class statements of which what their methods assign on `self` may fail."""
         self.own_stores: list[tuple[ast.Attribute, str, Context]] = []
         """What methods of the watched ones assign on `self`."""
-        self.augmented: set[ast.expr] = set()
+        self.augmented: dict[ast.expr, ast.expr] = {}
+        """What is augmented, with the value that it is augmented by."""
         self.returning: list[tuple[ast.FunctionDef | ast.AsyncFunctionDef, Context]] = []
         """Functions whose annotation may say what class they return."""
         self.givers: set[str] = set()
@@ -360,7 +361,7 @@ class ClassCollector:
 
     def see_augmented(self, node: ast.AugAssign, context: Context) -> None:
         """`x.a += …`: a read of the attribute before it is a write."""
-        self.augmented.add(node.target)
+        self.augmented[node.target] = node.value
 
     def see_rebinding(self, node: ast.Global | ast.Nonlocal, context: Context) -> None:
         """A scope that rebinds names of another."""

@@ -229,6 +229,8 @@ class Use(msgspec.Struct, frozen=True, array_like=True):
     exact: bool
     """False where an instance of a subclass may be what is there."""
     access: Access = Access.LOAD
+    value: str = ""
+    """What type of constant it is augmented by: `int`, `float`, `str`."""
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True):

@@ -446,7 +446,9 @@ class _Finish:
         if self.excuses.excuse(context, "AttributeError"):
             return
         if group.ref is not None:
-            use = Use(*place(node), *self._scope(context), path, group.exact, access)
+            value = self.seen.augmented.get(node)
+            kind = type(value.value).__name__ if isinstance(value, ast.Constant) else ""
+            use = Use(*place(node), *self._scope(context), path, group.exact, access, kind)
             held.setdefault(self._index(group.ref), []).append(use)
 
     def _store(

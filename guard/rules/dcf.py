@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY, BadCall, MissingAttribute
+from guard.checks.classes import FAMILY, BadCall, Classes, MissingAttribute
 from guard.checks.classes_facts import Access, ParameterKind
-from guard.checks.classes_table import ClassTable
-from guard.model import Severity, Violation
+from guard.model import Fix, Severity, Violation
 from guard.program import Program
 from guard.registry import rule
-from guard.rules.dcf_words import alike, all_attributes, did_you_mean, listed, quoted, span_of, where
+from guard.rules.dcf_words import alike, all_attributes, did_you_mean, is_slip, listed, quoted, span_of, where
 
 # Attributes
 
 
-def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
-    likely = alike(missing.name, all_attributes(table, missing.cls))
+def _fix(linked: Classes, missing: MissingAttribute) -> tuple[Fix | None, dict[str, object]]:
+    """How the field could be added, and what the fixer has to know."""
+    added = linked.extensible(missing.cls) if missing.access in (Access.LOAD, Access.AUGMENT) else None
+    if added is None:
+        return None, {}
+    kind, places = added
+    hints = sorted(linked.hints[missing.cls, missing.name])
+    return (
+        Fix("unsafe", f"add {missing.name} to {missing.cls.name}", missing.cls.path),
+        {"kind": kind, "places": places, "hints": hints},
+    )
+
+
+def _unknown_field(linked: Classes, missing: MissingAttribute) -> Violation:
+    likely = alike(missing.name, all_attributes(linked.table, missing.cls))
+    fix, added = (None, {}) if is_slip(missing.name, likely) else _fix(linked, missing)
     place = missing.place
     running = f"{place.symbol or place.path} raises" if place.lazy else f"importing {place.path} raises"
     done = {Access.DELETE: "Deleting it", Access.STORE: "Setting it"}.get(missing.access, "Reading it")
@@ -39,11 +52,13 @@ def _unknown_field(table: ClassTable, missing: MissingAttribute) -> Violation:
             "class_path": missing.cls.path,
             "field": missing.name,
             "suggestion": likely,
+            **({"add": added} if added else {}),
         },
+        fix=fix,
     )
 
 
-@rule("DCF001", "unknown-field", Severity.ERROR)
+@rule("DCF001", "unknown-field", Severity.ERROR, fixable="unsafe")
 def unknown_field(program: Program) -> Iterator[Violation]:
     """An attribute of a data class that the class does not have.
 
@@ -127,7 +142,7 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     """
     linked = program.linked(FAMILY)
     for missing in linked.missing_attributes:
-        yield _unknown_field(linked.table, missing)
+        yield _unknown_field(linked, missing)
 
 
 # Arguments

@@ -12,6 +12,7 @@ from guard.model import Related, Span
 
 _ALIKE: Final = 70
 """Score out of 100 from which one name is taken for a slip of the other."""
+_SLIP: Final = 85
 _SHARED: Final = 75
 """The score of two names of which one holds all words of the other: `timeout`, `startup_timeout`."""
 
@@ -31,6 +32,13 @@ def alike(name: str, candidates: frozenset[str]) -> str:
         if score >= _ALIKE and score > best:
             best, likely = score, candidate
     return likely
+
+
+def is_slip(name: str, likely: str) -> bool:
+    """Whether a name is so near to another one that it is hardly meant to be one of its own."""
+    from rapidfuzz import fuzz
+
+    return bool(likely) and fuzz.ratio(name, likely) >= _SLIP
 
 
 def did_you_mean(name: str) -> str:
