@@ -1,7 +1,8 @@
 """From a tree to an `Appraisal`: what `guard report` says.
 
 The findings are those of a check with the rules that are on in CI. The score is that of a second run, in which the
-configuration leaves nothing out: neither files nor findings; where it leaves nothing out anyway, it is one run.
+configuration leaves nothing out, neither files nor findings, and as if empty files were not there. It is one run where
+the configuration leaves nothing out and no file is empty.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Appraiser:
 
     def appraise(self, tree: Tree) -> Appraisal:
         """Where `tree` stands. Raises as `engine.check` does."""
-        full, standing = self._stand(tree)
-        report = self._narrowed(self._listed(tree, full))
+        full, standing, census = self._stand(tree)
+        report = self._narrowed(self._listed(tree, full, census))
         left_out = msgspec.structs.replace(
             standing.left_out, findings=max(0, len(self._narrowed(full).findings) - len(report.findings))
         )
@@ -72,9 +73,9 @@ class Appraiser:
         if tree.git is None:
             raise GuardError("--since needs a git repository, and there is none here")
         base = base_of(tree.git, rev, tree)
-        full, standing = self._stand(base)
+        full, standing, census = self._stand(base)
         # Each tree has its own baseline, or none yet.
-        before = self._listed(base, full, without_baseline=self._config.baseline not in base.files)
+        before = self._listed(base, full, census, without_baseline=self._config.baseline not in base.files)
         found = compared(appraisal.report, before, base, tree, rev, self._within, moved_files(base, tree))
         return Comparison(
             since=since_of(found, base, rev),
@@ -106,7 +107,7 @@ class Appraiser:
             at(oid)
             started = time.perf_counter()
             commit = history.commit(oid)
-            report, standing = self._stand(CommitTree(git, oid))
+            report, standing, _ = self._stand(CommitTree(git, oid))
             severities = [one.severity for one in self._narrowed(report).findings]
             yield Point(
                 commit=oid,
@@ -121,22 +122,26 @@ class Appraiser:
             if time.perf_counter() - started > _COLLECTED:
                 gc.collect()
 
-    def _stand(self, tree: Tree) -> tuple[Report, Standing]:
-        """The report on everything, what the configuration leaves out too, and the standing that follows from it."""
+    def _stand(self, tree: Tree) -> tuple[Report, Standing, Census]:
+        """The report on everything, what the configuration leaves out too, as if empty files were not there; the
+        standing that follows from it, and the census of the whole tree."""
         full, census = survey(tree, _whole(self._config), self.codes, self._options)
         left_out = self._left_out(census)
+        counted = census
         if self._within is not everywhere:
-            census = msgspec.structs.replace(
+            counted = msgspec.structs.replace(
                 census,
                 files=tuple(one for one in census.files if self._within(one.path)),
                 unread=tuple(one for one in census.unread if self._within(one.path)),
             )
-        return full, standing_of(self._narrowed(full), census, self._config.report, self.codes, left_out)
+        return full, standing_of(self._narrowed(full), counted, self._config.report, self.codes, left_out), census
 
-    def _listed(self, tree: Tree, full: Report, *, without_baseline: bool = False) -> Report:
+    def _listed(self, tree: Tree, full: Report, census: Census, *, without_baseline: bool = False) -> Report:
         """The report as the configuration has it, on the whole tree."""
         config = msgspec.structs.replace(self._config, baseline="") if without_baseline else self._config
-        return full if config == _whole(config) else check(tree, config, self.codes, self._options)
+        if config == _whole(config) and not census.has_empty:
+            return full
+        return check(tree, config, self.codes, self._options)
 
     def _narrowed(self, report: Report) -> Report:
         if self._within is everywhere:

@@ -16,18 +16,22 @@ import msgspec
 
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.line_counts import FAMILY as LINES
-from guard.checks.line_counts import MOST_LINES, most_lines
+from guard.checks.line_counts import MOST_LINES, LineCount, most_lines
 from guard.checks.middleware import FAMILY as MIDDLEWARE
 from guard.checks.modules import FAMILY as MODULES
+from guard.checks.packing import pack
 from guard.checks.roots import PROJECT_FILES
 from guard.checks.strings import FAMILY as STRINGS
 from guard.impact import reach_of
 from guard.model import Impact, Problem
+from guard.sources.tree import ContentTree
 
 if TYPE_CHECKING:
     from guard.checks.middleware_facts import Facts
     from guard.checks.modules import Modules
+    from guard.facts import FileFacts
     from guard.program import Program
+    from guard.sources.tree import Tree
 
 
 class Area(enum.StrEnum):
@@ -54,6 +58,8 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     doubtful: bool = False
     """It leans on Python that could not be read, by imports or by name, through any number of files: that nothing was
     found in it says nothing."""
+    empty: bool = False
+    """It holds nothing but white space: the score is as if it were not there."""
 
 
 class Unread(msgspec.Struct, frozen=True, array_like=True):
@@ -80,6 +86,8 @@ class Census(msgspec.Struct, frozen=True, array_like=True):
     """Whether anything could not be read, in whatever part of the tree."""
     is_blind: bool = False
     """Whether that may be Python."""
+    has_empty: bool = False
+    """Whether a file of the tree holds nothing but white space."""
 
 
 NOTHING_COUNTED: Final = Census((), (), ())
@@ -92,8 +100,38 @@ _NO_PLACE: Final = frozenset({"cache", "not-checked"})
 _UNKNOWN_SIZE: Final = frozenset({"missing-object", "lfs-pointer"})
 
 
-def take_census(program: Program, problems: Iterable[Problem]) -> Census:
-    """Count the files of a program. `problems` are all that the run has met."""
+def without_empty_files(
+    tree: Tree, files: Mapping[str, FileFacts]
+) -> tuple[Tree, Mapping[str, FileFacts], frozenset[str]]:
+    """A tree and its facts without files that hold nothing but white space, so that adding one mends nothing: no import
+    of a module that is missing, no lack of another file.
+
+    An empty `__init__.py` in a folder that holds other Python stays, and is named in the third of what is given: it
+    makes certain that what is not in the folder is nowhere, and nothing else (`Program.hollow`).
+    """
+    empty = {path for path, facts in files.items() if bytes(facts.parts.get(LINES.name, b"")) == _EMPTY}
+    if not empty:
+        return tree, files, frozenset()
+    filled = {path: file for path, file in tree.files.items() if path not in empty}
+    with_python: set[str] = set()
+    for path in filled:
+        folder = posixpath.dirname(path) if path.endswith((".py", ".pyi")) else ""
+        while folder and folder not in with_python:
+            with_python.add(folder)
+            folder = posixpath.dirname(folder)
+    hollow = frozenset(
+        path for path in empty if path.endswith("/__init__.py") and posixpath.dirname(path) in with_python
+    )
+    kept = {path: facts for path, facts in files.items() if path not in empty or path in hollow}
+    return ContentTree(tree, filled), kept, hollow
+
+
+_EMPTY: Final = bytes(pack(LineCount(0)))
+
+
+def take_census(program: Program, problems: Iterable[Problem], files: Mapping[str, FileFacts]) -> Census:
+    """Count the files of a program. `problems` are all that the run has met; `files` may have empty files that the
+    program does not have."""
     kind = reach_of(program).kind
     area = {path: _AREAS.get(kind(path), Area.PRODUCTION) for path in program.files}
     unread = tuple(sorted(_unread(program, problems), key=lambda one: one.path))
@@ -101,12 +139,16 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
     doubtful = _leaning(program, {one.path for one in unread if one.python})
     lines = program.linked(LINES)
     with_middleware, with_classes = program.facts(MIDDLEWARE), program.facts(CLASSES)
-    files = []
-    for path, facts in program.files.items():
+    counted = []
+    for path, facts in files.items():
         if path in missing or facts.problem is not None:
             continue
+        if path not in program.files:
+            area_of = _AREAS.get(kind(path), Area.PRODUCTION)
+            counted.append(Counted(path=path, area=area_of, lines=0, python=facts.kind != "text", empty=True))
+            continue
         classes = with_classes.get(path)
-        files.append(
+        counted.append(
             Counted(
                 path=path,
                 area=area[path],
@@ -121,7 +163,8 @@ def take_census(program: Program, problems: Iterable[Problem]) -> Census:
         )
     projects = {posixpath.dirname(path) for path in program.tree.files if posixpath.basename(path) in PROJECT_FILES}
     blind = any(one.python for one in unread)
-    return Census(tuple(files), unread, tuple(sorted(projects)), bool(unread), blind)
+    empty = bool(program.hollow) or len(files) > len(program.files)
+    return Census(tuple(counted), unread, tuple(sorted(projects)), bool(unread), blind, empty)
 
 
 _SERVING: Final = re.compile(rb"middleware|starlette|fastapi", re.IGNORECASE)
@@ -195,9 +238,10 @@ def _leaning(program: Program, unread: set[str]) -> frozenset[str]:
 
 
 def _loose_folders(modules: Modules) -> frozenset[str]:
-    """The folders that hold Python and are no regular packages."""
-    holding = {posixpath.dirname(path) for path in modules.layout.files}
-    return frozenset(holding - modules.layout.packages - {""})
+    """The folders that hold Python and are no regular packages, nor seen to be packages in what was read."""
+    layout = modules.layout
+    holding = {posixpath.dirname(path) for path in layout.files} - layout.packages - {""}
+    return frozenset(folder for folder in holding if not layout.is_imported_from_above(folder))
 
 
 def _stem(path: str) -> str:

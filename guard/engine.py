@@ -13,7 +13,7 @@ import msgspec
 
 from guard import __version__, baseline
 from guard.cache import Cache
-from guard.census import NOTHING_COUNTED, Census, take_census
+from guard.census import NOTHING_COUNTED, Census, take_census, without_empty_files
 from guard.checks import families
 from guard.checks.application_views import APPLICATIONS, applications, packed
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
@@ -27,7 +27,7 @@ from guard.model import Broken, Finding, Gate, GuardError, Impact, Problem, Repo
 from guard.program import NotGathered, Program
 from guard.registry import all_rules
 from guard.rules.sup_baseline import stale
-from guard.sources.tree import SourceFile, Tree
+from guard.sources.tree import ContentTree, SourceFile, Tree
 from guard.suppress import UNUSED, apply
 from guard.target import TargetPython, target_python
 from guard.verdicts import findings_of
@@ -83,7 +83,8 @@ def check(
 
 
 def survey(tree: Tree, config: Config, codes: frozenset[str], options: Options) -> tuple[Report, Census]:
-    """As `check`, of the whole tree, with a census of its files. Raises as `check` does."""
+    """As `check`, of the whole tree as if its empty files were not there, with a census of all its files. Raises as
+    `check` does."""
     started = time.perf_counter()
     judged = _judged(tree, config, codes, options, counting=True)
     return _report(tree, judged, options, None, started), judged.census or NOTHING_COUNTED
@@ -101,7 +102,7 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
     if (
         judged is not None
         and environments.see_the_same(judged.looks)
-        and _same_beside(tree, judged)
+        and _same_beside(ContentTree(tree, tree.files) if counting else tree, judged)
         and _still_missing(tree, judged)
     ):
         return judged
@@ -109,10 +110,11 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
 
     def analyse(gathering: Gathering = gathering) -> Judged:
         facts, problems = collect(tree, files, gathering, options, cache)
+        seen, files_seen, hollow = without_empty_files(tree, facts) if counting else (tree, facts, frozenset[str]())
         try:
-            program = Program(tree, config, target, facts, environments, gathering.only)
+            program = Program(seen, config, target, files_seen, environments, gathering.only, hollow=hollow)
             found = _judge(program, codes, problems, entries)
-            census = take_census(program, found.problems) if counting else None
+            census = take_census(program, found.problems, facts) if counting else None
         except NotGathered as more:
             return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
         return msgspec.structs.replace(found, looks=dict(environments.looks), census=census)

@@ -50,9 +50,12 @@ class Program:
         environments: Environments | None = None,
         gathered: frozenset[str] | None = None,
         focus: Focus | None = None,
+        hollow: frozenset[str] = frozenset(),
     ) -> None:
         """`gathered` names the families that `files` hold facts of; None for all. With a `focus`, only some of the
         files are judged; facts of the others are there for who asks for them by path."""
+        self.hollow = hollow
+        """Empty `__init__.py` that must not help: see `guard.census.without_empty_files`."""
         self._gathered = gathered
         self.tree = tree
         self.config = config

@@ -123,8 +123,8 @@ _CONFIGURATION: Final = """\
 # Configuration
 
 Settings stand under `[tool.guard]` in pyproject.toml, or at the top level of guard.toml. The closest file above the
-paths that are checked holds; of two in one folder, guard.toml does. Without any, guard finds out by itself what it
-needs; `guard config` shows what that is, and why.
+paths that are checked holds, if it sets anything; of two in one folder, guard.toml does. Without any, guard finds out
+by itself what it needs; `guard config` shows what that is, and why.
 
 ```toml
 [tool.guard]

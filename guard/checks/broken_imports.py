@@ -97,6 +97,9 @@ def _missing_names(
     facts, module = modules.facts[path], statement.module
     if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
         return
+    itself = "." not in module and resolution.targets[0].path == path
+    if statement.level == 0 and itself and modules.layout.is_below_package(path):
+        return  # in a package that is no import of the module itself: an installed one of its name is meant
     guard = handler_of(facts, statement, missing_module=False)
     if guard is None or is_provided(modules, module, facts):
         return

@@ -96,17 +96,23 @@ class Layout:
         modules: Mapping[str, ModuleFacts],
         roots: tuple[str, ...],
         whole: Whole | None = None,
+        hollow: frozenset[str] = frozenset(),
     ) -> None:
-        """`whole` says what would be computed from `modules`, where those are not all."""
+        """`whole` says what would be computed from `modules`, where those are not all. `hollow` names empty
+        `__init__.py` that say that what is not in their folder is nowhere, and nothing else; the tree has none."""
         self._tree = tree
         self._modules = modules
+        self._hollow = hollow
         # What could not be read, and what is excluded, is there to be imported, whatever it binds.
-        self.files = frozenset(
+        self.files = hollow.union(
             path for path, file in tree.files.items() if path.endswith((".py", ".pyi")) and not file.is_link
         )
         self.packages = frozenset(
-            parent_of(path) for path in self.files if posixpath.basename(path) in ("__init__.py", "__init__.pyi")
+            parent_of(path)
+            for path in self.files - hollow
+            if posixpath.basename(path) in ("__init__.py", "__init__.pyi")
         )
+        """The folders that are packages, and so no roots for most who import."""
         self.folders = _with_parents(parent_of(path) for path in tree.files)
         """Every folder: one without any Python can be imported too, as an empty namespace package."""
         self.asked_for = AskedFor(tree)
@@ -131,17 +137,24 @@ class Layout:
         return found
 
     def _step(self, path: str) -> Target | None:
+        init = f"{path}/__init__.py"
+        hollow = init in self._hollow
         for kind, suffix in (("package", "/__init__.py"), ("package", "/__init__.pyi"), ("module", ".py")):
-            if path + suffix in self.files:
-                return Target(kind, path + suffix)
+            if path + suffix in self.files and path + suffix not in self._hollow:
+                # What is neither in the module nor in the folder's empty `__init__.py` is nowhere.
+                return Target(kind, init if hollow else path + suffix)
         if path in self._built or path in self._links or f"{path}.py" in self._links or self._is_unread(path):
             return Target("unknown", path)
         if path + ".pyi" in self.files:
             # A stub of what is compiled says what its author thought of, not all that the extension binds.
             return Target("unknown", path)
         if path in self.folders:
-            return Target("namespace", path)
+            return Target("package", init) if hollow else Target("namespace", path)
         return None
+
+    def is_regular(self, target: Target) -> bool:
+        """Whether a target is more than a folder that may be a package by its name alone."""
+        return target.kind != "namespace" and target.path not in self._hollow
 
     def _is_unread(self, path: str) -> bool:
         """Whether a module may well be there: in a submodule, in a folder or a file that could not be read."""
@@ -366,8 +379,8 @@ class Layout:
                     sure.append(found)
         if targets:
             # A folder without `__init__.py` does not speak for a module of that name: the module wins, wherever it is.
-            regular = any(target.kind != "namespace" for target in targets)
-            doubtful = not any(target.kind != "namespace" or not regular for target in sure)
+            regular = any(map(self.is_regular, targets))
+            doubtful = not any(self.is_regular(target) or not regular for target in sure)
             return Resolution(tuple(targets), doubtful=doubtful, roots=tuple(having))
         holders = self._holders.get(top, frozenset())
         for root in self.roots.anybody:
@@ -381,9 +394,13 @@ class Layout:
         """Whether the folder is a package, or one below a package that nobody declares to be a root."""
         if root in self.packages or root in self.roots.anybody:
             return root in self.packages
-        while root:
-            root = parent_of(root)
-            if root in self.packages:
+        return self.is_below_package(root)
+
+    def is_below_package(self, path: str) -> bool:
+        """Whether a folder above a file or a folder is a package."""
+        while path:
+            path = parent_of(path)
+            if path in self.packages:
                 return True
         return False
 

@@ -23,9 +23,10 @@ _WIDE: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
 
 
 class LineCount(msgspec.Struct, frozen=True, array_like=True):
-    """What is remembered of one content; a content without any line leaves nothing."""
+    """What is remembered of one content."""
 
     lines: int
+    """0 for nothing but white space."""
 
 
 def counted_lines(content: bytes) -> int:
@@ -40,15 +41,16 @@ def most_lines(size: int) -> int:
 
 
 def see_bytes(content: bytes, kind: str) -> LineCount | None:
-    """The lines of a content; None for one that has none, and for a binary one that is no Python."""
-    if kind == "text" and b"\0" in content and not content.startswith(_WIDE):
+    """The lines of a content; None for one that has neither lines nor nothing but white space, as a binary one."""
+    binary = b"\0" in content
+    if kind == "text" and binary and not content.startswith(_WIDE):
         return None
     lines = counted_lines(content)
-    return LineCount(lines) if lines else None
+    return LineCount(lines) if lines or not binary else None
 
 
 def link(program: Program) -> Mapping[str, int]:
-    """The lines of each file that has any."""
+    """The lines of each file that has any, and 0 for each that is empty."""
     return {path: facts.lines for path, facts in program.facts(FAMILY).items()}
 
 

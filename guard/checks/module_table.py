@@ -83,7 +83,7 @@ class Modules:
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
         if self._whole is None:
             self.facts = {path: facts for path, facts in self.facts.items() if not is_template(path)}
-        self.layout = Layout(program.tree, self.facts, tuple(program.config.roots), self._whole)
+        self.layout = Layout(program.tree, self.facts, tuple(program.config.roots), self._whole, program.hollow)
         self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
         """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}

@@ -54,7 +54,8 @@ def find_layers(tree: Tree, start: str, errors: list[str]) -> list[Layer]:
             path = posixpath.join(folder, name)
             if path in tree.files:
                 layers = _chain(read, path, inside, errors)
-                if layers is not None:
+                # One that sets nothing is passed over: an empty file must not undo what stands above it.
+                if layers is not None and not (layers and layers[0].label == printable(path) and not layers[0].table):
                     return layers
         if not folder:
             return []

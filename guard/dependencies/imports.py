@@ -114,8 +114,9 @@ class ImportsOut:
         if not _is_known(found.module) or is_shared(top):
             return False
         steps = [(folder, self.modules.layout.step(folder, top)) for folder in holders]
+        layout = self.modules.layout
         return all(
-            self.modules.layout.is_within_package(folder) or (step is not None and step.kind == "namespace")
+            layout.is_within_package(folder) or (step is not None and not layout.is_regular(step))
             for folder, step in steps
         )
 
@@ -128,10 +129,10 @@ class ImportsOut:
 
     def _is_module(self, found: ThirdParty, target: Target) -> bool:
         """Whether a target has code that the import can mean; a folder without `__init__.py` may only look like it."""
-        if target.kind != "namespace" or "." in found.module:
-            return True
         layout = self.modules.layout
-        if not layout.holds_python(target.path):
+        if layout.is_regular(target) or "." in found.module:
+            return True
+        if target.kind == "namespace" and not layout.holds_python(target.path):
             return False
         if found.statement.level == 0 and any(
             layout.step(target.path, alias.name) is not None for alias in found.statement.aliases

@@ -111,11 +111,17 @@ class _Search:
         """How processes of the tree begin: scripts by their path, and what servers load."""
         layout, reach = self._modules.layout, self._imports.reach
         found = {_Process(posixpath.dirname(path), path, served=False) for path in reach.scripts}
+        # A folder whose files import one another by dots is a package, with or without an `__init__.py`.
+        related = {
+            posixpath.dirname(path)
+            for path, facts in self._modules.facts.items()
+            if any(statement.level == 1 for statement in facts.imports)
+        }
         for path, facts in self._modules.facts.items():
             folder = posixpath.dirname(path)
             if not facts.main or path.endswith("__main__.py") or reach.kind(path) is Impact.TESTS:
                 continue
-            if folder not in layout.packages and not layout.is_imported_from_above(folder):
+            if folder not in layout.packages and folder not in related and not layout.is_imported_from_above(folder):
                 found.add(_Process(folder, path, served=False))
         for entry in reach.entry_points:
             if entry.module and posixpath.basename(entry.path) not in ("pyproject.toml", "setup.py", "setup.cfg"):

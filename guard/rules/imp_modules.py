@@ -135,9 +135,10 @@ def module_and_package(program: Program) -> Iterator[Violation]:
     A module that is run by its path only, as a script: it is reported, since nobody can import it.
     """
     modules = program.linked(FAMILY)
-    for folder in sorted(modules.layout.packages):
+    files = modules.layout.files
+    for folder in sorted(posixpath.dirname(file) for file in files if file.endswith("/__init__.py")):
         path = f"{folder}.py"
-        if folder and path in modules.layout.files and f"{folder}/__init__.py" in modules.layout.files:
+        if path in files:
             name = posixpath.basename(folder)
             yield Violation(
                 path=path,

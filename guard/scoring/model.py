@@ -177,7 +177,7 @@ class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
     """By `exclude`."""
     lines: int = 0
     findings: int = 0
-    """By `exclude`, `per-file-ignores` and the baseline."""
+    """By `exclude`, `per-file-ignores` and the baseline; and those that only an empty file keeps away."""
     rules: tuple[str, ...] = ()
     """Codes that are on in CI by default and off here: these are not in the score."""
 

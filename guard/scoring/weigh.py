@@ -2,7 +2,7 @@
 
 What makes it safe against leaving things out: a file that was not read counts for the most lines that it can have, none
 of them clean; a file that leans on one that was not read has no clean line either, since what is wrong in it may
-be what nobody could see; an empty file counts for nothing.
+be what nobody could see; an empty file counts for nothing, and the findings are those that there are without it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class _Scale:
             one for one in report.findings if one.severity is not Severity.INFO and _category(one) is not None
         ]
         self._part = packages_of(census)
-        self._files = {one.path: one for one in census.files}
+        self._files = {one.path: one for one in census.files if not one.empty}
         self._missing = {one.path for one in census.unread}
         self._taken = self._take()
         self._cells = self._fill()

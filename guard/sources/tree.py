@@ -160,6 +160,28 @@ class PartOfTree(Tree):
         return self._base.reader()
 
 
+class ContentTree(PartOfTree):
+    """Another tree without its empty files, those that git ignores included."""
+
+    def __init__(self, base: Tree, files: Mapping[str, SourceFile]) -> None:
+        super().__init__(base, files)
+        self.context = base.context
+        self.untracked = base.untracked & files.keys()
+        self.ignored = base.ignored
+
+    def size(self, path: str) -> int | None:
+        """As the other tree says."""
+        return self._base.size(path)
+
+    def is_beside(self, path: str) -> bool:
+        """As the other tree says, of files that are not empty."""
+        return self._base.is_beside(path) and self._base.size(path) != 0
+
+    def ignoring(self, paths: Iterable[str]) -> Mapping[str, Ignored]:
+        """As the other tree says."""
+        return self._base.ignoring(paths)
+
+
 def blob_id(content: bytes, algorithm: str = "sha1") -> str:
     """The id that git gives a blob of these bytes (`git hash-object`); `algorithm` is `sha1` or `sha256`."""
     return hashlib.new(algorithm, b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()

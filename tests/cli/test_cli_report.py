@@ -51,6 +51,15 @@ def test_findings_alone_are_no_failure(repo: Path) -> None:
     assert "not in the score: environment, tests that prove something, image" in run.out
 
 
+def test_attributes_without_a_line_are_none(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repo", {"run.sh": b"true\n" * 50, "notes.txt": b"true\n" * 200})
+    before = document(folder)
+    (folder / ".gitattributes").write_bytes(b"")
+    after = document(folder)
+    assert before["score"] == after["score"] < 100
+    assert [one["message"] for one in after["lifts"]] == [one["message"] for one in before["lifts"]]
+
+
 def test_a_score_that_is_asked_for(repo: Path) -> None:
     score = document(repo)["score"]
     assert 50 < score < 100

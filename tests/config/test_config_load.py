@@ -111,8 +111,15 @@ def test_the_closest_folder_wins_and_stands_alone() -> None:
 
 
 def test_guard_toml_wins_over_pyproject_in_one_folder() -> None:
-    config = loaded({"guard.toml": "", "pyproject.toml": "[tool.guard]\nselect = ['IMP']"})
+    config = loaded({"guard.toml": "ignore = []", "pyproject.toml": "[tool.guard]\nselect = ['IMP']"})
     assert (config.sources, config.select) == (("guard.toml",), ("ALL",))
+
+
+@pytest.mark.parametrize("nothing", ["", "\n", "# ignore = []\n"])
+def test_a_file_that_sets_nothing_undoes_nothing(nothing: str) -> None:
+    tree: dict[str, str | bytes | None] = {"guard.toml": "select = ['IMP']", "services/guard.toml": nothing}
+    assert loaded(tree, "services").sources == ("guard.toml",)
+    assert loaded({"guard.toml": nothing, "pyproject.toml": "[tool.guard]\nselect = ['IMP']"}).select == ("IMP",)
 
 
 def test_a_broken_pyproject_that_is_not_about_guard_is_not_our_business() -> None:

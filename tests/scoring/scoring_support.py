@@ -130,5 +130,24 @@ PLACES = (
     "notes.txt",
     ".gitattributes",
 )
+EMPTIES = (
+    *(f"{folder}__init__.py" for folder in ("", "app/", "app/sub/", "tests/", "tests/app/", "scripts/", "src/")),
+    *(f"app/{name}/__init__.py" for name in ("absent", "store", "main")),
+    *("app/absent.py", "app/absent.pyi", "app/absent/notes.txt", "app/absent.so", "app/store.pyi", "absent.py"),
+    *(
+        "app/absent.cpython-311-x86_64-linux-gnu.so",
+        "requests.py",
+        "requests/__init__.py",
+        "store.py",
+        "tests/store.py",
+    ),
+    *(f"{folder}conftest.py" for folder in ("", "app/", "tests/")),
+    *(f"{folder}{name}" for folder in ("", "app/", "tests/") for name in ("pyproject.toml", "setup.py", "setup.cfg")),
+    *(f"{folder}{name}" for folder in ("", "app/") for name in ("requirements.txt", "Dockerfile", ".gitattributes")),
+    *("manage.py", "Procfile", "docker-compose.yml", "pytest.ini", "tox.ini", "meson.build", "CMakeLists.txt"),
+    *(".editorconfig", ".gitignore", "MANIFEST.in", "Makefile", ".python-version", "runtime.txt", "guard.toml"),
+    *("py.typed", "app/py.typed", "a", "app/new.py", "tests/test_new.py", "x/y/z.txt"),
+)
+"""Files that say something by being there, or may seem to."""
 TEXTS = st.lists(st.sampled_from(LINES), max_size=4).map(lambda lines: "".join(f"{line}\n" for line in lines).encode())
 TREES = st.dictionaries(st.sampled_from(PLACES), TEXTS, min_size=2)

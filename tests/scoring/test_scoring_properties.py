@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from scoring_support import PLACES, QUICK, TREES, Contents, SampleTree, appraised
+from scoring_support import EMPTIES, PLACES, QUICK, TREES, Contents, SampleTree, appraised
 
 from guard.scoring.model import Appraisal
 
@@ -85,10 +85,73 @@ def test_what_the_configuration_leaves_out_is_in_the_score(contents: Contents, e
 
 
 @QUICK
-@given(contents=TREES, names=st.lists(st.sampled_from(("a", "b", "app/new", "tests/test_new", "x/y/z")), min_size=1))
-def test_empty_files_never_raise_the_score(contents: Contents, names: list[str]) -> None:
-    more = {f"{name}{suffix}": content for name in names for suffix in (".py", ".txt") for content in (b"", b"\n \n\n")}
-    never_above(appraised(SampleTree({**more, **contents})), appraised(SampleTree(contents)))
+@given(
+    contents=TREES,
+    there=st.lists(st.sampled_from(EMPTIES), max_size=3),
+    added=st.lists(st.sampled_from(EMPTIES), min_size=1, max_size=3),
+    content=st.sampled_from((b"", b"\n \n\n")),
+)
+def test_empty_files_never_raise_the_score(
+    contents: Contents, there: list[str], added: list[str], content: bytes
+) -> None:
+    before = {**dict.fromkeys(there, b""), **contents}
+    after = {**dict.fromkeys(added, content), **before}
+    never_above(appraised(SampleTree(after)), appraised(SampleTree(before)))
+
+
+CODE = b"name = 'a line of code'\n" * 50
+MENDING = {
+    "a module where one is missing": (
+        {"app/main.py": b"import app.gone\n" + CODE, "app/__init__.py": CODE},
+        "app/gone.py",
+    ),
+    "a package": ({"app/main.py": b"from app import gone\n" + CODE, "app/__init__.py": CODE}, "app/gone/__init__.py"),
+    "an extension": ({"app/main.py": b"from app.gone import x\n" + CODE, "app/__init__.py": CODE}, "app/gone.so"),
+    "a package at the top": ({"app/main.py": b"import app.gone\n" + CODE, "app/__init__.py": CODE}, "__init__.py"),
+    "a package beside a module": (
+        {
+            "app/__init__.py": CODE,
+            "app/main.py": b"import app.store.deep\n" + CODE,
+            "app/store.py": CODE,
+            "app/store/deep.py": CODE,
+        },
+        "app/store/__init__.py",
+    ),
+    "a build file": ({"app/main.py": b"import app.gone\n" + CODE, "app/__init__.py": CODE}, "CMakeLists.txt"),
+    "settings": (
+        {
+            "app/main.py": b"x = (\n",
+            "tests/test_a.py": CODE,
+            "pyproject.toml": b"[tool.guard.report.areas]\ntests = 0\n",
+        },
+        "guard.toml",
+    ),
+}
+"""What there is, and the empty file that would help."""
+
+
+@pytest.mark.parametrize("what", MENDING)
+@pytest.mark.parametrize("content", [b"", b"\n \n\n"])
+def test_no_empty_file_mends_anything(what: str, content: bytes) -> None:
+    contents, added = MENDING[what]
+    before = appraised(SampleTree(contents)).standing
+    after = appraised(SampleTree({**contents, added: content})).standing
+    assert after.score <= before.score < 1
+
+
+def test_what_an_empty_file_keeps_away_is_counted_beside_the_list() -> None:
+    contents, added = MENDING["a module where one is missing"]
+    appraisal = appraised(SampleTree({**contents, added: b""}))
+    assert [one.path for one in appraisal.report.findings] == []
+    assert [one.code for one in appraisal.standing.lifts[0].findings] == ["IMP001"]
+    assert appraisal.standing.left_out.findings == 1
+
+
+def test_what_an_empty_package_lacks_is_missing() -> None:
+    contents: Contents = {"app/main.py": b"from app import gone\n" + CODE, "app/__init__.py": b""}
+    appraisal = appraised(SampleTree(contents))
+    assert [one.code for one in appraisal.report.findings] == ["IMP002", "TXT008"]
+    assert appraisal.standing.score < 1
 
 
 def test_an_empty_file_is_worth_nothing() -> None:

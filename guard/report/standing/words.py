@@ -162,7 +162,7 @@ def set_aside(standing: Standing) -> list[str]:
         told.append(f"excluded by the configuration, and in the score all the same: {excluded}")
     if left_out.findings:
         told.append(
-            "left out of a check by the configuration or the baseline, and in the score all the same: "
+            "kept out of a check by the configuration, the baseline or empty files, and in the score all the same: "
             + counted(left_out.findings, "finding")
         )
     if standing.suppressed:
