@@ -65,7 +65,15 @@ class Appraiser:
         report = msgspec.structs.replace(
             report, files_found=standing.files, files_analysed=standing.files - len(standing.unread), total_s=0.0
         )
-        return Appraisal(report=report, standing=msgspec.structs.replace(standing, left_out=left_out))
+        # What is in the list too is told in its words: it may count files, of which the other run has seen fewer.
+        listed = {(one.path, one.fingerprint): one for one in report.findings}
+        lifts = tuple(
+            msgspec.structs.replace(
+                lift, findings=tuple(listed.get((one.path, one.fingerprint), one) for one in lift.findings)
+            )
+            for lift in standing.lifts
+        )
+        return Appraisal(report=report, standing=msgspec.structs.replace(standing, left_out=left_out, lifts=lifts))
 
     def compare(self, appraisal: Appraisal, tree: Tree, rev: str) -> Comparison:
         """What is different in `tree`, whose appraisal is given, since it left `rev`. Raises GuardError where there is

@@ -57,7 +57,14 @@ def test_attributes_without_a_line_are_none(tmp_path: Path) -> None:
     (folder / ".gitattributes").write_bytes(b"")
     after = document(folder)
     assert before["score"] == after["score"] < 100
-    assert [one["message"] for one in after["lifts"]] == [one["message"] for one in before["lifts"]]
+    assert [one["code"] for one in after["lifts"]] == [one["code"] for one in before["lifts"]] == ["EOL002"]
+
+
+def test_what_raises_the_score_is_told_in_the_words_of_the_list(tmp_path: Path) -> None:
+    folder = repository(tmp_path / "repo", {"app/a.py": b"value = 1\n" * 50, "app/b.py": b""})
+    written = document(folder)
+    assert [one["message"] for one in written["lifts"]] == [one["message"] for one in written["findings"]]
+    assert "2 files" in written["lifts"][0]["message"]
 
 
 def test_a_score_that_is_asked_for(repo: Path) -> None:
