@@ -31,6 +31,7 @@ from guard.checks.classes_facts import (
 )
 from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
 from guard.checks.classes_order import BadField, bad_fields
+from guard.checks.classes_serializers import Drift, drifts
 from guard.checks.classes_table import Class, ClassTable
 from guard.checks.modules import External
 from guard.checks.packing import unpack
@@ -163,6 +164,8 @@ class Classes:
             if cls is None or constructor is None or self._is_patched(cls, facts):
                 continue
             for call in unpack(raw, list[Call]):
+                if call.own and any(self.table.descendants(cls)):
+                    continue
                 misfit = self._misfit(cls, constructor, call)
                 if misfit is not FITS:
                     yield BadCall(_place(path, facts, call), cls, constructor, misfit)
@@ -244,6 +247,11 @@ class Classes:
     def bad_fields(self) -> tuple[BadField, ...]:
         """Every field because of which there is no such class, by path."""
         return tuple(bad_fields(self))
+
+    @cached_property
+    def drifts(self) -> tuple[Drift, ...]:
+        """Every method that leaves fields out of the dict that it writes by hand, by path."""
+        return tuple(drifts(self))
 
     @cached_property
     def bad_writes(self) -> tuple[BadWrite, ...]:
@@ -452,5 +460,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 7, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 8, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

@@ -17,7 +17,7 @@ from guard.checks.classes_facts import (
     Signature,
     Value,
 )
-from guard.checks.classes_types import extras_of, is_nullable, marker_of
+from guard.checks.classes_types import extras_of, is_nullable, is_plain, marker_of
 from guard.scopes import constant_truth, dotted
 
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
@@ -35,7 +35,7 @@ Index = Callable[[ast.expr], int]
 class ClassBody:
     """One class statement's body, read once. Blocks inside it count, functions and classes inside it do not."""
 
-    __slots__ = ("annotated", "made", "marks", "names", "signatures")
+    __slots__ = ("annotated", "made", "marks", "methods", "names", "signatures")
 
     def __init__(self, node: ast.ClassDef) -> None:
         self.names: set[str] = set()
@@ -47,6 +47,8 @@ class ClassBody:
         """Names that are given the result of a call, or a dict, without an annotation."""
         self.marks: list[str] = []
         self.signatures: dict[str, Signature | None] = {}
+        self.methods: dict[str, ast.FunctionDef] = {}
+        """Functions, by name, as they are bound last."""
         self._read(node.body, False, False)
 
     def _read(self, body: Sequence[ast.stmt], conditional: bool, typing: bool) -> None:
@@ -56,6 +58,8 @@ class ClassBody:
             if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef or kind is ast.ClassDef:
                 name = node.name  # type: ignore[attr-defined]
                 names.add(name)
+                if kind is ast.FunctionDef:
+                    self.methods[name] = node  # type: ignore[assignment]
                 if node.decorator_list:  # type: ignore[attr-defined]
                     self.marks += filter(None, map(_mark, node.decorator_list))  # type: ignore[attr-defined]
                 if name in CONSTRUCTORS and not typing:
@@ -99,6 +103,7 @@ class ClassBody:
                     conditional and not typing,
                     node.value is None and is_nullable(node.annotation),
                     tuple(applied(extra, index) for extra in extras_of(node.annotation)),
+                    is_plain(node.annotation),
                 )
             )
         for name, made in self.made.items():

@@ -165,6 +165,7 @@ class ClassCollector:
             to.on(comprehension, self.see_comprehension)
         to.on_calls(_NOTED, self.see_special_call)
         to.on_calls(TUPLES, self.see_tuple)
+        to.on_calls(("cls",), self.see_own_call)
         to.on_class_calls(self.see_class_call)
         to.on_chains(self.chain, self.roots, self.roots_of_longer)
 
@@ -281,6 +282,11 @@ class ClassCollector:
     def see_tuple(self, node: ast.Call, _name: str, context: Context) -> None:
         """A call that may make a class."""
         self.tuples.append((node, context))
+
+    def see_own_call(self, node: ast.Call, name: str, context: Context) -> None:
+        """`cls(…)`."""
+        if node.func.__class__ is ast.Name:
+            self.calls.append((name, context, *place(node.func), arguments_of(node)))
 
     def see_class_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of a class, by the look of its name."""

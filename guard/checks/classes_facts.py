@@ -109,6 +109,8 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
     """Whether the annotation may allow None."""
     extras: tuple[Applied, ...] = ()
     """The calls in an annotation that is `Annotated[…]`."""
+    plain: bool = False
+    """Whether the annotation is of plain values: strings, numbers, times, and lists and dicts of them."""
 
     @property
     def has_value(self) -> bool:
@@ -122,6 +124,17 @@ class Typed(msgspec.Struct, frozen=True, array_like=True):
     name: str
     type: int
     """UNKNOWN where the assignments do not agree on one class."""
+
+
+class Serializer(msgspec.Struct, frozen=True, array_like=True):
+    """A method that writes attributes of `self` into a dict by hand."""
+
+    method: str
+    line: int
+    written: tuple[str, ...]
+    """Keys that are given the attribute of that name."""
+    read: tuple[str, ...]
+    """Every attribute of `self` that it reads. Sorted."""
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):
@@ -147,6 +160,7 @@ class Body(msgspec.Struct, frozen=True, array_like=True):
     what is written: decorated, conditional, assigned."""
     settings: Options = ()
     """Of a class that is named `Config`: what its body assigns, as far as it is literal."""
+    serializers: tuple[Serializer, ...] = ()
     valued: tuple[str, ...] = ()
     """Of an enumeration, by the look of its bases: names that are given a plain value. Sorted."""
     marks: tuple[str, ...] = ()
@@ -168,6 +182,7 @@ class ClassFacts(msgspec.Struct, frozen=True, array_like=True):
     """Whether it runs whenever the module does."""
     excused: bool = False
     """Whether it never runs, or is meant to fail."""
+    decorated: bool = False
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
@@ -184,6 +199,8 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     starred: bool = False
     """Whether there is a `*iterable`."""
     double_starred: bool = False
+    own: bool = False
+    """Whether it is `cls(…)` in a method of the class, where a subclass may be what is called."""
 
 
 class Update(msgspec.Struct, frozen=True, array_like=True):

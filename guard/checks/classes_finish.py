@@ -28,11 +28,13 @@ from guard.checks.classes_facts import (
     ClassesFacts,
     ClassFacts,
     Returning,
+    Serializer,
     Typed,
     Update,
     Use,
     Write,
 )
+from guard.checks.classes_serializing import SERIALIZERS, serializer_of
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types, looks_like_class
 from guard.checks.packing import pack
 from guard.checks.references import Ref
@@ -202,6 +204,7 @@ class _Finish:
             self._typed_of(node),
             tuple(body.signatures.items()),
             settings_of(node) if node.name == "Config" else (),
+            self._serializers(body) if node.decorator_list else (),
             valued_of(node) if node in self.seen.enumerations else (),
             tuple(body.marks),
         )
@@ -214,7 +217,13 @@ class _Finish:
             lazy,
             not lazy and not context.branch and not context.main and scope.kind == "module",
             any(self.excuses.excuse(context, error) for error in ("TypeError", "ValueError")),
+            bool(node.decorator_list),
         )
+
+    def _serializers(self, body: ClassBody) -> tuple[Serializer, ...]:
+        """What methods of the class write into a dict by hand."""
+        found = (serializer_of(method) for name, method in body.methods.items() if name in SERIALIZERS)
+        return tuple(serializer for serializer in found if serializer is not None)
 
     def _tuples(self) -> Iterator[ClassFacts]:
         """The classes that are made by a call: bound to a name, or inherited from at once."""
@@ -584,16 +593,22 @@ class _Finish:
         where = (*place(func), *self._scope(context), function, method)
         self.updates.append(Update(*where, self._index(known.ref), path, known.exact, keywords))
 
+    def _own_class(self, context: Context) -> Ref | None:
+        """What `cls` is in a method."""
+        receiver = self.types.receiver("cls", context.scope)
+        return self._as_known(receiver).ref if isinstance(receiver, OwnClass) else None
+
     def _class_calls(self) -> dict[int, list[Call]]:
         calls: dict[int, list[Call]] = {}
         for text, context, line, column, end_column, arguments in self.seen.calls:
-            ref = self.types.reference(text, context.scope)
+            ref = self.types.reference(text, context.scope) if text != "cls" else self._own_class(context)
             if ref is None or (not ref.level and ref.module.partition(".")[0] in STANDARD_LIBRARY):
                 continue
             if not self.excuses.excuse(context, "TypeError"):
                 index, lazy = self._scope(context)
                 positional, keywords, starred, double_starred = arguments
-                call = Call(line, column, end_column, index, lazy, positional, keywords, starred, double_starred)
+                where = (line, column, end_column, index, lazy)
+                call = Call(*where, positional, keywords, starred, double_starred, text == "cls")
                 calls.setdefault(self._index(ref), []).append(call)
         return calls
 

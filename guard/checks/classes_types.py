@@ -98,6 +98,24 @@ def is_nullable(annotation: ast.expr) -> bool:
     )
 
 
+_PLAIN: Final = frozenset(
+    {
+        *("str", "int", "float", "bool", "datetime", "date", "Optional", "Union", "list", "List", "dict", "Dict"),
+        *("set", "Set", "tuple", "Tuple", "Decimal", "UUID", "Any", "uuid", "decimal", "typing", "t"),
+    }
+)
+
+
+def is_plain(annotation: ast.expr) -> bool:
+    """Whether an annotation speaks of plain values alone: strings, numbers, times, lists and dicts of them."""
+    if isinstance(annotation, ast.Name):
+        return annotation.id in _PLAIN
+    if not isinstance(annotation, (ast.Subscript, ast.BinOp, ast.Constant)):
+        return False
+    annotation = _unquoted(annotation)
+    return all(part.id in _PLAIN for part in ast.walk(annotation) if isinstance(part, ast.Name))
+
+
 def _unquoted(annotation: ast.expr) -> ast.expr:
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         try:

@@ -1,0 +1,60 @@
+"""Methods that write the fields of their class into a dict by hand."""
+
+from __future__ import annotations
+
+import ast
+from typing import Final
+
+from guard.checks.classes_facts import Serializer
+
+SERIALIZERS: Final = frozenset({"to_dict", "as_dict", "asdict", "to_json", "serialize", "to_payload", "__repr__"})
+"""Names of methods that are looked into."""
+FEWEST: Final = 3
+"""Fields that a dict must hold before it is taken for one of the fields."""
+
+
+def serializer_of(node: ast.FunctionDef) -> Serializer | None:
+    """What a method writes into a dict; None where it writes none by hand, or other code has a hand in it."""
+    if not node.args.args or node.decorator_list:
+        return None
+    own = node.args.args[0].arg
+    written: list[str] = []
+    read: set[str] = set()
+    line = 0
+    for part in ast.walk(node):
+        kind = part.__class__
+        if kind is ast.Attribute and part.value.__class__ is ast.Name and part.value.id == own:  # type: ignore[attr-defined]
+            read.add(part.attr)  # type: ignore[attr-defined]
+        elif kind is ast.Dict:
+            if None in part.keys:  # type: ignore[attr-defined]
+                return None  # `**` of something
+            for key, value in zip(part.keys, part.values, strict=True):  # type: ignore[attr-defined]
+                if isinstance(key, ast.Constant) and isinstance(key.value, str) and _reads(value, own, key.value):
+                    written.append(key.value)
+                    line = line or part.lineno  # type: ignore[attr-defined]
+        elif kind is ast.Call and _hands_over(part, own):  # type: ignore[arg-type]
+            return None
+    if len(written) < FEWEST or "__dict__" in read:
+        return None
+    return Serializer(node.name, line, tuple(written), tuple(sorted(read)))
+
+
+def _reads(value: ast.expr, own: str, name: object) -> bool:
+    return any(
+        isinstance(part, ast.Attribute)
+        and part.attr == name
+        and isinstance(part.value, ast.Name)
+        and part.value.id == own
+        for part in ast.walk(value)
+    )
+
+
+def _hands_over(call: ast.Call, own: str) -> bool:
+    """Whether a call sees all of the instance: it is given it, or is one of its own methods, or of a base's."""
+    func = call.func
+    if isinstance(func, ast.Name) and func.id == "super":
+        return True
+    if isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name) and func.value.id == own:
+        return True
+    arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return any(isinstance(argument, ast.Name) and argument.id == own for argument in arguments)
