@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 import msgspec
 
+from guard.baseline import STALE
 from guard.cache import Cache, open_default
 from guard.cli.output import Output, parse_outputs, write_outputs
 from guard.cli.precommit import asked_by
@@ -35,11 +36,19 @@ if TYPE_CHECKING:
     "--gate",
     type=click.Choice([gate.value for gate in Gate]),
     help="Where guard runs, which says what rules are on and how severe they are. pre-commit looks at what is staged, "
-    "and reports only what is new in it, or at what pre-commit names; pre-build and image look at the files on disk; "
-    "ci has the rules of the report too.",
+    "and reports only what is new in it, or at what pre-commit names; pre-build looks at the files on disk, and at "
+    "what a Docker build is sent of them; image looks at the files on disk; ci has the rules of the report too.",
 )
 @click.option("--staged", is_flag=True, help="Check what is staged (the git index), not the work tree.")
 @click.option("--rev", metavar="REV", help="Check a revision; works in a bare repository too.")
+@click.option(
+    "--context",
+    metavar="FOLDER",
+    help="Check what `docker build FOLDER` would be sent, after .dockerignore, as if there were no more.",
+)
+@click.option(
+    "--dockerfile", metavar="FILE", help="With --context: the Dockerfile, which may have a .dockerignore of its own."
+)
 @click.option("--since", metavar="REV", help="Report only what is new since a revision, and not what was there before.")
 @click.option("--baseline", metavar="FILE", help="Leave out the findings that this file of the repository knows.")
 @click.option("--select", metavar="CODES", multiple=True, help="Rules to run: codes, families or slugs, by commas.")
@@ -74,6 +83,8 @@ def command(
     gate: str | None,
     staged: bool,
     rev: str | None,
+    context: str | None,
+    dockerfile: str | None,
     since: str | None,
     baseline: str | None,
     select: tuple[str, ...],
@@ -115,6 +126,12 @@ def command(
         raise click.UsageError("--fix and --diff mend old findings too, so they do not go with --since")
     if (fix or show_diff) and (staged or rev):
         raise click.UsageError("--fix and --diff work on files on disk, not with --staged or --rev")
+    if dockerfile is not None and context is None:
+        raise click.UsageError("--dockerfile goes with --context")
+    if context is not None and (commits or since or fix or show_diff or watch):
+        raise click.UsageError("--context does not go with --gate pre-commit, --since, --fix, --diff and --watch")
+    if context is not None and paths:
+        raise click.UsageError("--context names the folder that is checked: it does not go with paths")
     if watch:
         if rev or fix or show_diff:
             raise click.UsageError("--watch does not go with --rev, --fix and --diff")
@@ -124,12 +141,18 @@ def command(
     # A run makes millions of objects that live to its end; the cyclic collector would walk them for nothing.
     gc.disable()
     rules = all_rules()
-    tree, within = open_tree(paths, staged=staged, rev=rev)
+    tree, within = open_tree(paths if context is None else (context,), staged=staged, rev=rev)
     config = load(tree, configuration_folder(tree, within.prefixes), overrides, rules=rules)
     if baseline is not None:
         config = msgspec.structs.replace(config, baseline=name_in(tree, baseline))
     config = msgspec.structs.replace(config, gate=at)
     codes = resolve_selection(config, _split(select), _split(ignore), at, rules)
+    if context is not None:
+        from guard.sources.locate import in_context
+
+        # Of what is not sent, no entry of the baseline is stale.
+        folder = within.prefixes[0] if within.prefixes else ""
+        tree, codes = in_context(tree, folder, dockerfile, keep=config.baseline), codes - {STALE}
     # A cache would stay in the image, or could not be written by the user that it is built with.
     no_cache = no_cache or (at is Gate.IMAGE and not os.environ.get("GUARD_CACHE_DIR"))
     with closing(Cache(None) if no_cache else open_default()) as cache, progress_bar() as progress:

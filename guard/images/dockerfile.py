@@ -17,6 +17,7 @@ _ARG: Final = re.compile(r"ARG\s+(\w+)(?:=(\"[^\"]*\"|'[^']*'|\S*))?\s*", re.IGN
 _INSTRUCTION: Final = re.compile(r"([A-Za-z]+)\s+(.*)", re.DOTALL)
 _FLAG: Final = re.compile(r"--([a-z]+)(?:=(\S*))?\s+")
 _MOUNTED: Final = re.compile(r"--mount=\S*?\bfrom=([^\s,]+)")
+_BINDS: Final = re.compile(r"--mount=(?!\S*\b(?:from=|type=(?:cache|tmpfs|secret|ssh)\b))")
 _ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
 _FETCHES: Final = re.compile(r"\bgit\s+(?:-\S+\s+)*clone\b|\bsvn\s|\bgsutil\s|\baws\s+s3\b|\bunzip\b|\btar\s|\brsync\b")
 """Commands that may bring any file into an image."""
@@ -77,6 +78,8 @@ class Stage(msgspec.Struct, frozen=True):
     """The text of its other instructions, and of what is written into the file for `COPY`."""
     fetches: bool
     """Whether it may hold files that come from elsewhere: from an image that is not well known, an archive, a clone."""
+    binds: bool
+    """Whether a command sees files of the context that nothing copies."""
     cmd: int
     """The line of its last CMD; 0 for none."""
     entrypoint: int
@@ -158,6 +161,7 @@ class _Reading:
         self._copies: list[Copy] = []
         self._commands: list[str] = []
         self._fetches = self._parent < 0 and not is_plain(image)
+        self._binds = False
         self._cmd = self._entrypoint = 0
 
     def read(self, line: int, instruction: str, text: str) -> None:
@@ -177,6 +181,7 @@ class _Reading:
         else:
             self._commands.append(text)
             self._fetches |= keyword == "RUN" and _FETCHES.search(text) is not None
+            self._binds |= keyword == "RUN" and _BINDS.search(text) is not None
             self._needs.update(self._stages_of(_MOUNTED.findall(text)))
 
     def done(self) -> Stage:
@@ -189,6 +194,7 @@ class _Reading:
             tuple(self._copies),
             "\n".join(self._commands),
             self._fetches,
+            self._binds,
             self._cmd,
             self._entrypoint,
             self.folder,

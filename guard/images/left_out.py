@@ -59,7 +59,7 @@ class LostStart(msgspec.Struct, frozen=True):
 
 
 class LostImport(msgspec.Struct, frozen=True):
-    """An import that runs when the image starts, of a module that is not sent."""
+    """An import that runs when the image starts, of a module that is not in it."""
 
     sent: Sent
     line: int
@@ -68,9 +68,8 @@ class LostImport(msgspec.Struct, frozen=True):
     statement: Import
     asked: Asked
     file: str
-    pattern: Pattern
-    copy: Copy
-    """What would have brought it into the image."""
+    pattern: Pattern | None
+    """What leaves it out; None where no `COPY` takes it either."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -90,12 +89,10 @@ def left_out_of(program: Program) -> LeftOut:
 
 
 def _find(program: Program) -> LeftOut:
-    if not any(path.endswith(".dockerignore") for path in program.tree.files):
-        return LeftOut()
     builds = []
     for build in find_builds(program.tree):
         context = find_context(program.tree, build.context, build.path)
-        if context is not None and context.ignore.patterns and build.dockerfile.chain(build.target):
+        if context is not None and build.dockerfile.chain(build.target):
             builds.append(Sent(build, context))
     copies = [lost for sent in builds for lost in _lost_copies(sent)]
     steps: dict[frozenset[str], _Steps] = {}
@@ -218,7 +215,7 @@ class _Image:
         return frozenset(found)
 
     def lost_imports(self, steps: _Steps) -> Iterator[LostImport]:
-        """The imports that certainly run when it starts, of modules that are not sent."""
+        """The imports that certainly run when it starts, of modules that are not in it."""
         waiting: deque[tuple[str, int]] = deque()
         for entry in self._entries():
             files = self._files(entry)
@@ -241,7 +238,9 @@ class _Image:
         for asked, place, file in step.needed:
             lost = self._lost(place)
             if lost is not None:
-                return LostImport(self._sent, line, path, step.statement, asked, file, *lost)
+                return LostImport(self._sent, line, path, step.statement, asked, file, lost[0])
+            if self._is_not_copied(place, asked):
+                return LostImport(self._sent, line, path, step.statement, asked, file, None)
         return None
 
     def _entries(self) -> list[EntryPoint]:
@@ -316,12 +315,26 @@ class _Image:
             return None
         return pattern, copy
 
+    def _is_not_copied(self, path: str, asked: Asked) -> bool:
+        """Whether nothing brings a path of the context into the image, nor anything that is in it."""
+        if self._copying(path) is not None or not self._context.holds(path) or self._build.is_mounted(path):
+            return False
+        inside = self._context.inside(path)
+        if any(stage.binds for stage in self._stages) or any(
+            source.startswith(f"{inside}/") for copy in self._copies for source in copy.sources
+        ):
+            return False
+        top = asked.module.partition(".")[0]
+        if asked.statement.level <= 0 and self._program.linked(MODULES).layout.asked_for.sounds_like(top):
+            return False
+        return not self._comes_otherwise(path)
+
     def _comes_otherwise(self, path: str) -> bool:
         """Whether a command may make the file, or another one is copied to its place."""
         inside = self._context.inside(path)
         parts = inside.split("/")
         left = [part for number, part in enumerate(parts) if self._context.leaves_out(_upto(path, parts, number))]
-        if any(_mentions(self._commands, part.partition(".")[0]) for part in left):
+        if any(_mentions(self._commands, part.partition(".")[0]) for part in left or (parts[0], parts[-1])):
             return True
         tails = ["/".join(parts[number:]) for number in range(len(parts))]
         for copy in self._copies:

@@ -17,14 +17,15 @@ _GATES: Final = (Gate.PRE_BUILD,)
 
 @rule("IMG001", "missing-from-image", Severity.ERROR, gates=_GATES)
 def missing_from_image(program: Program) -> Iterator[Violation]:
-    """An import that runs when an image starts, of a module that `.dockerignore` leaves out of it.
+    """An import that runs when an image starts, of a module that is not in the image.
 
     ## What it does
     Follows the imports that certainly run from what an image's CMD and ENTRYPOINT start, through the files that its
-    Dockerfile copies, and looks whether each module of the tree that they lead to is sent to the build. Patterns mean
-    what they mean to Docker: anchored at the top of the context, the last one that matches decides, and
-    `app.Dockerfile.dockerignore` comes before `.dockerignore`. Which folder is the context is taken from compose files,
-    or from what the Dockerfile copies, where only one folder has it.
+    Dockerfile copies, and looks whether each module of the tree that they lead to is there too: whether the build is
+    sent it, after `.dockerignore`, and anything copies it. Patterns mean what they mean to Docker: anchored at the top
+    of the context, the last one that matches decides, and `app.Dockerfile.dockerignore` comes before `.dockerignore`.
+    Which folder is the context is taken from compose files, or from what the Dockerfile copies, where only one folder
+    has it.
 
     ## What breaks in production
     The build succeeds, and the container ends at its start with ModuleNotFoundError, although every test passes.
@@ -114,7 +115,8 @@ def missing_from_image(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     An image that may hold files from elsewhere is passed over: one that is built on an image of your own, unpacks an
-    archive, clones a repository, or copies by wildcards or variables. So is a module whose name a command of the
+    archive, clones a repository, or copies by wildcards or variables. What is outside of the context is passed over,
+    since a requirement may bring it; so is a module whose name a command of the
     Dockerfile mentions, or that a compose file mounts. Imports in functions and branches, and names in strings, are not
     followed: what runs only in development is meant to be left out.
     """
@@ -127,19 +129,27 @@ def _missing_module(losts: tuple[LostImport, ...]) -> Violation:
     statement, asked = first.statement, first.asked
     place = asked.alias or statement
     module = "." * max(statement.level, 0) + ".".join(part for part in (asked.module, asked.name) if part)
-    source, pattern = first.sent.context.source, first.pattern
     images = list(dict.fromkeys(lost.sent.build.path for lost in losts))
     others = f", and of {len(images) - 1} more" if len(images) > 1 else ""
+    related: tuple[Related, ...] = ()
+    if first.pattern is not None:
+        source, pattern = first.sent.context.source, first.pattern
+        why = f"{source}:{pattern.line} leaves out {first.file}"
+        way_out = _way_out(first.sent, pattern, first.file)
+        related = (Related(source, pattern.line, f"leaves out {first.file}"),)
+    else:
+        why = f"nothing copies {first.file}"
+        way_out = f"COPY it, or take the import out of what {images[0]} starts."
     return Violation(
         path=first.path,
         span=Span(place.line, place.column, place.end_line, place.end_column),
-        message=f"{module} is not in the image of {images[0]}{others}: {source}:{pattern.line} leaves out {first.file}",
+        message=f"{module} is not in the image of {images[0]}{others}: {why}",
         anchor=module,
         symbol=statement.symbol,
         cause="ModuleNotFoundError when the container starts.",
-        help=_way_out(first.sent, pattern, first.file),
+        help=way_out,
         related=(
-            Related(source, pattern.line, f"leaves out {first.file}"),
+            *related,
             *(Related(lost.sent.build.path, lost.line, "starts what imports it") for lost in losts[:3]),
         ),
         impact=Impact.STARTUP,
@@ -147,8 +157,8 @@ def _missing_module(losts: tuple[LostImport, ...]) -> Violation:
             "module": module,
             "file": first.file,
             "images": images,
-            "pattern": pattern.text,
-            "ignore_file": source,
+            "pattern": first.pattern.text if first.pattern is not None else "",
+            "ignore_file": first.sent.context.source if first.pattern is not None else "",
         },
     )
 

@@ -70,9 +70,10 @@ class ContextTree(PartOfTree):
     the tree that the context is taken of, but imports may lead there.
     """
 
-    def __init__(self, base: Tree, context: Context, dockerfile: str = "") -> None:
-        """The Dockerfile and the ignore file are always there for the build, whatever the patterns say."""
-        always = {dockerfile, context.source}
+    def __init__(self, base: Tree, context: Context, dockerfile: str = "", keep: str = "") -> None:
+        """The Dockerfile and the ignore file are always there for the build, whatever the patterns say; so is the file
+        `keep`, for guard's own use."""
+        always = {dockerfile, context.source, keep}
 
         def is_sent(path: str) -> bool:
             return context.holds(path) and (path in always or context.leaves_out(path) is None)

@@ -82,6 +82,24 @@ def name_in(tree: Tree, path: str) -> str:
     return _below(root, place)
 
 
+def in_context(tree: Tree, folder: str, dockerfile: str | None = None, keep: str = "") -> Tree:
+    """What a build is sent of a folder of `tree`, with the Dockerfile that a command line names. The file `keep` of the
+    tree is always in it.
+
+    Raises GuardError for a Dockerfile that is not in the tree, CannotCheck for an ignore file that Docker would not
+    take, or of which guard cannot tell what it leaves out.
+    """
+    from guard.sources.context import IGNORE_FILE, ContextTree, find_context
+
+    file = name_in(tree, dockerfile) if dockerfile is not None else ""
+    if file and file not in tree.files:
+        raise GuardError(f"no such file in the {tree.kind}: {dockerfile}")
+    context = find_context(tree, folder, file)
+    if context is None:
+        raise CannotCheck(f"{folder or '.'}: nobody can tell what its {IGNORE_FILE} leaves out")
+    return ContextTree(tree, context, file, keep)
+
+
 def _with_paths(tree: Tree, git: Git, paths: Sequence[str], places: Sequence[str]) -> tuple[Tree, PathFilter]:
     """The tree with its filter. Raises for a path that is no part of the tree: it would go unchecked, unsaid."""
     prefixes = [_relative(git, place) for place in places]

@@ -75,7 +75,7 @@ class Tree(abc.ABC):
     """A snapshot of files. Small, picklable and without open handles, so that worker processes can be given it."""
 
     kind: ClassVar[str]
-    """`worktree`, `index`, `commit` or `directory`."""
+    """`worktree`, `index`, `commit`, `directory` or `context`."""
     label: str
     """What a person calls it: a revision, a folder's name; never an absolute path of the machine."""
     files: Mapping[str, SourceFile]
