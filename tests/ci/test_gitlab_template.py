@@ -14,8 +14,6 @@ TEMPLATE = (ROOT / "templates/guard.yml").read_text(encoding="utf-8")
 SPEC, JOBS = loaded(TEMPLATE)
 INPUTS: dict[str, dict[str, Any]] = SPEC["spec"]["inputs"]
 JOB: dict[str, Any] = next(iter(JOBS.values()))
-KEYS = {"stage", "image", "rules", "variables", "cache", "before_script", "script", "artifacts"}
-"""Keywords of a job that the template uses: https://docs.gitlab.com/ci/yaml/"""
 
 
 def test_inputs_are_declared_and_used() -> None:
@@ -30,11 +28,8 @@ def test_inputs_are_declared_and_used() -> None:
     assert used == set(INPUTS)
 
 
-def test_the_job_has_keywords_that_there_are() -> None:
+def test_merge_requests_can_show_what_the_job_leaves() -> None:
     assert len(JOBS) == 1
-    assert set(JOB) == KEYS
-    assert set(JOB["artifacts"]) == {"when", "expose_as", "paths", "reports"}
-    assert set(JOB["artifacts"]["reports"]) <= {"codequality", "junit", "sast", "metrics"}
     assert re.fullmatch(r"[\w -]{1,100}", JOB["artifacts"]["expose_as"])
 
 
