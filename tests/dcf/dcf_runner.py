@@ -153,7 +153,7 @@ def _make(kind: object, depth: int = 0) -> object:
     if issubclass(kind, enum.Enum):
         return next(iter(kind))
     try:
-        return kind()
+        return _filled(kind(), depth)
     except BaseException:
         pass
     try:
@@ -167,6 +167,14 @@ def _make(kind: object, depth: int = 0) -> object:
             return object.__new__(kind)
         except TypeError:
             return None
+
+
+def _filled(made: object, depth: int) -> object:
+    """The instance, with something in the containers that are its fields."""
+    for name, hint in _hints(type(made)).items():
+        if getattr(made, name, None) in ([], {}):
+            object.__setattr__(made, name, _make(hint, depth + 1))
+    return made
 
 
 def _arguments(function: object, depth: int = 0) -> dict[str, object]:
