@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,8 @@ from guard.checks.middleware_profile import Profile, Profiles, Read
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import FunctionAt, Layer, Stack
 from guard.checks.middleware_stacks import Bound, stacks
+from guard.checks.modules import Definition
+from guard.checks.references import Ref
 from guard.families import Family
 
 if TYPE_CHECKING:
@@ -25,7 +27,8 @@ class Stacks:
     """The middleware of a whole program."""
 
     def __init__(self, program: Program) -> None:
-        self._sources = Sources(program.facts(FAMILY), program.linked(modules.FAMILY))
+        self._modules = program.linked(modules.FAMILY)
+        self._sources = Sources(program.facts(FAMILY), self._modules)
         self._profiles = Profiles(self._sources)
 
     @cached_property
@@ -53,10 +56,23 @@ class Stacks:
         """What a function does with the requests that it is handed."""
         return self._sources.flow(at.path, at.name)
 
+    def is_imported(self, at: FunctionAt, by: Callable[[str], bool]) -> bool:
+        """Whether a file that `by` is true for takes this function from its module, by name."""
+        definition = Definition(at.path, at.name)
+        for path, facts in self._modules.facts.items():
+            if path == at.path or not by(path):
+                continue
+            for statement in facts.imports:
+                if statement.level < 0 or all(alias.name != at.name for alias in statement.aliases):
+                    continue
+                if self._modules.follow(path, Ref(statement.level, statement.module, at.name)) == definition:
+                    return True
+        return False
+
     def reads_of(self, at: FunctionAt, param: str) -> Mapping[str, Read]:
         """What a function that is handed a request by that parameter reads of it, also through helpers."""
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 6, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 7, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

@@ -9,7 +9,50 @@ from typing import Final
 from guard.checks.middleware_names import last_name
 
 PARTS: Final = frozenset({"session", "user", "auth"})
-"""Parts of the request that a layer has to provide; `state.x` is another one for each x."""
+"""Parts of the request that a layer has to provide; `state.x` and `scope.x` are more, one for each x."""
+
+_STANDARD: Final = frozenset(
+    {
+        *(
+            "type",
+            "asgi",
+            "http_version",
+            "method",
+            "scheme",
+            "path",
+            "raw_path",
+            "query_string",
+            "root_path",
+            "headers",
+        ),
+        *(
+            "client",
+            "server",
+            "extensions",
+            "subprotocols",
+            "state",
+            "app",
+            "router",
+            "endpoint",
+            "path_params",
+            "route",
+        ),
+    }
+)
+"""What the server and the router put into every scope."""
+
+
+def part_of(kind: str, name: object) -> str | None:
+    """The part that a name of the state (`kind` is `state`) or a key of the scope stands for; None where no layer
+    provides it."""
+    if not isinstance(name, str) or name.startswith("_"):
+        return None
+    if kind == "state":
+        return f"state.{name}"
+    if name in PARTS:
+        return name
+    return None if name in _STANDARD else f"scope.{name}"
+
 
 WRAPPERS: Final = frozenset({"Request", "HTTPConnection", "WebSocket"})
 """What makes a request of a scope."""
@@ -56,16 +99,16 @@ class Carriers:
     def part(self, node: ast.expr) -> tuple[str, str] | None:
         """The part of the request that an expression names, and the parameter it belongs to."""
         if isinstance(node, ast.Attribute):
-            carried, name = self.carrier(node.value), str(node.attr)
+            carried = self.carrier(node.value)
+            if carried is None or (carried[0] == "request" and node.attr not in PARTS):
+                return None
+            part = part_of(carried[0], node.attr)
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
-            carried, name = self.carrier(node.value), str(node.slice.value)
+            carried = self.carrier(node.value)
+            part = part_of(carried[0], node.slice.value) if carried is not None else None
         else:
             return None
-        if carried is None:
-            return None
-        if carried[0] == "state":
-            return None if name.startswith("_") else (f"state.{name}", carried[1])
-        return (name, carried[1]) if name in PARTS else None
+        return (part, carried[1]) if carried is not None and part is not None else None
 
     def told_by(self, test: ast.expr) -> tuple[frozenset[str], frozenset[str]]:
         """The parts that are there when a test holds, and when it does not."""
@@ -83,8 +126,8 @@ class Carriers:
             if isinstance(op, (ast.In, ast.NotIn)) and isinstance(left, ast.Constant) and isinstance(left.value, str):
                 carried = self.carrier(right)
                 if carried is not None:
-                    part = f"state.{left.value}" if carried[0] == "state" else left.value
-                    told_here = frozenset({part})
+                    part = part_of(carried[0], left.value)
+                    told_here = frozenset({part} if part else ())
                     return (told_here, nothing) if isinstance(op, ast.In) else (nothing, told_here)
             if isinstance(op, (ast.Is, ast.IsNot)) and isinstance(right, ast.Constant) and right.value is None:
                 present, _ = self.told_by(left)
@@ -97,5 +140,6 @@ class Carriers:
         ):
             carried, first = self.carrier(test.func.value), test.args[0]
             if carried is not None and carried[0] == "request" and isinstance(first, ast.Constant):
-                return frozenset({str(first.value)}), nothing
+                part = part_of("request", first.value)
+                return frozenset({part} if part else ()), nothing
         return nothing, nothing

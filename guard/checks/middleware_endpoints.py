@@ -43,6 +43,7 @@ class Served:
 
     def __init__(self, stacks: Stacks, is_production: Callable[[str], bool]) -> None:
         self._stacks = stacks
+        self._is_production = is_production
         self._production = [
             stack
             for stack in stacks.all
@@ -71,11 +72,15 @@ class Served:
     def unprovided(self) -> Iterator[Unprovided]:
         """Reads of the session, the user or the credentials in served code, where no layer can have set them."""
         for at, flow in self._flows:
-            if flow.served and flow.request:
-                for part, read in self._stacks.reads_of(at, flow.request).items():
-                    stacks = self._applications_of(at)
-                    if part in _PARTS and not read.caught and stacks and not self._may_be_there(part, stacks):
-                        yield Unprovided(read, stacks[0])
+            if not flow.request or not self._production:
+                continue
+            for part, read in self._stacks.reads_of(at, flow.request).items():
+                stacks = self._applications_of(at)
+                if part not in _PARTS or read.caught or self._may_be_there(part, stacks):
+                    continue
+                # A function that is handed a request, and that other modules import, is a dependency of theirs.
+                if flow.served or self._stacks.is_imported(at, self._is_production):
+                    yield Unprovided(read, stacks[0])
         for stack in self._production:
             for layer in stack.layers():
                 for part, read in self._stacks.profile(layer).reads.items():

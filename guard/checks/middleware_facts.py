@@ -247,7 +247,7 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     yields_state: bool = False
     """A lifespan that yields a state, which every request is given."""
     served: str = ""
-    """What it is registered as: `http` or `websocket` for an endpoint, `dependency`."""
+    """What its file registers it as: `http` or `websocket` for an endpoint, `dependency`."""
     request: str = ""
     """The parameter that is annotated with one of the framework's own requests."""
     catches: bool = False

@@ -12,7 +12,7 @@ from typing import Final
 
 import msgspec
 
-from guard.checks.middleware_carriers import PARTS, WRAPPERS, Carriers
+from guard.checks.middleware_carriers import PARTS, WRAPPERS, Carriers, part_of
 from guard.checks.middleware_facts import Flow, Handoff, Place4
 from guard.checks.middleware_facts import Touch as TouchFact
 from guard.checks.middleware_names import Names, last_name, looks_like_request, place_of
@@ -272,7 +272,7 @@ class FlowReader:
         if any(
             key is None and self._carriers.carrier(value) for key, value in zip(node.keys, node.values, strict=True)
         ):
-            for part in PARTS & keys.keys():
+            for part in sorted({part for part in (part_of("request", key) for key in keys) if part is not None}):
                 self._touch(self._carrier_of_spread(node), part, "set", node, state)
                 state = msgspec.structs.replace(state, there=state.there | {part})
         kind = keys.get("type")
@@ -322,8 +322,8 @@ class FlowReader:
         elif isinstance(first, ast.Dict):
             parts += [str(key.value) for key in first.keys if isinstance(key, ast.Constant)]
         for name in parts:
-            part = f"state.{name}" if kind == "state" else str(name)
-            if func.attr in ("update", "setdefault") and (kind == "state" or part in PARTS):
+            part = part_of(kind, name)
+            if func.attr in ("update", "setdefault") and part is not None:
                 self._touch(param, part, "set", node, state)
                 state = msgspec.structs.replace(state, there=state.there | {part})
         return state

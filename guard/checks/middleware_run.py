@@ -288,7 +288,11 @@ class Run(Expressions):
         self._block(op.body, env)
         recorded = self.recorder.pop()
         key = (self.chain, env.path, env.symbol, op.line)
-        self.recorder.choose(key, place, [(f"the loop in line {op.line} runs", recorded), (f"the loop in line {op.line} does not run", {})])
+        self.recorder.choose(
+            key,
+            place,
+            [(f"the loop in line {op.line} runs", recorded), (f"the loop in line {op.line} does not run", {})],
+        )
 
     def _each(self, entries: Iterable[Entry], op: Loop, env: Env) -> None:
         for entry in entries:

@@ -25,10 +25,10 @@ _CHECKS: Final = re.compile(
 
 
 class Served(msgspec.Struct, frozen=True):
-    """How a function is served; all of it is empty for one that is not."""
+    """How a function is served."""
 
     kind: str = ""
-    """`http`, `websocket` or `dependency`."""
+    """`http`, `websocket` or `dependency`; empty where its file registers it as nothing."""
     request: str = ""
     """The parameter that is annotated with one of the framework's own requests."""
     place: Place4 = (0, 0, 0, 0)
@@ -44,7 +44,7 @@ def served_as(node: AnyFunction, scope: Scope, names: Names, *, depended: bool) 
         func = decorator.func if isinstance(decorator, ast.Call) else None
         if isinstance(func, ast.Attribute) and func.attr in ROUTES:
             kind = ROUTES[func.attr]
-    if not kind or scope.parent is None:
+    if scope.parent is None:
         return Served()
     request = ""
     for arg in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs):
@@ -54,6 +54,8 @@ def served_as(node: AnyFunction, scope: Scope, names: Names, *, depended: bool) 
             if isinstance(found, Free) and _FRAMEWORK.search(found.ref.module):
                 request = arg.arg
                 break
+    if not kind:
+        return Served("", request)
     first = node.col_offset + len("async def " if isinstance(node, ast.AsyncFunctionDef) else "def ") + 1
     place = (node.lineno, first, node.lineno, first + len(node.name.encode()))
     return Served(kind, request, place, kind == "websocket" and bool(request) and _trusts(node, request))

@@ -181,10 +181,10 @@ def reads_too_early(program: Program) -> Iterator[Violation]:
 
     ## What it does
     Follows the request through a middleware's own methods and helpers, and reports a read of `request.session`,
-    `.user`, `.auth` or `request.state.x` in a layer that stands outside of the one that provides it. A read behind
-    `await call_next(request)` is fine: the inner layers have run by then. In Django it looks at `__call__`,
-    `process_request` and function middleware, at `request.session` and `request.user`, and at what stands before
-    `self.get_response(request)`.
+    `.user`, `.auth`, `request.state.x` or `scope["x"]` in a layer that stands outside of the one that provides it. A
+    read behind `await call_next(request)` is fine: the inner layers have run by then. In Django it looks at
+    `__call__`, `process_request` and function middleware, at `request.session` and `request.user`, and at what stands
+    before `self.get_response(request)`.
 
     ## What breaks in production
     `request.session`, `.user` and `.auth` raise AssertionError, which `hasattr` and `getattr` with a default let

@@ -12,7 +12,7 @@ from guard.impact import reach_of
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
-from guard.rules.mid_words import application, called
+from guard.rules.mid_words import application, called, spoken
 
 
 @rule("MID004", "never-sees-websocket", Severity.ERROR)
@@ -97,9 +97,9 @@ def _unseen(found: Unseen) -> Violation:
     name, place = called(found.layer), found.place
     how = "a function for HTTP only" if found.layer.means == "decorator" else "a BaseHTTPMiddleware"
     if found.part:
-        part = f"websocket.{found.part}"
+        part = spoken(found.part).replace("request.", "websocket.", 1)
         message = f"{part} is read, and only {name} provides it, which WebSockets pass unseen"
-        error = "AttributeError" if found.part.startswith("state.") else "AssertionError"
+        error = {"state": "AttributeError", "scope": "KeyError"}.get(found.part.partition(".")[0], "AssertionError")
         cause = f"{name} is {how}, so the part is never there: {error} on every connection."
     else:
         message = f"this WebSocket endpoint checks nothing, and WebSockets pass {name} unseen"
@@ -117,7 +117,7 @@ def _unseen(found: Unseen) -> Violation:
         cause=cause,
         help=way_out,
         related=(Related(at.path, at.line, f"{name} is added here"), *application(found.stack)),
-        severity=None if not found.part.startswith("state.") else Severity.WARNING,
+        severity=Severity.WARNING if "." in found.part else None,
         lazy=True,
         data={"layer": name, "part": found.part},
     )

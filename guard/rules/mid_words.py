@@ -15,7 +15,7 @@ def called(layer: Layer) -> str:
 
 def spoken(part: str) -> str:
     """A part of the request as code names it."""
-    return f"request.{part}"
+    return f"request.scope[{part[6:]!r}]" if part.startswith("scope.") else f"request.{part}"
 
 
 def conditions(decided: Iterable[Condition]) -> str:
@@ -42,6 +42,10 @@ def effect(part: str, how: str, *, caught: bool) -> str:
         if how == "read" and not caught:
             return "The attribute is never there at this point: AttributeError on every request that comes here."
         return "The attribute is never there at this point, so what depends on it silently never happens."
+    if part.startswith("scope."):
+        if how == "read" and not caught:
+            return "The key is never there at this point: KeyError on every request that comes here."
+        return "The key is never there at this point, so what depends on it silently never happens."
     if caught:
         return "It raises AssertionError, which the handler around it swallows: the rest of the `try` never runs."
     if how in ("hasattr", "getattr"):
