@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.census import Census
+from guard.checks.application_views import only_within
 from guard.config import Config, matcher, resolve_selection
 from guard.engine import Options, check, survey
 from guard.history.commits import History, Unseen
@@ -160,6 +161,7 @@ class Appraiser:
             findings=tuple(one for one in report.findings if self._within(one.path)),
             problems=tuple(one for one in report.problems if one in told or not one.path or self._within(one.path)),
             broken=report.broken.only(self._within),
+            kept=only_within(report.kept, self._within),
         )
 
     def _left_out(self, census: Census) -> LeftOut:

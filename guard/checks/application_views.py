@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -23,14 +24,36 @@ _KEPT: msgspec.msgpack.Decoder[tuple[AppView, ...]] = msgspec.msgpack.Decoder(tu
 
 
 def packed(apps: Sequence[AppView]) -> bytes:
-    """Applications as bytes, for `unpacked`."""
-    return msgspec.msgpack.encode(apps)
+    """Applications as bytes, for `unpacked`. What no UTF-8 can hold of a name is an escape in it from then on."""
+    try:
+        return msgspec.msgpack.encode(apps)
+    except UnicodeEncodeError:
+        return msgspec.msgpack.encode(_escaped(msgspec.to_builtins(apps)))
+
+
+def _escaped(value: object) -> object:
+    if isinstance(value, str):
+        return _SURROGATE.sub(lambda match: f"\\x{ord(match.group()) & 0xFF:02x}", value)
+    if isinstance(value, dict):
+        return {name: _escaped(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_escaped(item) for item in value]
+    return value
+
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def unpacked(kept: Mapping[str, bytes]) -> tuple[AppView, ...]:
     """The applications that a report keeps; none where it keeps none."""
     content = kept.get(APPLICATIONS)
     return _KEPT.decode(content) if content is not None else ()
+
+
+def only_within(kept: Mapping[str, bytes], within: Callable[[str], bool]) -> dict[str, bytes]:
+    """What a report keeps, with only those applications that are created in some part of the tree."""
+    apps = [app for app in unpacked(kept) if within(app.spot.path)]
+    return {**kept, APPLICATIONS: packed(apps)} if APPLICATIONS in kept else dict(kept)
 
 
 def applications(program: Program, rank: Callable[[str], Impact]) -> tuple[AppView, ...]:

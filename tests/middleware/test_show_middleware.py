@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from importlib.resources import files
 from pathlib import Path
 
@@ -236,3 +237,18 @@ def test_what_is_drawn_is_the_stack(shape, tmp_path: Path) -> None:  # type: ign
     decided_once = not any(isinstance(node, ChoiceView) for app in apps for node in app.nodes)
     assert not decided_once or real == drawn
     assert all(change.change == "same" for change in compare(apps, apps, {}))
+
+
+def test_what_no_text_can_hold_is_kept_all_the_same(tmp_path: Path) -> None:
+    """A path that is not UTF-8, of an application that a report keeps."""
+    folder = repository(tmp_path, {"a.py": b"x = 1\n"})
+    name = b"\xff.py"
+    (Path(os.fsdecode(bytes(folder) + b"/" + name))).write_bytes(
+        b"from fastapi import FastAPI\napp = FastAPI()\napp.add_middleware(X)\n"
+    )
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "odd")
+    for arguments in (("check", "--select", "MID", "--since", "HEAD"), ("report", "--output", "html")):
+        run = inside(*arguments, cwd=folder)
+        assert run.code == 0, run.err
+    assert "\\xff:app" in run.out

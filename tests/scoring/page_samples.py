@@ -8,6 +8,8 @@ from fractions import Fraction
 import msgspec
 from scoring_support import SampleTree, appraised
 
+from guard.checks.application_views import APPLICATIONS, packed
+from guard.checks.middleware_view import AppView, ArmView, ChoiceView, LayerView, Spot, Unseen
 from guard.model import Extent, Finding, Fix, Impact, Problem, Related, Severity, Since, Span
 from guard.report import RenderContext
 from guard.report.standing import render
@@ -70,6 +72,35 @@ def with_findings(appraisal: Appraisal, *findings: Finding) -> Appraisal:
     return msgspec.structs.replace(appraisal, report=msgspec.structs.replace(appraisal.report, findings=findings))
 
 
+def shop(name: str = "Tenant", path: str = "shop/web.py", depth: int = 1) -> AppView:
+    """An application with layers of every kind, and another one mounted in it."""
+    spot = Spot(path, 13)
+    tenant = LayerView(
+        name=name, origin="shop.web.Tenant", spot=spot, reads=("session",), unseen=(Unseen("session", name, spot),)
+    )
+    session = LayerView(name="SessionMiddleware", origin="x", spot=spot, sets=("session",))
+    choice = ChoiceView(spot, (ArmView(f"{name} is on", (session,)), ArmView("otherwise", ())))
+    own = LayerView(name="ExceptionMiddleware", means="framework")
+    inner = AppView(name=f"{name}:admin", framework="starlette", spot=spot, impact=Impact.RUNTIME, nodes=(session,))
+    return AppView(
+        name=f"{name}:app",
+        framework="fastapi",
+        spot=spot,
+        impact=Impact.RUNTIME,
+        nodes=(*(tenant,) * depth, choice, own),
+        sees=("session",),
+        notes=(f"{name} is not certain",),
+        named=(spot,),
+        mounted=(inner,),
+    )
+
+
+def with_applications(appraisal: Appraisal, *apps: AppView) -> Appraisal:
+    """The appraisal of a tree with other applications."""
+    report = msgspec.structs.replace(appraisal.report, kept={APPLICATIONS: packed(apps)})
+    return msgspec.structs.replace(appraisal, report=report)
+
+
 def usual() -> tuple[Appraisal, dict[str, str]]:
     """A repository with findings of several kinds, a comparison and a history; and the texts of its files."""
     appraisal = appraised(SampleTree(CONTENTS))
@@ -85,6 +116,7 @@ def usual() -> tuple[Appraisal, dict[str, str]]:
         fix=Fix("unsafe", "turn them round"),
     )
     appraisal = with_findings(appraisal, *appraisal.report.findings, order)
+    appraisal = with_applications(appraisal, shop())
     new = appraisal.report.findings[:1]
     since = Since(rev="main", commit="1f" * 20, unchanged=2, fixed=1)
     comparison = Comparison(
@@ -165,7 +197,7 @@ def hostile() -> tuple[Appraisal, dict[str, str]]:
         notes=(HOSTILE,),
         failures=(HOSTILE,),
     )
-    return appraisal, {path: text}
+    return with_applications(appraisal, shop(HOSTILE, path)), {path: text}
 
 
 def thousands(number: int = 12_000, files: int = 2_400) -> tuple[Appraisal, dict[str, str]]:

@@ -16,12 +16,14 @@ from hypothesis import given
 from page_samples import HOSTILE, SHOWN, page
 from scoring_support import QUICK, TREES, Contents, SampleTree, appraised
 
+from guard.checks.application_views import unpacked
 from guard.model import Impact, Span
 from guard.report.standing.html import LIMIT
 from guard.report.standing.html.duplicates import duplicates
 from guard.report.standing.html.findings import Data, findings_data, part_of, script_json
 from guard.report.standing.html.hot_spots import hot_spots
 from guard.report.standing.html.onions import onions
+from guard.report.standing.html.stacks import pictures
 from guard.report.standing.html.trend import trend
 
 
@@ -292,3 +294,35 @@ def test_the_trend_goes_up_where_the_score_does() -> None:
     assert 3 <= len(flat.scale) <= 6
     assert float(flat.scale[-1][1]) - float(flat.scale[0][1]) >= 1, "hardly a change is no cliff"
     assert trend(()) is None
+
+
+def test_the_stacks_of_middleware_are_drawn() -> None:
+    reader = Reader(page(page_samples.usual()))
+    text = " ".join(reader.text.split())
+    assert "Tenant:app fastapi, created in shop/web.py:13, named in shop/web.py:13" in text
+    assert "Tenant is not certain" in text
+    assert "Tenant shop/web.py:13 request.session (Tenant)but reads request.session" in text
+    assert "SessionMiddlewareif Tenant is on shop/web.py:13 -sets request.session" in text
+    assert "Tenant:admin mounted in Tenant:app" in text
+    rings = [str(attributes["class"]) for name, attributes in reader.elements if "ring" in str(attributes.get("class"))]
+    assert rings[1:6] == ["ring bad", "ring maybe", "ring own", "ring core", "rings"]
+
+
+def test_any_number_of_layers_and_applications_stays_small() -> None:
+    appraisal, texts = page_samples.usual()
+    apps = [page_samples.shop(f"Layer{number}", depth=300) for number in range(300)]
+    html = page((page_samples.with_applications(appraisal, *apps), texts))
+    assert len(html) < 2_000_000
+    text = Reader(html).text
+    assert "… and 588 more applications" in text
+    assert "… and 262 more layers" in text
+
+
+def test_pictures_are_those_of_the_code() -> None:
+    contents = dict(page_samples.CONTENTS)
+    contents["shop/web.py"] += b"app.add_middleware(Tenant)\napp.add_middleware(SessionMiddleware, secret_key='x')\n"
+    contents["tests/test_web.py"] = contents["shop/web.py"]
+    (picture,) = pictures(unpacked(appraised(SampleTree(contents)).report.kept))
+    assert (picture.name, picture.framework) == ("shop.web:app", "fastapi")
+    names = ["ServerErrorMiddleware", "SessionMiddleware", "Tenant", "ExceptionMiddleware"]
+    assert [ring.name for ring in picture.rings] == names

@@ -20,6 +20,7 @@ import msgspec
 from markupsafe import Markup, escape
 
 from guard.census import Area
+from guard.checks.application_views import unpacked
 from guard.model import Finding, Impact, Severity
 from guard.report.context import RenderContext
 from guard.report.escape import visible
@@ -28,6 +29,8 @@ from guard.report.standing.html.duplicates import duplicates
 from guard.report.standing.html.findings import Data, findings_data, part_of, script_json, size
 from guard.report.standing.html.hot_spots import hot_spots
 from guard.report.standing.html.onions import onions
+from guard.report.standing.html.stacks import DEEPEST, pictures
+from guard.report.standing.html.stacks import MOST as MOST_PICTURES
 from guard.report.standing.html.trend import trend
 from guard.report.tally import broken, counted, tally
 from guard.report.templates import environment, prose
@@ -70,6 +73,7 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> tuple[
     listed, more_duplicates = duplicates(report.findings, context.sources)
     spots = hot_spots(report.findings)
     pairs = onions(report.findings)
+    drawn = pictures(unpacked(report.kept))
     selections = _Selections()
     for lift in standing.lifts:
         selections.add(lift.findings, words.what_of(lift))
@@ -111,6 +115,9 @@ def _rendered(appraisal: Appraisal, context: RenderContext, room: int) -> tuple[
         trend=trend(appraisal.history),
         spots=spots,
         onions=pairs,
+        pictures=drawn[:MOST_PICTURES],
+        more_pictures=len(drawn) - len(drawn[:MOST_PICTURES]),
+        deepest=DEEPEST,
         duplicates=listed,
         more_duplicates=more_duplicates,
         selection=_selecting(selections, data),
