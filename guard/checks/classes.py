@@ -421,9 +421,13 @@ class Classes:
         return (
             self._is_judged(cls)
             and name not in self._set_by_name
-            and name not in self.table.facts[cls.path].loose
+            and name not in self._loose(cls.path)
             and not self._has(cls, name, exact)
         )
+
+    def _loose(self, path: str) -> tuple[str, ...]:
+        facts = self.table.facts.get(path)
+        return facts.loose if facts is not None else ()
 
     def _has(self, cls: Class, name: str, exact: bool) -> bool:
         if not TYPED_DICTS.isdisjoint(self.table.lineage(cls).externals):

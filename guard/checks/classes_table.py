@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -96,6 +97,10 @@ _MOST_ANCESTORS: Final = 100
 """Classes with more are not judged: nobody writes them, and putting them in order takes the square of their number."""
 
 
+INSTALLED: Final = "\0"
+"""Begins the paths of installed files, which no path of a tree does."""
+
+
 class Class(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One class of the program."""
 
@@ -111,6 +116,11 @@ class Class(msgspec.Struct, frozen=True, eq=False, dict=True):
     def name(self) -> str:
         """Its name without what it stands in."""
         return self.header.name.rpartition(".")[2]
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether it stands in an installed package, and not in the tree."""
+        return self.path.startswith(INSTALLED)
 
     @property
     def line(self) -> int:
@@ -147,11 +157,27 @@ class Lineage(msgspec.Struct, frozen=True):
         return self.complete and not self.externals
 
 
+class Outside(Protocol):
+    """Classes of installed packages. Their paths are no paths of the tree."""
+
+    def definition(self, path: str, found: External) -> Definition | None:
+        """Where something is defined that a file takes from a package; None where that is not known."""
+
+    def follow(self, path: str, ref: Ref) -> Definition | External | None:
+        """What a reference of a file of a package stands for."""
+
+    def facts(self, path: str) -> ClassesFacts | None:
+        """What is known of the classes of such a file."""
+
+
 class ClassTable:
     """Finds classes. `facts` holds the family's facts by path."""
 
     def __init__(self, facts: Mapping[str, ClassesFacts], modules: Modules) -> None:
         self.facts = facts
+        """Of the files of the tree."""
+        self.outside: Outside | None = None
+        """Where bases are looked for that are not first-party, once somebody knows."""
         self._modules = modules
         self._in_file: dict[str, tuple[tuple[Class, ...], Mapping[str, Class | None]]] = {}
         self._returns: dict[str, dict[str, Returning | None]] = {}
@@ -174,7 +200,7 @@ class ClassTable:
         try:
             return self._resolved[key]
         except KeyError:
-            found = self._resolved[key] = self._follow(path, self.facts[path].refs[ref])
+            found = self._resolved[key] = self._follow(path, self._refs(path)[ref])
             return found
 
     def _follow(self, path: str, ref: Ref) -> Class | External | None:
@@ -183,7 +209,7 @@ class ClassTable:
         if ref.name.endswith((RETURNED, AWAITED)):
             made = self._classes_of(path)[1].get(ref.name) if ref.is_local else None
             return made or self._returned(path, ref)  # made by a call in the place of a base, or given by a function
-        found = self._modules.follow(path, ref)
+        found = self._follow_outside(path, ref) if path.startswith(INSTALLED) else self._modules.follow(path, ref)
         if isinstance(found, Definition):
             return self._classes_of(found.path)[1].get(found.name)
         return found
@@ -192,13 +218,39 @@ class ClassTable:
         """The classes of a file, and those of them that have a name for themselves by it; None for the other names."""
         known = self._in_file.get(path)
         if known is None:
-            facts = self.facts.get(path)
+            facts = self.file(path)
             every = tuple([Class(path, header) for header in facts.classes]) if facts is not None else ()
             named: dict[str, Class | None] = {}
             for cls in every:
                 named[cls.header.name] = None if cls.header.name in named else cls
             known = self._in_file[path] = (every, named)
         return known
+
+    def _follow_outside(self, path: str, ref: Ref) -> Definition | External | None:
+        return self.outside.follow(path, ref) if self.outside is not None else None
+
+    def file(self, path: str) -> ClassesFacts | None:
+        """The facts of a file of the tree, or of a package."""
+        if not path.startswith(INSTALLED):
+            return self.facts.get(path)
+        return self.outside.facts(path) if self.outside is not None else None
+
+    def _refs(self, path: str) -> tuple[Ref, ...]:
+        facts = self.file(path)
+        return facts.refs if facts is not None else ()
+
+    def base(self, path: str, ref: int) -> Class | External | None:
+        """What a base in a class statement is; one of an installed package is read there, unless it is well known."""
+        found = self.resolve(path, ref)
+        if not isinstance(found, External) or self.outside is None or found.module in sys.stdlib_module_names:
+            return found
+        if found in PLAIN_BASES or found in _TRANSPARENT_BASES or brought_by(found) is not None:
+            return found
+        defined = self.outside.definition(path, found)
+        if defined is None:
+            return found
+        whole = External(_module_of(defined.path), defined.name)
+        return whole if brought_by(whole) is not None else self._classes_of(defined.path)[1].get(defined.name) or found
 
     def _returned(self, path: str, ref: Ref) -> Class | External | None:
         """What a function returns, by its annotation."""
@@ -226,7 +278,7 @@ class ClassTable:
         """The functions of a file that say what they return; None for a name that several have."""
         known = self._returns.get(path)
         if known is None:
-            facts = self.facts.get(path)
+            facts = self.file(path)
             known = self._returns[path] = {}
             for told in facts.returns if facts is not None else ():
                 known[told.name] = None if told.name in known else told
@@ -260,7 +312,7 @@ class ClassTable:
             unknown = [
                 base
                 for ref in one.header.bases
-                if isinstance(base := self.resolve(one.path, ref), Class) and base not in self._lineages
+                if isinstance(base := self.base(one.path, ref), Class) and base not in self._lineages
             ]
             if one in opened or not unknown:
                 self._lineages[one] = self._joined(one)
@@ -277,7 +329,7 @@ class ClassTable:
         externals: dict[External, None] = {}
         complete = True
         for ref in cls.header.bases:
-            base = self.resolve(cls.path, ref)
+            base = self.base(cls.path, ref)
             if isinstance(base, Class):
                 inherited = self._lineages.get(base) or Lineage((base,), (), False)
                 complete = complete and inherited.complete and len(inherited.classes) < _MOST_ANCESTORS
@@ -499,6 +551,12 @@ class ClassTable:
             return False
         below = self._attributes_below(cls, given=given)
         return below is None or name in below
+
+
+def _module_of(path: str) -> str:
+    """The dotted module of an installed file, or of one of the tree."""
+    inside = path.partition("/")[2]
+    return inside.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
 def merge(sequences: list[list[Class]]) -> list[Class] | None:

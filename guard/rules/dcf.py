@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY, BadCall, Classes, MissingAttribute
+from guard.checks.classes import BadCall, Classes, MissingAttribute
 from guard.checks.classes_facts import Access, ParameterKind
+from guard.dependencies.classes import classes_of
 from guard.model import Fix, Severity, Violation
 from guard.program import Program
 from guard.registry import rule
@@ -140,7 +141,7 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     Instances whose class is not certain: results of functions without an annotation, elements of containers without
     one, names that are bound to several classes, parameters of tests (which are often doubles).
     """
-    linked = program.linked(FAMILY)
+    linked = classes_of(program)
     for missing in linked.missing_attributes:
         yield _unknown_field(linked, missing)
 
@@ -293,7 +294,7 @@ def unknown_argument(program: Program) -> Iterator[Violation]:
     Classes with an unknown base, decorator or metaclass, or a `__new__`; constructors that a decorator wraps; what
     `*args` and `**kwargs` hold; models whose validators change what they are given, or whose aliases are generated.
     """
-    for bad in program.linked(FAMILY).bad_calls:
+    for bad in classes_of(program).bad_calls:
         misfit = bad.misfit
         wrong = (*misfit.unexpected, *misfit.positional_only, *misfit.twice)
         if not wrong and not misfit.surplus:
@@ -380,7 +381,7 @@ def missing_argument(program: Program) -> Iterator[Violation]:
     ## What it cannot see
     The same as DCF002.
     """
-    for bad in program.linked(FAMILY).bad_calls:
+    for bad in classes_of(program).bad_calls:
         missing = bad.misfit.missing
         if not missing:
             continue

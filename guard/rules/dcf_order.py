@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY
+from guard.dependencies.classes import classes_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
@@ -66,7 +66,7 @@ def default_order(program: Program) -> Iterator[Violation]:
     Fields that a helper function makes, and bases that are not known. Lists that attrs classes or named tuples have as
     a default: they are shared, and nothing fails.
     """
-    for bad in program.linked(FAMILY).bad_fields:
+    for bad in classes_of(program).bad_fields:
         cls = bad.cls
         lazy = cls.header.lazy
         what = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY
+from guard.dependencies.classes import classes_of
 from guard.model import Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
@@ -71,7 +71,7 @@ def serializer_drift(program: Program) -> Iterator[Violation]:
     ## What it cannot see
     Dicts that are filled key by key, that other functions have a hand in, or that stand outside of the class.
     """
-    for drift in program.linked(FAMILY).drifts:
+    for drift in classes_of(program).drifts:
         cls, names = drift.cls, drift.left_out
         noun = "field" if len(names) == 1 else "fields"
         yield Violation(

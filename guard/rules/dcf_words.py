@@ -58,7 +58,8 @@ def quoted(names: Iterable[str]) -> str:
 
 
 def where(cls: Class, message: str) -> tuple[Related, ...]:
-    return (Related(cls.path, cls.line, message),)
+    # A class of an installed package has no place in the tree.
+    return () if cls.is_installed else (Related(cls.path, cls.line, message),)
 
 
 def all_attributes(table: ClassTable, cls: Class) -> frozenset[str]:

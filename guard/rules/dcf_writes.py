@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import FAMILY, BadWrite
+from guard.checks.classes import BadWrite
 from guard.checks.classes_facts import Access
+from guard.dependencies.classes import classes_of
 from guard.model import Severity, Violation
 from guard.program import Program
 from guard.registry import rule
@@ -81,7 +82,7 @@ def frozen_write(program: Program) -> Iterator[Violation]:
     ## What it cannot see
     Instances whose class is not certain (see DCF001), and `object.__setattr__`, which is the way around.
     """
-    for bad in program.linked(FAMILY).bad_writes:
+    for bad in classes_of(program).bad_writes:
         if bad.frozen is None:
             continue
         place = bad.place
@@ -159,7 +160,7 @@ def undeclared_write(program: Program) -> Iterator[Violation]:
     Instances whose class is not certain (see DCF001), and attributes that methods of the class assign on `self`,
     which are taken for meant.
     """
-    linked = program.linked(FAMILY)
+    linked = classes_of(program)
     for bad in linked.bad_writes:
         if bad.frozen is not None:
             continue

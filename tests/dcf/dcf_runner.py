@@ -1,6 +1,6 @@
 """Runs the modules of one case, statement by statement, and says which statements raise. A child process of the tests.
 
-    python dcf_runner.py FOLDER
+    python dcf_runner.py FOLDER [FOLDER OF PACKAGES]
 
 Every statement is wrapped, so that those behind one that raises run too. Functions are called with arguments that are
 made up by their annotations; what is annotated with nothing in particular gets an instance of every class in turn.
@@ -244,8 +244,9 @@ def main() -> None:
     warnings.simplefilter("ignore")
     folder = Path(sys.argv[1])
     sys.meta_path.insert(0, _Finder(folder))
+    sys.path[:0] = sys.argv[2:]
     modules = []
-    for file in sorted(folder.rglob("*.py")):
+    for file in sorted(file for file in folder.rglob("*.py") if ".venv" not in file.parts):
         name = ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
         try:
             modules.append(importlib.import_module(name))

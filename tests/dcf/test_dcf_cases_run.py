@@ -33,7 +33,8 @@ def _all() -> list[tuple[str, Case]]:
 @pytest.mark.parametrize(("code", "case"), _all(), ids=lambda value: getattr(value, "name", value).replace(" ", "-"))
 def test_what_is_expected_fails(code: str, case: Case, tmp_path: Path) -> None:
     case.write(tmp_path)
-    command = [sys.executable, str(RUNNER), str(tmp_path)]
+    packages = tmp_path / ".venv/lib/python3.11/site-packages"
+    command = [sys.executable, str(RUNNER), str(tmp_path), *([str(packages)] if packages.is_dir() else [])]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     raised = [tuple(one) for one in json.loads(done.stdout.splitlines()[-1])]
     lines = {path: content.split(b"\n") for path, content in case.files.items()}
