@@ -44,6 +44,8 @@ _PLAIN_HOSTS: Final = (
     *("registry.access.redhat.com/", "public.ecr.aws/lambda/"),
 )
 _OFFICIAL: Final = ("docker.io/library/", "docker.io/", "library/", "public.ecr.aws/docker/library/")
+_NO_CODE: Final = re.compile(r"[^$<:\"']*\.(?:txt|toml|lock|json|cfg|ini|in|md|ya?ml|sh|sql|pem|crt|conf|csv)\*?")
+"""Patterns of paths that are no modules: `requirements*.txt`, `poetry.lock*`."""
 _SYSTEM: Final = ("/bin", "/sbin", "/usr", "/lib", "/etc", "/opt/uv", "/uv")
 
 
@@ -55,8 +57,9 @@ class Copy(msgspec.Struct, frozen=True):
     """The stage or image that it takes from; empty for the context."""
     sources: tuple[str, ...]
     """The paths of the context that it names in so many words, without slashes around them; empty for all of it."""
-    is_vague: bool
-    """Whether it has other sources too: with a wildcard or a variable, a URL, a text in the file itself."""
+    prefixes: tuple[str, ...]
+    """What its other sources begin with, those with a wildcard or a variable, URLs, and texts in the file itself: the
+    paths that they may name. Empty where it has none that may be a module."""
     destination: str
     """Absolute; empty where nobody can tell."""
     into_folder: bool
@@ -219,15 +222,16 @@ class _Reading:
             self._needs.update(known)
             if not known and not is_plain(origin) and not place.startswith(_SYSTEM):
                 self._fetches = True
-            self._copies.append(Copy(line, origin, (), True, place, into))
+            self._copies.append(Copy(line, origin, (), ("",), place, into))
             return
         plain = [source for word in named if (source := _plain_source(word)) is not None]
         if len(plain) < len(named) or "exclude" in flags or "parents" in flags:
             self._commands.append(text)
         if keyword == "ADD" and any(_ARCHIVE.search(word) or "$" in word or "://" in word for word in named):
             self._fetches = True
-        is_vague = len(plain) < len(named) or "parents" in flags
-        self._copies.append(Copy(line, "", tuple(plain), is_vague, place, into))
+        vague = [] if "parents" not in flags else [""]
+        vague += [_begin(word) for word in named if _plain_source(word) is None and not _NO_CODE.fullmatch(word)]
+        self._copies.append(Copy(line, "", tuple(plain), tuple(vague), place, into))
 
     def _stages_of(self, names: list[str]) -> Iterator[int]:
         for name in names:
@@ -270,6 +274,14 @@ def _plain_source(word: str) -> str | None:
     if path == ".." or path.startswith("../"):
         return None
     return "" if path == "." else path
+
+
+def _begin(word: str) -> str:
+    """What every path begins with that a source may name which is no plain path."""
+    if "://" in word or word.startswith(("<<", "git@", "..")):
+        return ""
+    found = re.match(r"(?:\./|/)*([\w./-]*)", word)
+    return found[1] if found is not None and "./" not in found[1] else ""
 
 
 def _joined(folder: str, path: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from guard.dockerignore import Pattern
-from guard.images.left_out import LostCopy, LostImport, LostStart, Sent, left_out_of, merged
+from guard.images.contents import Image
+from guard.images.left_out import LostCopy, LostImport, LostStart, left_out_of, merged
 from guard.impact import reach_of
 from guard.model import Gate, Impact, Related, Severity, Span, Violation
 from guard.program import Program
@@ -17,7 +18,7 @@ _GATES: Final = (Gate.PRE_BUILD,)
 
 @rule("IMG001", "missing-from-image", Severity.ERROR, gates=_GATES)
 def missing_from_image(program: Program) -> Iterator[Violation]:
-    """An import that runs when an image starts, of a module that is not in the image.
+    """An import in an image, of a module of the tree that is not in it.
 
     ## What it does
     Follows the imports that certainly run from what an image's CMD and ENTRYPOINT start, through the files that its
@@ -27,8 +28,12 @@ def missing_from_image(program: Program) -> Iterator[Violation]:
     Which folder is the context is taken from compose files, or from what the Dockerfile copies, where only one folder
     has it.
 
+    Imports that need not run at the start, in functions or in files that nothing certainly imports, are a warning: in
+    production code, where no image that holds that code has the module, and the module is not among tests or tools.
+
     ## What breaks in production
-    The build succeeds, and the container ends at its start with ModuleNotFoundError, although every test passes.
+    The build succeeds, and the container ends at its start with ModuleNotFoundError, although every test passes. Or it
+    starts, is healthy, and every call of the function with the import fails.
 
     ## Bad
     `.dockerignore`:
@@ -115,10 +120,10 @@ def missing_from_image(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     An image that may hold files from elsewhere is passed over: one that is built on an image of your own, unpacks an
-    archive, clones a repository, or copies by wildcards or variables. What is outside of the context is passed over,
-    since a requirement may bring it; so is a module whose name a command of the
-    Dockerfile mentions, or that a compose file mounts. Imports in functions and branches, and names in strings, are not
-    followed: what runs only in development is meant to be left out.
+    archive, clones a repository, or copies modules by wildcards or variables. What is outside of the context is passed
+    over, since a requirement may bring it; so is a module whose name a command of the Dockerfile mentions, or that a
+    compose file mounts. Imports in branches and in a `try` that catches their failure are not looked at, nor names in
+    strings: what runs only in development is meant to be left out.
     """
     for losts in merged(left_out_of(program).imports):
         yield _missing_module(losts)
@@ -129,13 +134,13 @@ def _missing_module(losts: tuple[LostImport, ...]) -> Violation:
     statement, asked = first.statement, first.asked
     place = asked.alias or statement
     module = "." * max(statement.level, 0) + ".".join(part for part in (asked.module, asked.name) if part)
-    images = list(dict.fromkeys(lost.sent.build.path for lost in losts))
+    images = list(dict.fromkeys(lost.image.build.path for lost in losts))
     others = f", and of {len(images) - 1} more" if len(images) > 1 else ""
     related: tuple[Related, ...] = ()
     if first.pattern is not None:
-        source, pattern = first.sent.context.source, first.pattern
+        source, pattern = first.image.context.source, first.pattern
         why = f"{source}:{pattern.line} leaves out {first.file}"
-        way_out = _way_out(first.sent, pattern, first.file)
+        way_out = _way_out(first.image, pattern, first.file)
         related = (Related(source, pattern.line, f"leaves out {first.file}"),)
     else:
         why = f"nothing copies {first.file}"
@@ -146,19 +151,20 @@ def _missing_module(losts: tuple[LostImport, ...]) -> Violation:
         message=f"{module} is not in the image of {images[0]}{others}: {why}",
         anchor=module,
         symbol=statement.symbol,
-        cause="ModuleNotFoundError when the container starts.",
+        cause="ModuleNotFoundError " + ("when the container starts." if first.line else "once this import runs."),
         help=way_out,
         related=(
             *related,
-            *(Related(lost.sent.build.path, lost.line, "starts what imports it") for lost in losts[:3]),
+            *(Related(lost.image.build.path, lost.line, "starts what imports it") for lost in losts[:3] if lost.line),
         ),
-        impact=Impact.STARTUP,
+        severity=None if first.line else Severity.WARNING,
+        impact=Impact.STARTUP if first.line else Impact.RUNTIME,
         data={
             "module": module,
             "file": first.file,
             "images": images,
             "pattern": first.pattern.text if first.pattern is not None else "",
-            "ignore_file": first.sent.context.source if first.pattern is not None else "",
+            "ignore_file": first.image.context.source if first.pattern is not None else "",
         },
     )
 
@@ -234,19 +240,19 @@ def entrypoint_unresolved(program: Program) -> Iterator[Violation]:
 
 
 def _missing_start(lost: LostStart, program: Program) -> Violation:
-    source, pattern = lost.sent.context.source, lost.pattern
+    source, pattern = lost.image.context.source, lost.pattern
     return Violation(
-        path=lost.sent.build.path,
+        path=lost.image.build.path,
         span=Span(lost.line),
         message=f"{lost.named} is not in this image: {source}:{pattern.line} leaves out {lost.file}",
         anchor=lost.named,
         cause="The image is built, and the container ends at once: what it starts is not there.",
-        help=_way_out(lost.sent, pattern, lost.file),
+        help=_way_out(lost.image, pattern, lost.file),
         related=(
             Related(source, pattern.line, f"leaves out {lost.file}"),
-            Related(lost.sent.build.path, lost.copy.line, "copies what is sent of it"),
+            Related(lost.image.build.path, lost.copy.line, "copies what is sent of it"),
         ),
-        impact=_impact(lost.sent, program),
+        impact=_impact(lost.image, program),
         data={"file": lost.file, "pattern": pattern.text, "ignore_file": source},
     )
 
@@ -335,26 +341,26 @@ def excluded_by_ignore(program: Program) -> Iterator[Violation]:
 
 
 def _missing_copy(lost: LostCopy, program: Program) -> Violation:
-    source, pattern = lost.sent.context.source, lost.pattern
+    source, pattern = lost.image.context.source, lost.pattern
     return Violation(
-        path=lost.sent.build.path,
+        path=lost.image.build.path,
         span=Span(lost.copy.line),
         message=f"{lost.source} cannot be copied: {source}:{pattern.line} leaves it out of the build",
         anchor=lost.source,
         cause=f"The build of this image ends here: {lost.source} is not found.",
-        help=_way_out(lost.sent, pattern, lost.sent.build.place(lost.source)),
+        help=_way_out(lost.image, pattern, lost.image.build.place(lost.source)),
         related=(Related(source, pattern.line, f"leaves out {lost.source}"),),
-        impact=_impact(lost.sent, program),
-        data={"file": lost.sent.build.place(lost.source), "pattern": pattern.text, "ignore_file": source},
+        impact=_impact(lost.image, program),
+        data={"file": lost.image.build.place(lost.source), "pattern": pattern.text, "ignore_file": source},
     )
 
 
-def _impact(sent: Sent, program: Program) -> Impact:
+def _impact(image: Image, program: Program) -> Impact:
     """What a finding in a Dockerfile hits: a service that does not start, or only tests or tools."""
-    kind = reach_of(program).kind(sent.build.path)
+    kind = reach_of(program).kind(image.build.path)
     return Impact.STARTUP if kind is Impact.RUNTIME else kind
 
 
-def _way_out(sent: Sent, pattern: Pattern, file: str) -> str:
-    inside = sent.context.inside(file)
-    return f"Narrow the pattern {pattern.text!r}, or add !{inside} below it in {sent.context.source}."
+def _way_out(image: Image, pattern: Pattern, file: str) -> str:
+    inside = image.context.inside(file)
+    return f"Narrow the pattern {pattern.text!r}, or add !{inside} below it in {image.context.source}."
