@@ -17,7 +17,7 @@ from guard.checks.classes_facts import (
     Signature,
     Value,
 )
-from guard.checks.classes_types import extras_of, is_nullable, is_plain, marker_of
+from guard.checks.classes_types import extras_of, is_nullable, marker_of, plain_name
 from guard.scopes import constant_truth, dotted
 
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
@@ -103,7 +103,7 @@ class ClassBody:
                     conditional and not typing,
                     node.value is None and is_nullable(node.annotation),
                     tuple(applied(extra, index) for extra in extras_of(node.annotation)),
-                    is_plain(node.annotation),
+                    plain_name(node.annotation),
                 )
             )
         for name, made in self.made.items():

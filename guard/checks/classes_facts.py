@@ -109,8 +109,8 @@ class Field(msgspec.Struct, frozen=True, array_like=True):
     """Whether the annotation may allow None."""
     extras: tuple[Applied, ...] = ()
     """The calls in an annotation that is `Annotated[…]`."""
-    plain: bool = False
-    """Whether the annotation is of plain values: strings, numbers, times, and lists and dicts of them."""
+    plain: str = ""
+    """The type, where the annotation is of plain values: see `classes_types.plain_name`."""
 
     @property
     def has_value(self) -> bool:
@@ -135,6 +135,8 @@ class Serializer(msgspec.Struct, frozen=True, array_like=True):
     """Keys that are given the attribute of that name."""
     read: tuple[str, ...]
     """Every attribute of `self` that it reads. Sorted."""
+    values: str = ""
+    """The type of the dict's values, where the annotation says one: see `classes_types.plain_name`."""
 
 
 class Body(msgspec.Struct, frozen=True, array_like=True):

@@ -70,8 +70,8 @@ def constructor_of(table: ClassTable, cls: Class) -> Constructor | None:
             return None if made is None else Constructor(made, owner, fields, kind)
         if written is None and owner.defines("__init__"):
             signature = owner.signature("__init__")
-            if signature is None:
-                return None
+            if signature is None or owner.is_installed:
+                return None  # code may ask an installed package which arguments this version of it takes
             written = Constructor(signature, owner, None)
             if not any(one.makes_instances and one.makes(table, cls) for one in KINDS):
                 return written

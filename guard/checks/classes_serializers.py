@@ -59,18 +59,19 @@ def _left_out(linked: Classes, cls: Class, serializer: Serializer) -> tuple[str,
     missing = [name for name, field in fields.items() if name not in serializer.read and not field.init_only]
     if len(kept) < FEWEST or not missing or len(missing) * _SHARE > len(fields):
         return ()
-    if any(not _is_plain(fields[name].owner, name) for name in missing):
-        return ()  # some of it is left out since it is no value: so the author has thought about it
+    if any(not _is_plain(fields[name].owner, name, serializer.values) for name in missing):
+        return ()  # some of it is left out since it is no such value: so the author has thought about it
     return tuple(missing)
 
 
-def _is_plain(owner: Class, name: str) -> bool:
-    """Whether a field holds a value that belongs into a dict, and is not hidden."""
+def _is_plain(owner: Class, name: str, values: str) -> bool:
+    """Whether a field holds a value that belongs into a dict of such values, and is not hidden."""
     field = next(field for field in owner.facts.fields if field.name == name)
     hidden = isinstance(field.maker, Applied) and field.maker.option("repr") is False
     words = frozenset(name.lower().split("_"))
     return (
-        field.plain
+        bool(field.plain)
+        and values in ("", field.plain)
         and field.marker is Marker.NONE
         and not hidden
         and not name.startswith("_")

@@ -6,6 +6,7 @@ import ast
 from typing import Final
 
 from guard.checks.classes_facts import Serializer
+from guard.checks.classes_types import plain_name
 
 SERIALIZERS: Final = frozenset({"to_dict", "as_dict", "asdict", "to_json", "serialize", "to_payload", "__repr__"})
 """Names of methods that are looked into."""
@@ -36,7 +37,14 @@ def serializer_of(node: ast.FunctionDef) -> Serializer | None:
             return None
     if len(written) < FEWEST or "__dict__" in read:
         return None
-    return Serializer(node.name, line, tuple(written), tuple(sorted(read)))
+    return Serializer(node.name, line, tuple(written), tuple(sorted(read)), _values(node.returns))
+
+
+def _values(returns: ast.expr | None) -> str:
+    """The one plain type of the values in `dict[str, int]`."""
+    inner = returns.slice if isinstance(returns, ast.Subscript) else None
+    name = plain_name(inner.elts[1]) if isinstance(inner, ast.Tuple) and len(inner.elts) == 2 else ""
+    return "" if name in ("*", "Any") else name
 
 
 def _reads(value: ast.expr, own: str, name: object) -> bool:

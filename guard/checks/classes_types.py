@@ -106,14 +106,16 @@ _PLAIN: Final = frozenset(
 )
 
 
-def is_plain(annotation: ast.expr) -> bool:
-    """Whether an annotation speaks of plain values alone: strings, numbers, times, lists and dicts of them."""
+def plain_name(annotation: ast.expr) -> str:
+    """The name of a type of plain values (strings, numbers, times), `*` for lists, dicts and choices of such; empty for
+    anything else."""
     if isinstance(annotation, ast.Name):
-        return annotation.id in _PLAIN
+        return annotation.id if annotation.id in _PLAIN else ""
     if not isinstance(annotation, (ast.Subscript, ast.BinOp, ast.Constant)):
-        return False
+        return ""
     annotation = _unquoted(annotation)
-    return all(part.id in _PLAIN for part in ast.walk(annotation) if isinstance(part, ast.Name))
+    names = [part.id for part in ast.walk(annotation) if isinstance(part, ast.Name)]
+    return "*" if all(name in _PLAIN for name in names) else ""
 
 
 def _unquoted(annotation: ast.expr) -> ast.expr:
