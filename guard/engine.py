@@ -36,6 +36,10 @@ Progress = Callable[[int, int], None]
 """Told how many of how many files are done."""
 
 
+Keep = Callable[[Program, "Judged", Sequence[Finding]], bytes | None]
+"""Given the program, what was found in it, and all of that before a baseline leaves some out."""
+
+
 class Options(msgspec.Struct, frozen=True, kw_only=True):
     """How to run, where that does not change what is found."""
 
@@ -45,6 +49,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress | None = None
     problems: tuple[Problem, ...] = ()
     """What the caller already knows will not be checked; it goes on the report."""
+    keep: Keep | None = None
+    """Gives what to remember of a tree that was judged whole, under the key `kept_key`; None for nothing."""
 
 
 class Judged(msgspec.Struct, frozen=True, array_like=True):
@@ -95,9 +101,9 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes, counting=counting))
-    files = _chosen(tree, config)
+    files = chosen(tree, config)
     environments = Environments(tree, config, target.version, cache, gathering.salt)
-    key = _result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
+    key = result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
     judged = _remembered(cache, key)
     if (
         judged is not None
@@ -113,11 +119,16 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
         seen, files_seen, hollow = without_empty_files(tree, facts) if counting else (tree, facts, frozenset[str]())
         try:
             program = Program(seen, config, target, files_seen, environments, gathering.only, hollow=hollow)
-            found = _judge(program, codes, problems, entries)
+            found, every = _judge(program, codes, problems, entries)
             census = take_census(program, found.problems, facts) if counting else None
+            found = msgspec.structs.replace(found, looks=dict(environments.looks), census=census)
+            kept = options.keep(program, found, every) if options.keep is not None and _lasts(found) else None
+            if kept is not None:
+                known_as = result_key(tree, files, config, codes, gathering, target, environments, with_kind=False)
+                cache.put_many([(kept_key(known_as), kept)])
         except NotGathered as more:
             return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
-        return msgspec.structs.replace(found, looks=dict(environments.looks), census=census)
+        return found
 
     try:
         judged = analyse()
@@ -158,11 +169,11 @@ def look(tree: Tree, config: Config, codes: frozenset[str], options: Options) ->
     tree is not in it. Raises EnvironmentFailed where ruff or git cannot be run."""
     cache = options.cache or Cache(None)
     target = target_python(tree, config)
-    files = _chosen(tree, config)
+    files = chosen(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     # The facts of more families serve as well, where an earlier run has left them.
     sample = files[:: max(len(files) // _SAMPLE, 1)]
-    for wider in _wider(gathering):
+    for wider in wider_gatherings(gathering):
         known = sum(1 for _ in cache.get_many([f"{wider.salt}:{key_of(file)}" for file in sample]))
         if known * 2 > len(sample):
             gathering = wider
@@ -188,7 +199,7 @@ def needed_families(codes: Iterable[str], *, counting: bool = False) -> frozense
 
 
 @lru_cache
-def _wider(gathering: Gathering) -> tuple[Gathering, ...]:
+def wider_gatherings(gathering: Gathering) -> tuple[Gathering, ...]:
     """What other runs gather that holds all of this, the widest first: runs of every rule, and plain checks."""
     plain = needed_families(code for code, rule in all_rules().items() if rule.gates != (Gate.CI,))
     wider = []
@@ -199,12 +210,13 @@ def _wider(gathering: Gathering) -> tuple[Gathering, ...]:
     return tuple(wider)
 
 
-def _chosen(tree: Tree, config: Config) -> list[SourceFile]:
+def chosen(tree: Tree, config: Config) -> list[SourceFile]:
+    """The files of a tree that are looked at."""
     excluded = matcher(config.exclude)
     return [file for path, file in tree.files.items() if not file.is_link and not excluded(path)]
 
 
-def _result_key(
+def result_key(
     tree: Tree,
     files: Sequence[SourceFile],
     config: Config,
@@ -212,14 +224,17 @@ def _result_key(
     gathering: Gathering,
     target: TargetPython,
     environments: Environments,
+    *,
+    with_kind: bool = True,
 ) -> str:
-    """Everything that the result depends on: contents, names and modes, configuration, rules, versions."""
+    """Everything that the result depends on: contents, names and modes, configuration, rules, versions; and whether
+    they are on disk, staged or committed."""
     digest = hashlib.sha256()
     settings = repr(read_settings(tree.git)) if tree.git is not None else ""
     for part in (
         gathering.salt,
         settings,
-        tree.kind,
+        tree.kind if with_kind else "",
         tree.context,
         config.digest,
         repr(target),
@@ -230,9 +245,14 @@ def _result_key(
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     for problem in tree.problems:
         digest.update(f"{problem.path}\0{problem.kind}\0".encode("utf-8", "surrogateescape"))
-    for path, file in tree.files.items():
-        digest.update(f"{path}\0{file.mode}\0{file.oid}\0".encode("utf-8", "surrogateescape"))
+    files_of_tree = [f"{path}\0{file.mode}\0{file.oid}" for path, file in tree.files.items()]
+    digest.update("\0".join(files_of_tree).encode("utf-8", "surrogateescape"))
     return f"result:{digest.hexdigest()}"
+
+
+def kept_key(key: str) -> str:
+    """Where `Options.keep`'s value is, of a tree by its `result_key` without its kind: what was staged is committed."""
+    return f"kept:{key}"
 
 
 def _remembered(cache: Cache, key: str) -> Judged | None:
@@ -247,24 +267,29 @@ def _remembered(cache: Cache, key: str) -> Judged | None:
 
 _PASSING = frozenset({"unreadable", "crash"})
 """Problems that may be gone in the next run, although nothing in the tree has changed."""
-_MISSING = "missing-object"
+MISSING_OBJECT = "missing-object"
 """So may this one be, once somebody fetches; but whether it is can be asked."""
 _ASKED = 50
 """Missing objects that a remembered result may have: git is asked for each of them."""
 
 
 def _remember(cache: Cache, key: str, judged: Judged) -> None:
-    kinds = [problem.kind for problem in judged.problems]
-    if not _PASSING.isdisjoint(kinds) or kinds.count(_MISSING) > _ASKED:
+    if not _lasts(judged):
         return
     # A path that is not UTF-8 cannot be stored; such a tree is judged anew in every run.
     with contextlib.suppress(UnicodeEncodeError):
         cache.put_many([(key, msgspec.msgpack.encode(judged))])
 
 
+def _lasts(judged: Judged) -> bool:
+    """Whether the next run would find the same, where nothing has changed that can be asked for."""
+    kinds = [problem.kind for problem in judged.problems]
+    return _PASSING.isdisjoint(kinds) and kinds.count(MISSING_OBJECT) <= _ASKED
+
+
 def _still_missing(tree: Tree, judged: Judged) -> bool:
     """Whether the repository still lacks the objects that it lacked."""
-    return all(tree.size(problem.path) is None for problem in judged.problems if problem.kind == _MISSING)
+    return all(tree.size(problem.path) is None for problem in judged.problems if problem.kind == MISSING_OBJECT)
 
 
 # Gathering
@@ -282,7 +307,7 @@ def collect(
             wanted[key] = Wanted(key, file)
     known: dict[str, FileFacts] = {}
     # What a run of more families has remembered holds all that a run of some of them wants.
-    for one in (*(wider.salt for wider in _wider(gathering)), salt):
+    for one in (*(wider.salt for wider in wider_gatherings(gathering)), salt):
         for salted, value in cache.get_many([f"{one}:{key}" for key in wanted if key not in known]):
             try:
                 known[salted.partition(":")[2]] = _FACTS.decode(value)
@@ -332,7 +357,8 @@ def _cores() -> int:
 
 def _judge(
     program: Program, codes: frozenset[str], problems: list[Problem], entries: Sequence[baseline.Placed]
-) -> Judged:
+) -> tuple[Judged, Sequence[Finding]]:
+    """What there is to report, and all that was found before the baseline left some out."""
     rules = all_rules()
     enabled = [rule for code, rule in rules.items() if code in codes]
     violations = [(rule, violation) for rule in enabled for violation in rule.check(program)]
@@ -350,6 +376,7 @@ def _judge(
     ]
     findings, broken = with_extents(program, findings)
     problems = [*problems, *_unparsed(program, findings)]
+    every = findings
     known = baseline.apply(findings, entries, codes, program.tree.files.__contains__, whole.__contains__)
     findings = list(known.kept)
     if baseline.STALE in codes and baseline.STALE not in ignored(program.config.baseline):
@@ -358,7 +385,7 @@ def _judge(
     bad.update(problem.path for problem in problems if problem.kind in _NOT_ANALYSED)
     analysed = sum(path not in bad for path in program.files)
     listed = len(program.files) + len({p.path for p in problems if p.kind == "crash"} - program.files.keys())
-    return Judged(
+    judged = Judged(
         tuple(findings),
         tuple(sorted(set(problems))),
         outcome.suppressed,
@@ -369,6 +396,7 @@ def _judge(
         beside=tuple(sorted(program.beside.items())),
         kept=_kept(program, codes),
     )
+    return judged, every
 
 
 def _kept(program: Program, codes: frozenset[str]) -> dict[str, bytes]:

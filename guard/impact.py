@@ -8,6 +8,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+import msgspec
+
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
 from guard.config import matcher
@@ -32,38 +34,56 @@ _TOOLING_FILES: Final = frozenset(
 _NOT_SERVING: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg", "wsgi.py", "asgi.py"})
 
 
+class Started(msgspec.Struct, frozen=True, array_like=True):
+    """What is executed when deployed processes start, as an earlier run has found it."""
+
+    startup: frozenset[str]
+    scripts: Mapping[str, EntryPoint]
+
+
 class Reach:
     """The files that are executed when a deployed service starts, and what every other file is for."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, started: Started | None = None) -> None:
+        """With what is `started`, nothing is looked for, and no more than that is known of entry points."""
         self._program = program
-        self.entry_points = find_entry_points(program.tree, tuple(program.config.entry_points))
         modules = program.linked(MODULES)
-        self.starts = {entry: tuple(_files_of(entry, program, modules)) for entry in self.entry_points}
+        self._kinds: dict[str, Impact] = {}
+        self._packages = modules.layout.packages
+        self._tests = matcher(program.config.tests)
+        self._tooling = matcher(program.config.tooling)
+        self.entry_points: tuple[EntryPoint, ...] = ()
+        self.starts: dict[EntryPoint, tuple[str, ...]] = {}
         """By entry point, also those that the code of others starts: the files that it executes first."""
+        self.served: frozenset[str] = frozenset()
+        """The files that deployed processes execute first, as far as something that deploys them says so: not those
+        that only a console script executes, or that are called `wsgi.py`."""
+        self.scripts: Mapping[str, EntryPoint] = {}
+        """The files that are run by their path, with what runs them."""
+        if started is not None:
+            self.startup, self.scripts = started.startup, started.scripts
+        else:
+            self._look(program, modules)
+
+    def _look(self, program: Program, modules: Modules) -> None:
+        self.entry_points = find_entry_points(program.tree, tuple(program.config.entry_points))
+        self.starts = {entry: tuple(_files_of(entry, program, modules)) for entry in self.entry_points}
         self.served = frozenset(
             path
             for entry, paths in self.starts.items()
             if posixpath.basename(entry.path) not in _NOT_SERVING
             for path in paths
         )
-        """The files that deployed processes execute first, as far as something that deploys them says so: not those
-        that only a console script executes, or that are called `wsgi.py`."""
         named = {path for paths in self.starts.values() for path in paths}
         for entry in served_by(program.tree, sorted(named)):
             self.starts[entry] = tuple(_files_of(entry, program, modules))
         self.startup = reached({path for paths in self.starts.values() for path in paths}, modules)
-        self.scripts: Mapping[str, EntryPoint] = {
+        self.scripts = {
             path: entry
             for entry in self.entry_points
             if entry.script and entry.script != entry.path
             for path in self.starts[entry]
         }
-        """The files that are run by their path, with what runs them."""
-        self._kinds: dict[str, Impact] = {}
-        self._packages = modules.layout.packages
-        self._tests = matcher(program.config.tests)
-        self._tooling = matcher(program.config.tooling)
 
     def of(self, path: str, *, lazy: bool = False) -> Impact:
         """The impact of a finding in `path`; `lazy` for code that runs only when it is called."""

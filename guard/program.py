@@ -36,6 +36,8 @@ class Focus(msgspec.Struct, frozen=True):
     """The files, sorted."""
     whole: Whole
     """What all files of the tree say together, which the run does not look for."""
+    complete: bool = False
+    """The facts of every file are at hand."""
 
 
 class Program:
@@ -100,7 +102,7 @@ class Program:
 
     def _decode(self, family: AnyFamily) -> Mapping[str, Any]:
         if self.focus is not None:
-            return _Focused(self.files, self.focus.paths, family)
+            return _Focused(self.files, self.focus, family)
         decode = msgspec.msgpack.Decoder(family.facts).decode
         name = family.name
         by_path: dict[str, Any] = {}
@@ -116,10 +118,14 @@ class Program:
         return by_path
 
 
+class NotComplete(Exception):
+    """Something depends on all files of a tree, and only some are at hand."""
+
+
 class _Focused(Mapping[str, Any]):
     """The facts of one family: of every file for who asks by path, of the files in focus for who goes through them."""
 
-    def __init__(self, files: Mapping[str, FileFacts], focus: Sequence[str], family: AnyFamily) -> None:
+    def __init__(self, files: Mapping[str, FileFacts], focus: Focus, family: AnyFamily) -> None:
         self._files = files
         self._focus = focus
         self._name = family.name
@@ -136,7 +142,31 @@ class _Focused(Mapping[str, Any]):
         return found
 
     def __iter__(self) -> Iterator[str]:
-        return (path for path in self._focus if path in self)
+        return (path for path in self._focus.paths if path in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
+
+    def everything(self) -> Mapping[str, Any] | None:
+        """The facts of every file; None where not all are at hand."""
+        return {path: self[path] for path in self._files if path in self} if self._focus.complete else None
+
+
+def everywhere(facts: Mapping[str, F]) -> Mapping[str, F]:
+    """A family's facts of every file of the tree, in focus or not: for what a verdict on one file asks of all others.
+
+    Raises NotComplete where not all are at hand: the run is then made anew, with all of them.
+    """
+    found = at_hand(facts)
+    if isinstance(facts, _Focused) and found is facts:
+        raise NotComplete
+    return found
+
+
+def at_hand(facts: Mapping[str, F]) -> Mapping[str, F]:
+    """As `everywhere`, and where not all are at hand, those that are: for what can only keep something from being
+    reported, or is only said of what is. Whatever is new for the lack of it is looked at again with all of them."""
+    if isinstance(facts, _Focused):
+        whole = facts.everything()
+        return facts if whole is None else whole
+    return facts

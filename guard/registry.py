@@ -14,6 +14,7 @@ headings of `HEADINGS`. Its examples are fenced blocks in the form that `tests/c
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import pkgutil
@@ -57,6 +58,20 @@ HEADINGS: Final = (
 _CODE: Final = re.compile(r"^[A-Z]{3,4}\d{3}$")
 
 
+class Depends(enum.Enum):
+    """What the findings of a rule in one file depend on. Where few files have changed it is told by this what has to be
+    judged again: see `guard.incremental`."""
+
+    FILE = "file"
+    """On that file, and on files that are read by their names."""
+    NAMES = "names"
+    """On that file, on files that it names something of, and on others only in what those keep from being reported."""
+    PATHS = "paths"
+    """On which files there are."""
+    TREE = "tree"
+    """On anything."""
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule: what it is called, how bad it is, where it is on, and the function that judges."""
 
@@ -75,6 +90,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     compare: Comparison | None = None
     """What is wrong with a change, where that can only be told from both trees."""
     doc: str
+    depends: Depends = Depends.TREE
 
     @property
     def family(self) -> str:
@@ -106,6 +122,7 @@ def rule(
     fixable: str = "",
     impact_aware: bool = True,
     compare: Comparison | None = None,
+    depends: Depends = Depends.TREE,
 ) -> Callable[[Check], Check]:
     """Declare the decorated generator as a rule. Raises ValueError for a code that is malformed or taken."""
 
@@ -124,6 +141,7 @@ def rule(
             check=check,
             compare=compare,
             doc=inspect.cleandoc(check.__doc__ or ""),
+            depends=depends,
         )
         return check
 

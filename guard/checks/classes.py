@@ -36,6 +36,7 @@ from guard.checks.classes_table import Class, ClassTable
 from guard.checks.modules import External
 from guard.checks.packing import unpack
 from guard.families import Family
+from guard.program import at_hand
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -54,6 +55,7 @@ _OF_OTHERS: Final = frozenset(
         *("assert_awaited_with", "assert_awaited_once_with", "assert_not_awaited", "await_count", "reset_mock"),
     }
 )
+
 """Attributes of dictionaries and of doubles. Where they are used on what is annotated as another class, it is the
 annotation that is wrong."""
 _REPLACE: Final = frozenset(
@@ -138,7 +140,9 @@ class Classes:
         self._judged: dict[Class, bool] = {}
         self._parameters: dict[Class, Parameters] = {}
         self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
-        self._set_by_name = frozenset(name for facts in self.table.facts.values() for name in facts.set_by_name)
+        self._set_by_name = frozenset(
+            name for facts in at_hand(self.table.facts).values() for name in facts.set_by_name
+        )
 
     def constructor(self, cls: Class) -> Constructor | None:
         """What calling `cls` takes; None where that is not certain."""

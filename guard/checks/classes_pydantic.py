@@ -10,6 +10,7 @@ from guard.checks.classes_facts import Value as Given
 from guard.checks.classes_model import Fields, ModelField
 from guard.checks.classes_table import Class, ClassTable
 from guard.checks.modules import External
+from guard.program import everywhere
 
 _MAKERS: Final = frozenset(
     External(module, "Field") for module in ("pydantic", "pydantic.fields", "pydantic.v1", "pydantic.v1.fields")
@@ -23,6 +24,7 @@ _CONFIGS: Final = frozenset(
         External("builtins", "dict"),
     }
 )
+
 _SECOND: Final = _CONFIGS - {External("builtins", "dict")} | {
     External("pydantic", name)
     for name in ("field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer")
@@ -109,14 +111,7 @@ class Models:
         """Whether the second version is certainly what the program runs with."""
         if not PYDANTIC_1.isdisjoint(table.lineage(cls).externals):
             return False
-        if "pydantic" not in table.remembered:
-            table.remembered["pydantic"] = any(
-                table.resolve(path, number) in _SECOND
-                for path, facts in table.facts.items()
-                for number, ref in enumerate(facts.refs)
-                if ref.module.startswith("pydantic")
-            )
-        return table.remembered["pydantic"] is True
+        return runs_second(table)
 
     # Fields
 
@@ -206,3 +201,19 @@ def _gives_default(maker: Applied) -> bool:
     if maker.has("default_factory"):
         return True
     return any(maker.has(name) and maker.option(name) != "..." for name in ("default", "0"))
+
+
+SECOND: Final = "pydantic 2"
+"""What `ClassTable.remembered` calls the answer of `runs_second`."""
+
+
+def runs_second(table: ClassTable) -> bool:
+    """Whether some file asks for what only the second version of pydantic has."""
+    if SECOND not in table.remembered:
+        table.remembered[SECOND] = any(
+            table.resolve(path, number) in _SECOND
+            for path, facts in everywhere(table.facts).items()
+            for number, ref in enumerate(facts.refs)
+            if ref.module.startswith("pydantic")
+        )
+    return table.remembered[SECOND] is True

@@ -24,6 +24,7 @@ from guard.checks.classes_facts import (
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref
+from guard.program import at_hand
 
 _TRANSPARENT_BASES: Final = frozenset(
     {
@@ -33,6 +34,7 @@ _TRANSPARENT_BASES: Final = frozenset(
         External("typing_extensions", "Generic"),
     }
 )
+
 """Bases that bring no attribute without underscores, no constructor and no metaclass that changes the call."""
 
 PLAIN_BASES: Final = frozenset(
@@ -286,7 +288,7 @@ class ClassTable:
 
     def all_classes(self) -> Iterator[Class]:
         """The classes of every file, by path."""
-        for path in self.facts:
+        for path in at_hand(self.facts):
             yield from self._classes_of(path)[0]
 
     def class_of(self, path: str, ref: int) -> Class | None:
@@ -438,7 +440,7 @@ class ClassTable:
     def _writes(self) -> tuple[Mapping[Class, frozenset[str]], frozenset[Class]]:
         given: dict[Class, set[str]] = {}
         opened: set[Class] = set()
-        for path, file in self.facts.items():
+        for path, file in at_hand(self.facts).items():
             for write in file.writes:
                 *leading, last = write.path.split(".")
                 owner = self.class_of(path, write.type)

@@ -14,6 +14,7 @@ from guard.checks.roots import parent_of
 from guard.families import Family
 from guard.listeners import Listeners
 from guard.parse import Parsed
+from guard.program import at_hand
 from guard.scopes import Scope, constant_truth, dotted
 from guard.versions import version_truth
 
@@ -45,7 +46,7 @@ class Collecting:
     def __init__(self, program: Program) -> None:
         self._by_folder: Mapping[str, tuple[Ignored, ...]] = {
             parent_of(path): facts.ignored
-            for path, facts in program.facts(FAMILY).items()
+            for path, facts in at_hand(program.facts(FAMILY)).items()
             if posixpath.basename(path) == "conftest.py"
         }
 

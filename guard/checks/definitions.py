@@ -9,6 +9,7 @@ from typing import Final
 
 from guard.checks.modules import Modules
 from guard.checks.roots import parent_of
+from guard.program import at_hand
 
 _MOST: Final = 3
 """Places named in one help text."""
@@ -17,7 +18,7 @@ _MOST: Final = 3
 def definitions_of(modules: Modules, wanted: frozenset[str]) -> Mapping[str, list[str]]:
     """The files that define each class or function of those names."""
     found: defaultdict[str, list[str]] = defaultdict(list)
-    for path, facts in modules.facts.items():
+    for path, facts in at_hand(modules.facts).items():
         for name in wanted.intersection(facts.definitions):
             found[name].append(path)
     return found

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks.attributes import FAMILY as ATTRIBUTES
-from guard.checks.import_graph import Edge, ImportGraph
+from guard.checks.import_graph import Edge, ImportGraph, graph_of
 from guard.checks.import_run import Circle, Failure, Hop
-from guard.checks.modules import FAMILY as MODULES
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -61,8 +60,7 @@ class Cycle(msgspec.Struct, frozen=True):
 
 def find_cycles(program: Program, starts: Sequence[Start]) -> Iterator[Cycle]:
     """Every circle of module-level imports, in order of their first members."""
-    modules = program.linked(MODULES)
-    graph = ImportGraph(modules)
+    graph = graph_of(program)
     attributes = program.linked(ATTRIBUTES)
     for members in graph.circles:
         circle = Circle(members, graph, attributes)

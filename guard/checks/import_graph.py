@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from guard.checks.layout import Missing, Resolution, Target
 from guard.checks.module_facts import ASSERTED, BRANCHED, DEAD, LAZY, MAIN, PLATFORM, SOLID, TYPING, Import
 from guard.checks.module_table import Modules
 from guard.checks.roots import parent_of
+
+if TYPE_CHECKING:
+    from guard.program import Program
 
 _NEVER: Final = LAZY | TYPING | DEAD | ASSERTED
 _NOT_AS_MODULE: Final = _NEVER | MAIN
@@ -319,6 +322,16 @@ class ImportGraph:
             elif edge.path in known:
                 return known[edge.path]
         return ""
+
+
+def graph_of(program: Program) -> ImportGraph:
+    """The graph of a program, made once."""
+    from guard.checks.modules import FAMILY
+
+    found = program.remembered.get("import graph")
+    if not isinstance(found, ImportGraph):
+        found = program.remembered["import graph"] = ImportGraph(program.linked(FAMILY))
+    return found
 
 
 def _is_code(target: Target) -> bool:

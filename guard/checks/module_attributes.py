@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -13,8 +13,9 @@ from guard.checks.broken_imports import is_provided
 from guard.checks.layout import Target
 from guard.checks.module_facts import SOLID, TYPING_ONLY, UNBOUND
 from guard.checks.module_table import Modules
-from guard.checks.module_uses import Use, UsedModule
+from guard.checks.module_uses import Use, UsedModule, UseFacts
 from guard.checks.packing import unpack
+from guard.program import at_hand
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -24,7 +25,6 @@ _FARTHEST: Final = 20
 OF_EVERY_MODULE: Final = frozenset(
     {*dir(types.ModuleType), *dir(types.ModuleType("m")), "__file__", "__path__", "__cached__", "__builtins__"}
 )
-
 
 _OF_MODULES: Final = frozenset({"__version__", "__all__"})
 """Names with underscores that nobody but the module itself sets; loaders put others into what they load."""
@@ -61,7 +61,9 @@ class ModuleAttributes:
         self._tree = program.tree
         self.modules: Final[Modules] = program.linked(MODULES)
         python = self.modules.facts
-        self.facts: Final = {path: facts for path, facts in program.facts(FAMILY).items() if path in python}
+        self.facts: Mapping[str, UseFacts] = program.facts(FAMILY)
+        if program.focus is None:
+            self.facts = {path: facts for path, facts in self.facts.items() if path in python}
         self._named: dict[tuple[str, int, str, str], Target | None] = {}
 
     # Which module a name stands for
@@ -191,7 +193,7 @@ class ModuleAttributes:
     def _written(self) -> frozenset[tuple[str, str]]:
         """The attributes that some file sets on a module, by the module's file; an empty name for any attribute."""
         found: set[tuple[str, str]] = set()
-        for path, facts in self.facts.items():
+        for path, facts in at_hand(self.facts).items():
             for level, module, name, attribute in facts.written:
                 target = self.module_named(path, level, module, name)
                 if target is not None:
@@ -200,7 +202,7 @@ class ModuleAttributes:
 
     @cached_property
     def _set_by_name(self) -> frozenset[str]:
-        return frozenset(name for facts in self.facts.values() for name in facts.set_by_name)
+        return frozenset(name for facts in at_hand(self.facts).values() for name in facts.set_by_name)
 
     def _nobody_imports(self, path: str) -> bool:
         """Whether nothing in the tree can have imported a submodule."""
@@ -209,18 +211,18 @@ class ModuleAttributes:
     @cached_property
     def _imports_any(self) -> bool:
         """Whether some file imports modules whose names it computes, as autodiscovery does."""
-        return any(facts.imports_any for facts in self.facts.values())
+        return any(facts.imports_any for facts in at_hand(self.facts).values())
 
     @cached_property
     def _imported(self) -> frozenset[str]:
         """The files that some import of the tree leads to, wherever it stands, also one that is written as a string."""
         modules = self.modules
         found: set[str] = set()
-        for path, facts in modules.facts.items():
+        for path, facts in at_hand(modules.facts).items():
             for statement in facts.imports:
                 for module in statement.modules:
                     found.update(modules.executed_by(path, statement, module))
-        for path, uses in self.facts.items():
+        for path, uses in at_hand(self.facts).items():
             for text in uses.imported_by_name:
                 parts = text.lstrip(".").split(".")
                 for end in range(1, len(parts) + 1):

@@ -404,7 +404,7 @@ class Modules:
     def executed_by(self, path: str, statement: Import, module: str) -> Iterator[str]:
         """The files that are executed when a statement of the file `path` imports `module`."""
         for target in self.resolve(path, statement.level, module).targets:
-            yield from self._executed(target)
+            yield from self.executed(target)
             folder = self.layout.folder_of(target)
             if statement.level >= 0 and folder is not None:
                 for alias in statement.aliases:
@@ -412,7 +412,7 @@ class Modules:
                     if below is not None and below.kind in ("module", "package"):
                         yield below.path
 
-    def _executed(self, target: Target) -> Iterator[str]:
+    def executed(self, target: Target) -> Iterator[str]:
         """The module itself, and the `__init__.py` of every package above it."""
         if target.kind == "unknown":
             return

@@ -18,6 +18,7 @@ from guard.checks.class_texts import may_set, sets_on_self
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref, reference_of_name
+from guard.program import at_hand
 from guard.scopes import BindingKind, Scope, dotted
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _TRANSPARENT: Final = frozenset(
 _HARMLESS: Final = frozenset(
     {"dataclasses.dataclass", "functools.total_ordering", "typing.final", "typing.runtime_checkable"}
 )
+
 """Decorators that give back the class itself, and no attribute without underscores around it."""
 _OPENING: Final = frozenset({"__slots__", "__init_subclass__"})
 _OF_EVERY_CLASS: Final = frozenset(dir(type))
@@ -194,7 +196,7 @@ class ClassLookup:
     def _set_from_elsewhere(self) -> Mapping[str, frozenset[str]]:
         """By file: the attributes that other modules set, while they are imported, on what it holds."""
         found: dict[str, set[str]] = {}
-        for path, facts in self._modules.facts.items():
+        for path, facts in at_hand(self._modules.facts).items():
             for ref, name in facts.plants:
                 owner = self._modules.follow(path, ref)
                 if isinstance(owner, Definition):

@@ -17,6 +17,7 @@ from guard.checks.references import Ref
 from guard.checks.roots import parent_of
 from guard.checks.strings_classes import Class, ClassLookup
 from guard.checks.strings_facts import PATCH, StringsFacts
+from guard.program import at_hand
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -68,7 +69,7 @@ class Resolver:
         """The files of modules that put something else in their own place, or are so replaced by a package above."""
         return frozenset(
             target.path
-            for path, facts in self._modules.facts.items()
+            for path, facts in at_hand(self._modules.facts).items()
             for name in facts.provides
             for target in self._modules.resolve(path, 0, name).targets
             if target.path == path or target.path.startswith(f"{parent_of(path)}/")

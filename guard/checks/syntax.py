@@ -23,7 +23,7 @@ from guard.families import Family
 from guard.listeners import Listeners
 from guard.model import Span
 from guard.parse import Parsed
-from guard.program import Program
+from guard.program import Program, at_hand
 from guard.scopes import BindingKind, Context, Scope
 from guard.syntax_oracle import LATE_FUTURE_IMPORT, UNDEFINED_NAME, UNREAD, Diagnostic
 
@@ -70,7 +70,7 @@ class SyntaxTruth:
     def __init__(self, files: Mapping[str, SyntaxFacts]) -> None:
         self.files: Final = files
         """By path."""
-        self.builtins: Final = frozenset(name for facts in files.values() for name in facts.into_builtins)
+        self.builtins: Final = frozenset(name for facts in at_hand(files).values() for name in facts.into_builtins)
         """Names that some file of the tree puts into builtins."""
 
 

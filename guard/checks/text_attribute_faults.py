@@ -151,7 +151,7 @@ def _weakened(truth: TextTruth) -> Iterator[AttributeFault]:
     binary: dict[Line, _Undoing] = {}
     pinned_by: dict[Line, int] = {}
     for path in truth.deploy_patterns:
-        facts = truth.facts.get(path)
+        facts = truth.facts_of(path)
         if facts is not None and (facts.binary or wants_crlf(path)):
             continue
         verdict = truth.verdicts[path]

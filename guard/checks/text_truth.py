@@ -49,6 +49,7 @@ class TextTruth:
     def __init__(self, program: Program, facts: Mapping[str, TextFacts]) -> None:
         self.tree = program.tree
         self.facts = facts
+        self._focus = program.focus
         self.git = program.tree.git
         """None for a folder without git: then the bytes are all there is."""
 
@@ -123,11 +124,17 @@ class TextTruth:
         """The files in `decided_paths` that run or configure a deploy, each with the attribute pattern that pins it."""
         patterns: dict[str, str] = {}
         for path in self.decided_paths:
-            facts = self.facts.get(path)
+            facts = self.facts_of(path)
             pattern = deploy_pattern(path, facts.interpreter if facts is not None else "")
             if pattern is not None:
                 patterns[path] = pattern
         return patterns
+
+    def facts_of(self, path: str) -> TextFacts | None:
+        """The facts of a file, in focus or not."""
+        if self._focus is not None and path not in self._focus.whole.texts:
+            return None
+        return self.facts.get(path)
 
     def action(self, path: str) -> Action:
         """What git is told to do with the endings of one file, by everything that holds here."""

@@ -27,6 +27,7 @@ from guard.sources.tree import Tree
 from guard.verdicts import findings_of_change
 
 if TYPE_CHECKING:
+    from guard.sources.commit import CommitTree
     from guard.sources.locate import PathFilter
 
 
@@ -161,26 +162,41 @@ def command(
             for family in reserved_in(config, _split(select))
         )
         options = Options(jobs=jobs or 0, cache=cache, progress=progress, problems=lacking)
+        if since is not None or commits:
+            from guard.incremental.kept import keep
+
+            options = msgspec.structs.replace(options, keep=keep)
 
         def run(on: Tree) -> Report:
             return check(on, config, codes, options, within.matches)
 
-        def before(base: Tree) -> Report:
+        def settings_of(base: Tree) -> Config:
             # Each tree has its own baseline, or none yet.
             known = config.baseline if config.baseline in base.files else ""
-            return check(base, msgspec.structs.replace(config, baseline=known), codes, options)
+            return msgspec.structs.replace(config, baseline=known)
 
-        report = run(tree)
+        def before(base: Tree) -> Report:
+            return check(base, settings_of(base), codes, options)
 
-        def of_change(earlier: Report, moved: Mapping[str, str]) -> tuple[Finding, ...]:
-            found = findings_of_change(earlier, whole, tree, config, codes, moved)
-            return tuple(finding for finding in found if within.matches(finding.path))
+        if since is None and not commits:
+            report = run(tree)
+        else:
+            bases = _bases_since(since, tree) if since is not None else _bases_of_commit(tree)
+            quick = None
+            if len(bases) == 1 and not within.prefixes and tree.kind in ("index", "commit"):
+                from guard.incremental.quick import new_since
 
-        whole = report
-        if since is not None:
-            report = _new_since(since, report, tree, within, before, of_change)
-        elif commits:
-            report = _new_in_commit(report, tree, within, before, of_change)
+                ((name, base),) = bases.items()
+                quick = new_since(tree, base, name, config, settings_of(base), codes, options).report
+            if quick is None:
+                whole = run(tree)
+
+                def of_change(earlier: Report, moved: Mapping[str, str]) -> tuple[Finding, ...]:
+                    found = findings_of_change(earlier, whole, tree, config, codes, moved)
+                    return tuple(finding for finding in found if within.matches(finding.path))
+
+                quick = _new_in(bases, whole, tree, within, before, of_change)
+            report = quick
         if fix or show_diff:
             from guard.cli.mending import mend, show, write
 
@@ -211,42 +227,50 @@ _OfChange = Callable[[Report, Mapping[str, str]], tuple[Finding, ...]]
 """Given the report on an earlier tree and the files that were moved since: what is wrong with the change itself."""
 
 
-def _new_since(
-    rev: str, report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report], of_change: _OfChange
-) -> Report:
-    """The report with only what is new since a revision. Raises GuardError where there is no git, or no such commit."""
-    from guard.since import base_of, moved_files, narrowed
+def _bases_since(rev: str, tree: Tree) -> Mapping[str, CommitTree]:
+    """What `--since` compares with. Raises GuardError where there is no git, or no such commit."""
+    from guard.since import base_of
 
     if tree.git is None:
         raise GuardError("--since needs a git repository, and there is none here")
-    base = base_of(tree.git, rev, tree)
-    before, moved = run(base), moved_files(base, tree)
-    return _with(narrowed(report, before, base, tree, rev, within.matches, moved), of_change(before, moved))
+    return {rev: base_of(tree.git, rev, tree)}
+
+
+def _bases_of_commit(tree: Tree) -> Mapping[str, CommitTree]:
+    """The parents of the commit that is being made."""
+    from guard.since import parents_of_commit
+
+    if tree.git is None:
+        raise GuardError("--gate pre-commit needs a git repository, and there is none here")
+    return parents_of_commit(tree.git, os.environ)
+
+
+def _new_in(
+    bases: Mapping[str, CommitTree],
+    report: Report,
+    tree: Tree,
+    within: PathFilter,
+    run: Callable[[Tree], Report],
+    of_change: _OfChange,
+) -> Report:
+    """The report with only what none of the bases has, and what is wrong with the change of each."""
+    from guard.since import moved_files, narrowed
+
+    of_all: tuple[Finding, ...] | None = None
+    for name, base in bases.items():
+        before, moved = run(base), moved_files(base, tree)
+        report = narrowed(report, before, base, tree, name, within.matches, moved)
+        found = of_change(before, moved)
+        # What is merged may change what the other parent has: that is no fault of the merge.
+        known = {finding.fingerprint for finding in found}
+        of_all = found if of_all is None else tuple(one for one in of_all if one.fingerprint in known)
+    return _with(report, of_all or ())
 
 
 def _with(report: Report, more: Sequence[Finding]) -> Report:
     """The report with more findings."""
     findings = sorted((*report.findings, *more), key=lambda finding: finding.sort_key)
     return msgspec.structs.replace(report, findings=tuple(findings)) if more else report
-
-
-def _new_in_commit(
-    report: Report, tree: Tree, within: PathFilter, run: Callable[[Tree], Report], of_change: _OfChange
-) -> Report:
-    """The report with only what none of the parents has of the commit that is being made."""
-    from guard.since import moved_files, narrowed, parents_of_commit
-
-    if tree.git is None:
-        raise GuardError("--gate pre-commit needs a git repository, and there is none here")
-    of_all: tuple[Finding, ...] | None = None
-    for name, parent in parents_of_commit(tree.git, os.environ).items():
-        before, moved = run(parent), moved_files(parent, tree)
-        report = narrowed(report, before, parent, tree, name, within.matches, moved)
-        found = of_change(before, moved)
-        # What is merged may change what the other parent has: that is no fault of the merge.
-        known = {finding.fingerprint for finding in found}
-        of_all = found if of_all is None else tuple(one for one in of_all if one.fingerprint in known)
-    return _with(report, of_all or ())
 
 
 def is_short_on_terminal(outputs: Sequence[Output], report: Report) -> bool:

@@ -76,7 +76,7 @@ class ImportsOut:
             for statement in facts.imports:
                 if statement.level > 0 or statement.flags & _NOT_MEANT or _is_standard(statement):
                     continue
-                for found in _modules_of(path, statement):
+                for found in modules_of(path, statement):
                     if not is_standard(found.top) and self._leads_out(found) and not is_guarded(facts, found):
                         yield found
 
@@ -93,7 +93,7 @@ class ImportsOut:
             for path, facts in self.modules.facts.items()
             for statement in facts.imports
             if statement.level <= 0 and not _is_standard(statement)
-            for found in _modules_of(path, statement)
+            for found in modules_of(path, statement)
             if not is_standard(found.top)
         )
 
@@ -143,7 +143,7 @@ class ImportsOut:
     # What runs
 
     @cached_property
-    def _executed(self) -> frozenset[str]:
+    def executed(self) -> frozenset[str]:
         """The files that certainly run when a package of the tree is imported, or a deployed process starts."""
         packages = self.modules.layout.packages
         starts = {
@@ -198,7 +198,7 @@ class ImportsOut:
             return False
         if not self.is_library(found.path):
             return True
-        return not found.lazy and found.path in self._executed
+        return not found.lazy and found.path in self.executed
 
 
 def _is_standard(statement: Import) -> bool:
@@ -206,7 +206,8 @@ def _is_standard(statement: Import) -> bool:
     return statement.level == 0 and is_standard(statement.module.partition(".")[0])
 
 
-def _modules_of(path: str, statement: Import) -> Iterator[ThirdParty]:
+def modules_of(path: str, statement: Import) -> Iterator[ThirdParty]:
+    """What a statement imports, if that is out of the tree; below a namespace that distributions share, each name."""
     if statement.level < 0:
         for alias in statement.aliases:
             yield ThirdParty(path, statement, alias, alias.name)

@@ -99,25 +99,44 @@ def shadows(program: Program) -> Iterator[Shadow]:
     yield from (found[path] for path in sorted(found))
 
 
+class Shadowed(msgspec.Struct, frozen=True, array_like=True):
+    """What `shadows` looks at."""
+
+    paths: frozenset[str]
+    """The files that a process executes in whose folder something is hidden, and those that hide it."""
+    folders: frozenset[str]
+    """The folders in which something is hidden from what is started there."""
+
+
+def shadowed_in(program: Program) -> Shadowed:
+    """The files and folders on which it depends what `shadows` finds."""
+    search = _Search(program)
+    folders = frozenset(folder for folder in search.folders if search.hidden_in(folder))
+    paths = {target.path for folder in folders for target in search.hidden_in(folder).values()}
+    for process in search.processes():
+        paths |= reached([process.start], search.modules)
+    return Shadowed(frozenset(paths), folders)
+
+
 class _Search:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._imports: ImportsOut = imports_out(program)
-        self._modules = self._imports.modules
+        self.modules = self._imports.modules
         self._hidden: dict[str, Mapping[str, Target]] = {}
         self._uses: dict[tuple[str, str], frozenset[str]] = {}
 
     def processes(self) -> set[_Process]:
         """How processes of the tree begin: scripts by their path, and what servers load."""
-        layout, reach = self._modules.layout, self._imports.reach
+        layout, reach = self.modules.layout, self._imports.reach
         found = {_Process(posixpath.dirname(path), path, served=False) for path in reach.scripts}
         # A folder whose files import one another by dots is a package, with or without an `__init__.py`.
         related = {
             posixpath.dirname(path)
-            for path, facts in self._modules.facts.items()
+            for path, facts in self.modules.facts.items()
             if any(statement.level == 1 for statement in facts.imports)
         }
-        for path, facts in self._modules.facts.items():
+        for path, facts in self.modules.facts.items():
             folder = posixpath.dirname(path)
             if not facts.main or path.endswith("__main__.py") or reach.kind(path) is Impact.TESTS:
                 continue
@@ -125,13 +144,13 @@ class _Search:
                 found.add(_Process(folder, path, served=False))
         for entry in reach.entry_points:
             if entry.module and posixpath.basename(entry.path) not in ("pyproject.toml", "setup.py", "setup.cfg"):
-                resolution = self._modules.resolve(entry.path or "guard.toml", 0, entry.module)
+                resolution = self.modules.resolve(entry.path or "guard.toml", 0, entry.module)
                 for target in resolution.targets[:1]:
                     if target.kind in ("module", "package") and resolution.roots:
                         found.add(_Process(resolution.roots[0], target.path, served=True))
-        return {process for process in found if self._hidden_in(process.folder)}
+        return {process for process in found if self.hidden_in(process.folder)}
 
-    def _hidden_in(self, folder: str) -> Mapping[str, Target]:
+    def hidden_in(self, folder: str) -> Mapping[str, Target]:
         """The modules of a folder that have the name of one of the standard library's or a dependency's."""
         if folder not in self._hidden:
             self._hidden[folder] = dict(self._find_hidden(folder))
@@ -141,7 +160,7 @@ class _Search:
         prefix = f"{folder}/" if folder else ""
         view = None
         for name in sorted(self._names_in(folder)):
-            target = self._modules.layout.step(folder, name)
+            target = self.modules.layout.step(folder, name)
             if target is None or target.kind not in ("module", "package") or target.path.endswith(".pyi"):
                 continue
             if is_standard(name):
@@ -157,11 +176,16 @@ class _Search:
     def _names_in(self, folder: str) -> Iterable[str]:
         return self._by_folder.get(folder, ())
 
+    @property
+    def folders(self) -> Iterable[str]:
+        """The folders with modules or packages in them."""
+        return self._by_folder
+
     @cached_property
     def _by_folder(self) -> Mapping[str, set[str]]:
         """The names of modules and packages, by folder."""
         found: dict[str, set[str]] = {}
-        for path in self._modules.facts:
+        for path in self.modules.facts:
             above, _, name = path.rpartition("/")
             if name == "__init__.py":
                 above, _, name = above.rpartition("/")
@@ -172,12 +196,12 @@ class _Search:
 
     def shadows_in(self, process: _Process) -> Iterator[Shadow]:
         """The files that hide a module in one process."""
-        hidden = self._hidden_in(process.folder)
+        hidden = self.hidden_in(process.folder)
         if self._moves_path(process.start):
             return
-        for path in sorted(reached([process.start], self._modules)):
-            facts = self._modules.facts.get(path)
-            own = self._modules.layout.roots.own(path)
+        for path in sorted(reached([process.start], self.modules)):
+            facts = self.modules.facts.get(path)
+            own = self.modules.layout.roots.own(path)
             for statement in facts.imports if facts is not None else ():
                 if statement.level > 0 or statement.flags & (TYPING | DEAD | PLATFORM | ASSERTED):
                     continue
@@ -186,7 +210,7 @@ class _Search:
                     standard = is_standard(name)
                     if process.served and (standard or name in _SERVERS_HAVE):
                         continue
-                    if any(self._modules.layout.step(root, name) is not None for root in own if root != process.folder):
+                    if any(self.modules.layout.step(root, name) is not None for root in own if root != process.folder):
                         continue
                     if facts is not None and any(swallowed_by(facts.guards[number]) for number in statement.guards):
                         continue
@@ -201,11 +225,11 @@ class _Search:
             if top != name:
                 continue
             if below:
-                folder = self._modules.layout.folder_of(target)
+                folder = self.modules.layout.folder_of(target)
                 if folder is None:
-                    facts = self._modules.facts.get(target.path)
+                    facts = self.modules.facts.get(target.path)
                     return module if facts is not None and not facts.open and not facts.extends_path else ""
-                if isinstance(self._modules.layout.descend(folder, below.split(".")), Missing):
+                if isinstance(self.modules.layout.descend(folder, below.split(".")), Missing):
                     return module
                 continue
             if statement.level == 0:
@@ -214,7 +238,7 @@ class _Search:
                 alias = next(alias for alias in statement.aliases if alias.name == module)
                 lacking = sorted(self._used(path, alias.asname or module))
             for attribute in lacking:
-                if not self._modules.binds(target, attribute):
+                if not self.modules.binds(target, attribute):
                     return f"{name}.{attribute}"
         return ""
 

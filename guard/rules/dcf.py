@@ -9,7 +9,7 @@ from guard.checks.classes_facts import Access, ParameterKind
 from guard.dependencies.classes import classes_of
 from guard.model import Fix, Severity, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.rules.dcf_words import alike, all_attributes, did_you_mean, is_slip, listed, quoted, span_of, where
 
 # Attributes
@@ -59,7 +59,7 @@ def _unknown_field(linked: Classes, missing: MissingAttribute) -> Violation:
     )
 
 
-@rule("DCF001", "unknown-field", Severity.ERROR, fixable="unsafe")
+@rule("DCF001", "unknown-field", Severity.ERROR, fixable="unsafe", depends=Depends.NAMES)
 def unknown_field(program: Program) -> Iterator[Violation]:
     """An attribute of a data class that the class does not have.
 
@@ -226,7 +226,7 @@ def _takes(bad: BadCall) -> str:
     return f"It takes ({shown})." if shown else "It takes nothing."
 
 
-@rule("DCF002", "unknown-argument", Severity.ERROR)
+@rule("DCF002", "unknown-argument", Severity.ERROR, depends=Depends.NAMES)
 def unknown_argument(program: Program) -> Iterator[Violation]:
     """A constructor that is called with an argument it does not take.
 
@@ -315,7 +315,7 @@ def unknown_argument(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("DCF003", "missing-argument", Severity.ERROR)
+@rule("DCF003", "missing-argument", Severity.ERROR, depends=Depends.NAMES)
 def missing_argument(program: Program) -> Iterator[Violation]:
     """A constructor that is called without an argument it requires.
 

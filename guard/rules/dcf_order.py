@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from guard.dependencies.classes import classes_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
-@rule("DCF005", "default-order", Severity.ERROR)
+@rule("DCF005", "default-order", Severity.ERROR, depends=Depends.NAMES)
 def default_order(program: Program) -> Iterator[Violation]:
     """A field that stands in the wrong order, or a default that all instances would share.
 

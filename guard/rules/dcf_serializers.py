@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from guard.dependencies.classes import classes_of
 from guard.model import Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.rules.dcf_words import listed, where
 
 
-@rule("DCF004", "serializer-drift", Severity.WARNING)
+@rule("DCF004", "serializer-drift", Severity.WARNING, depends=Depends.NAMES)
 def serializer_drift(program: Program) -> Iterator[Violation]:
     """A dict of the fields of a class that is written by hand and leaves one out.
 

@@ -9,7 +9,7 @@ from guard.checks.classes_facts import Access
 from guard.dependencies.classes import classes_of
 from guard.model import Severity, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.rules.dcf_words import alike, all_attributes, did_you_mean, span_of, where
 
 _WAYS_OUT = {
@@ -29,7 +29,7 @@ def _help(bad: BadWrite) -> str:
     return f"Make a changed copy, {way}, or take the frozen setting off {bad.frozen.name if bad.frozen else ''}."
 
 
-@rule("DCF006", "frozen-write", Severity.ERROR)
+@rule("DCF006", "frozen-write", Severity.ERROR, depends=Depends.NAMES)
 def frozen_write(program: Program) -> Iterator[Violation]:
     """A field of a frozen class that is given another value.
 
@@ -104,7 +104,7 @@ def frozen_write(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("DCF007", "undeclared-write", Severity.WARNING)
+@rule("DCF007", "undeclared-write", Severity.WARNING, depends=Depends.NAMES)
 def undeclared_write(program: Program) -> Iterator[Violation]:
     """An attribute that is assigned on an instance of a data class, and is none of its fields.
 

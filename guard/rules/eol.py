@@ -11,7 +11,7 @@ from guard.checks.text_truth import Judged
 from guard.checks.text_types import SHELL_SUFFIXES, SHELLS, deploy_pattern, is_test_data, suffix_of
 from guard.model import Fix, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.sources.tree import EXECUTABLE
 
 _TO_LF: Final = Fix("safe", "write every line ending as LF")
@@ -56,7 +56,7 @@ def _judged(program: Program) -> Iterator[tuple[Judged, Endings]]:
         yield judged, endings
 
 
-@rule("EOL001", "crlf-committed", Severity.ERROR, fixable="safe")
+@rule("EOL001", "crlf-committed", Severity.ERROR, fixable="safe", depends=Depends.FILE)
 def crlf_committed(program: Program) -> Iterator[Violation]:
     """A text file holds CRLF line endings that nothing asks for.
 
@@ -134,7 +134,7 @@ def crlf_committed(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("EOL003", "worktree-drift", Severity.ERROR, fixable="safe")
+@rule("EOL003", "worktree-drift", Severity.ERROR, fixable="safe", depends=Depends.FILE)
 def worktree_drift(program: Program) -> Iterator[Violation]:
     """The file on disk has CRLF, and a checkout would give it LF.
 
@@ -201,7 +201,7 @@ def worktree_drift(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("EOL004", "lone-cr", Severity.ERROR, fixable="unsafe")
+@rule("EOL004", "lone-cr", Severity.ERROR, fixable="unsafe", depends=Depends.FILE)
 def lone_cr(program: Program) -> Iterator[Violation]:
     """A text file has a CR that no LF follows, so git takes it for binary.
 
@@ -286,7 +286,7 @@ def lone_cr(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("EOL006", "crlf-shebang", Severity.ERROR, fixable="safe")
+@rule("EOL006", "crlf-shebang", Severity.ERROR, fixable="safe", depends=Depends.FILE)
 def crlf_shebang(program: Program) -> Iterator[Violation]:
     """A script's first line ends in CR, so the kernel looks for an interpreter whose name ends in CR.
 

@@ -10,10 +10,10 @@ from guard.checks.text_attribute_faults import attribute_faults
 from guard.checks.text_pins import Pin, missing_pins
 from guard.model import Fix, Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
-@rule("EOL002", "ending-not-pinned", Severity.ERROR, fixable="safe", impact_aware=False)
+@rule("EOL002", "ending-not-pinned", Severity.ERROR, fixable="safe", impact_aware=False, depends=Depends.PATHS)
 def ending_not_pinned(program: Program) -> Iterator[Violation]:
     """Files that run or configure a deploy have no `eol=lf`, so their endings depend on who checks them out.
 
@@ -119,7 +119,7 @@ def _unpinned(pins: Sequence[Pin], path: str, message: str) -> Violation:
     )
 
 
-@rule("EOL005", "ending-conflict", Severity.WARNING, impact_aware=False)
+@rule("EOL005", "ending-conflict", Severity.WARNING, impact_aware=False, depends=Depends.PATHS)
 def ending_conflict(program: Program) -> Iterator[Violation]:
     """What one line says of line endings, another line, an editor's settings or git itself undoes.
 

@@ -13,7 +13,7 @@ from guard.impact import reach_of
 from guard.mending.imports import mending_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.where import Hints, hints_of, shown, taken
 
 
@@ -100,7 +100,7 @@ def _loud(program: Program) -> Iterator[BrokenImport]:
     )
 
 
-@rule("IMP001", "missing-module", Severity.ERROR, fixable="safe")
+@rule("IMP001", "missing-module", Severity.ERROR, fixable="safe", depends=Depends.NAMES)
 def missing_module(program: Program) -> Iterator[Violation]:
     """An import of a first-party module that is not in the tree.
 
@@ -161,7 +161,7 @@ def missing_module(program: Program) -> Iterator[Violation]:
             yield _violation(program, broken, hints)
 
 
-@rule("IMP002", "missing-name", Severity.ERROR, fixable="safe")
+@rule("IMP002", "missing-name", Severity.ERROR, fixable="safe", depends=Depends.NAMES)
 def missing_name(program: Program) -> Iterator[Violation]:
     """An import of a name that the module does not bind, in any way.
 
@@ -229,7 +229,7 @@ def missing_name(program: Program) -> Iterator[Violation]:
             yield _violation(program, broken, hints)
 
 
-@rule("IMP007", "silently-disabled", Severity.WARNING, fixable="unsafe")
+@rule("IMP007", "silently-disabled", Severity.WARNING, fixable="unsafe", depends=Depends.NAMES)
 def silently_disabled(program: Program) -> Iterator[Violation]:
     """A first-party import that can never succeed, under a handler that swallows the failure.
 
@@ -313,7 +313,7 @@ def silently_disabled(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("IMP012", "beyond-top-level", Severity.ERROR)
+@rule("IMP012", "beyond-top-level", Severity.ERROR, depends=Depends.NAMES)
 def beyond_top_level(program: Program) -> Iterator[Violation]:
     """A relative import that climbs out of its package, or stands in a file that is run as a script.
 

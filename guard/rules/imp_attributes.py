@@ -12,13 +12,13 @@ from guard.checks.module_uses import AT_IMPORT
 from guard.checks.modules import Modules
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 _SIMILAR: Final = 75
 """Percent of likeness from which a name is offered as what may have been meant."""
 
 
-@rule("IMP011", "missing-attribute", Severity.ERROR)
+@rule("IMP011", "missing-attribute", Severity.ERROR, depends=Depends.NAMES)
 def missing_attribute(program: Program) -> Iterator[Violation]:
     """An attribute of a first-party module that the module does not have.
 

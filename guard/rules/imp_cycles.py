@@ -79,6 +79,14 @@ def _is_script(path: str, modules: Modules, reach: Reach) -> bool:
     return modules.facts[path].main and posixpath.dirname(path) not in modules.layout.packages
 
 
+def cycles_of(program: Program) -> tuple[Cycle, ...]:
+    """The circles of imports of a program, found once."""
+    found = program.remembered.get("cycles")
+    if not isinstance(found, tuple):
+        found = program.remembered["cycles"] = tuple(find_cycles(program, _starts(program)))
+    return found
+
+
 @rule("IMP005", "import-cycle", Severity.ERROR)
 def import_cycle(program: Program) -> Iterator[Violation]:
     """Modules that import one another in a circle.
@@ -151,7 +159,7 @@ def import_cycle(program: Program) -> Iterator[Violation]:
     by a branch or by a function, counts as bound.
     """
     reach = reach_of(program)
-    for cycle in find_cycles(program, _starts(program)):
+    for cycle in cycles_of(program):
         certain = [breaks for breaks in cycle.breaks if breaks.start is not None]
         if not certain and cycle.always:
             certain = list(cycle.breaks)

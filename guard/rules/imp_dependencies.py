@@ -12,7 +12,7 @@ from guard.dependencies.test_code import test_imports
 from guard.dependencies.undeclared import Undeclared, undeclared
 from guard.model import Gate, Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
 def _span(statement: Import, alias: Alias | None) -> Span:
@@ -128,7 +128,7 @@ def _nearest(one: NotInstalled) -> str:
     return found[0] if found is not None else ""
 
 
-@rule("IMP004", "missing-in-dependency", Severity.WARNING, errors_at=(Gate.IMAGE,))
+@rule("IMP004", "missing-in-dependency", Severity.WARNING, errors_at=(Gate.IMAGE,), depends=Depends.NAMES)
 def missing_in_dependency(program: Program) -> Iterator[Violation]:
     """An import of a module or name that the installed distribution does not have.
 

@@ -8,10 +8,10 @@ from guard.checks.elsewhere import Elsewhere, elsewhere_of
 from guard.checks.module_facts import LAZY, TYPING
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
-@rule("IMP008", "not-in-this-tree", Severity.ERROR)
+@rule("IMP008", "not-in-this-tree", Severity.ERROR, depends=Depends.NAMES)
 def not_in_this_tree(program: Program) -> Iterator[Violation]:
     """An import that leads to a file which is on this disk only: untracked, or ignored by git.
 

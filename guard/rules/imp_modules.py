@@ -9,10 +9,10 @@ from guard.checks.modules import FAMILY
 from guard.mending.imports import export_mending
 from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
-@rule("IMP010", "undefined-export", Severity.ERROR, fixable="safe")
+@rule("IMP010", "undefined-export", Severity.ERROR, fixable="safe", depends=Depends.NAMES)
 def undefined_export(program: Program) -> Iterator[Violation]:
     """`__all__` names something that the module does not bind.
 

@@ -8,13 +8,13 @@ from typing import Final
 from guard.checks.possible_names import PossiblyMissing, find_possibly_missing
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 _SHOWN: Final = 5
 """Other imports of the same name that a finding lists."""
 
 
-@rule("IMP015", "possibly-missing", Severity.INFO)
+@rule("IMP015", "possibly-missing", Severity.INFO, depends=Depends.NAMES)
 def possibly_missing(program: Program) -> Iterator[Violation]:
     """An import of a name that the module binds on some of its ways only.
 

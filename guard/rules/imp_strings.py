@@ -20,10 +20,10 @@ from guard.mending.imports import Mending
 from guard.mending.strings import entry_point_mending, string_mending
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
-@rule("IMP006", "broken-string-target", Severity.ERROR, fixable="safe")
+@rule("IMP006", "broken-string-target", Severity.ERROR, fixable="safe", depends=Depends.NAMES)
 def broken_string_target(program: Program) -> Iterator[Violation]:
     """A dotted path in a string that leads nowhere when it is resolved.
 

@@ -9,7 +9,7 @@ from guard.checks.suppressions import FAMILY, Suppression
 from guard.configuration.convert import printable
 from guard.configuration.names import RuleNames
 from guard.model import Gate, Severity, Span, Violation
-from guard.registry import all_rules, rule
+from guard.registry import Depends, all_rules, rule
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -74,7 +74,7 @@ def unused_suppression(_program: Program) -> Iterator[Violation]:
     return iter(())
 
 
-@rule("SUP002", "no-reason", Severity.WARNING, gates=_GATES, impact_aware=False)
+@rule("SUP002", "no-reason", Severity.WARNING, gates=_GATES, impact_aware=False, depends=Depends.FILE)
 def no_reason(program: Program) -> Iterator[Violation]:
     """A suppression comment that does not say why.
 
@@ -134,7 +134,7 @@ def no_reason(program: Program) -> Iterator[Violation]:
                 )
 
 
-@rule("SUP003", "unknown-code", Severity.ERROR, gates=_GATES, impact_aware=False)
+@rule("SUP003", "unknown-code", Severity.ERROR, gates=_GATES, impact_aware=False, depends=Depends.FILE)
 def unknown_code(program: Program) -> Iterator[Violation]:
     """A suppression comment that names no rule.
 

@@ -12,7 +12,7 @@ from guard.checks.syntax import FAMILY, Fault, LateImport
 from guard.checks.text import unreadable_paths
 from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
 from guard.model import Fix, Related, Severity, Violation
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -46,7 +46,7 @@ _KNOWN_HOMES: Final = {
 }
 
 
-@rule("SYN001", "syntax-error", Severity.ERROR)
+@rule("SYN001", "syntax-error", Severity.ERROR, depends=Depends.FILE)
 def syntax_error(program: Program) -> Iterator[Violation]:
     """A file that does not compile.
 
@@ -154,7 +154,7 @@ def _way_out(fault: Fault) -> str:
     return ""
 
 
-@rule("SYN002", "late-future-import", Severity.ERROR, fixable="safe")
+@rule("SYN002", "late-future-import", Severity.ERROR, fixable="safe", depends=Depends.FILE)
 def late_future_import(program: Program) -> Iterator[Violation]:
     """A `from __future__` import that does not stand at the beginning of the file.
 
@@ -218,7 +218,7 @@ def _stands_alone(late: LateImport) -> bool:
     return late.span.column == 1 and ";" not in late.code
 
 
-@rule("SYN003", "newer-syntax", Severity.ERROR)
+@rule("SYN003", "newer-syntax", Severity.ERROR, depends=Depends.FILE)
 def newer_syntax(program: Program) -> Iterator[Violation]:
     """Syntax that a newer Python reads and the deployed one does not.
 
@@ -297,7 +297,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("SYN004", "undefined-name", Severity.ERROR)
+@rule("SYN004", "undefined-name", Severity.ERROR, depends=Depends.NAMES)
 def undefined_name(program: Program) -> Iterator[Violation]:
     """A name that nothing binds.
 

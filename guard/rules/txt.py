@@ -20,7 +20,7 @@ from guard.checks.text_types import (
 )
 from guard.model import Fix, Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 from guard.sources.tree import EXECUTABLE
 
 _LISTING_SUFFIXES: Final = (".adoc", ".asciidoc", ".asc")
@@ -41,7 +41,7 @@ def _is_leftover(conflict: Conflict, path: str, kind: str) -> bool:
     return conflict.complete
 
 
-@rule("TXT001", "conflict-marker", Severity.ERROR)
+@rule("TXT001", "conflict-marker", Severity.ERROR, depends=Depends.FILE)
 def conflict_marker(program: Program) -> Iterator[Violation]:
     """Conflict markers of a merge were left in a file.
 
@@ -131,7 +131,7 @@ def _bom_harm(path: str, facts: TextFacts, executable: bool) -> tuple[Severity, 
     return None
 
 
-@rule("TXT002", "byte-order-mark", Severity.ERROR, fixable="safe")
+@rule("TXT002", "byte-order-mark", Severity.ERROR, fixable="safe", depends=Depends.FILE)
 def byte_order_mark(program: Program) -> Iterator[Violation]:
     """A file begins with a byte order mark that its readers do not expect.
 
@@ -196,7 +196,7 @@ def byte_order_mark(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("TXT003", "undecodable", Severity.ERROR)
+@rule("TXT003", "undecodable", Severity.ERROR, depends=Depends.FILE)
 def undecodable(program: Program) -> Iterator[Violation]:
     """A file's bytes are not text in the encoding that it must have.
 

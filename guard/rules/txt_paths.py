@@ -8,14 +8,14 @@ from guard.checks.text import FAMILY
 from guard.checks.text_paths import PathFault, refused, unportable
 from guard.model import WHOLE_FILE, Related, Severity, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 
 def _below(fault: PathFault) -> str:
     return "" if fault.part == fault.path else f" (the folder {fault.part}/, {fault.files} files)"
 
 
-@rule("TXT006", "unportable-path", Severity.ERROR, impact_aware=False)
+@rule("TXT006", "unportable-path", Severity.ERROR, impact_aware=False, depends=Depends.PATHS)
 def unportable_path(program: Program) -> Iterator[Violation]:
     """A path cannot exist on every system that the repository is checked out on.
 
@@ -92,7 +92,7 @@ def unportable_path(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("TXT007", "mangled-path", Severity.WARNING, impact_aware=False)
+@rule("TXT007", "mangled-path", Severity.WARNING, impact_aware=False, depends=Depends.PATHS)
 def mangled_path(program: Program) -> Iterator[Violation]:
     """A file name is really a whole path whose separators were lost.
 

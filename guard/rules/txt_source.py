@@ -11,12 +11,12 @@ from guard.checks.text_hidden import BIDI, CODE, Hidden
 from guard.checks.text_types import is_source, is_vendored
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
-from guard.registry import rule
+from guard.registry import Depends, rule
 
 _SHOWN_IMPORTERS = 5
 
 
-@rule("TXT004", "hidden-unicode", Severity.ERROR)
+@rule("TXT004", "hidden-unicode", Severity.ERROR, depends=Depends.FILE)
 def hidden_unicode(program: Program) -> Iterator[Violation]:
     """Invisible characters make source read otherwise than it compiles.
 
@@ -89,7 +89,7 @@ def _hidden(path: str, place: Hidden, python: bool) -> Violation:
     )
 
 
-@rule("TXT005", "ambiguous-indentation", Severity.ERROR)
+@rule("TXT005", "ambiguous-indentation", Severity.ERROR, depends=Depends.FILE)
 def ambiguous_indentation(program: Program) -> Iterator[Violation]:
     """Tabs and blanks indent a block so that it is unclear what belongs to it.
 
@@ -138,7 +138,7 @@ def ambiguous_indentation(program: Program) -> Iterator[Violation]:
             )
 
 
-@rule("TXT008", "truncated-or-empty", Severity.WARNING)
+@rule("TXT008", "truncated-or-empty", Severity.WARNING, depends=Depends.NAMES)
 def truncated_or_empty(program: Program) -> Iterator[Violation]:
     """A module is empty, although other modules import names from it.
 

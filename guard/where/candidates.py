@@ -11,7 +11,7 @@ from typing import Final
 
 from guard.checks.module_facts import SOLID, UNBOUND, Name
 from guard.checks.roots import parent_of
-from guard.program import Program
+from guard.program import Program, at_hand
 from guard.where.answers import Certainty, Replacement
 from guard.where.index import Group, NameIndex, dotted_below, kind_of
 
@@ -144,7 +144,7 @@ class Where(NameIndex):
         own = {target.path for target in self.targets_of(module, origin)}
         ranked: list[tuple[tuple[object, ...], str, str, Name]] = []
         longest = max(words, key=len, default="")
-        for path, facts in self.modules.facts.items() if len(longest) > 2 else ():
+        for path, facts in at_hand(self.modules.facts).items() if len(longest) > 2 else ():
             mine = path in own
             if path == origin or (self.is_test(path) and not mine):
                 continue

@@ -18,7 +18,7 @@ from guard.checks.references import Ref
 from guard.checks.roots import parent_of
 from guard.impact import reach_of
 from guard.model import Impact
-from guard.program import Program
+from guard.program import Program, at_hand
 from guard.where.answers import Place, Role
 
 _READ_LIMIT: Final = 1 << 22
@@ -56,7 +56,7 @@ class NameIndex:
     def _binding(self) -> Mapping[str, list[str]]:
         """By name, the files that bind it. One look at all modules, however many names are asked for."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for path, facts in self.modules.facts.items():
+        for path, facts in at_hand(self.modules.facts).items():
             for name, bound in facts.names.items():
                 if not bound.flags & (UNBOUND | TYPING_ONLY):
                     found[name].append(path)
@@ -66,7 +66,7 @@ class NameIndex:
     def _imports(self) -> Mapping[str, list[tuple[str, Import]]]:
         """By name, the statements that import it from some module, with their files."""
         found: defaultdict[str, list[tuple[str, Import]]] = defaultdict(list)
-        for path, facts in self.modules.facts.items():
+        for path, facts in at_hand(self.modules.facts).items():
             for statement in facts.imports:
                 if statement.level >= 0:
                     for alias in statement.aliases:
@@ -207,7 +207,7 @@ class NameIndex:
         """How many import statements begin with each top-level name."""
         return Counter(
             statement.module.partition(".")[0]
-            for facts in self.modules.facts.values()
+            for facts in at_hand(self.modules.facts).values()
             for statement in facts.imports
             if statement.level == 0
         )
@@ -260,7 +260,7 @@ class NameIndex:
     def _taken(self) -> Mapping[str, frozenset[str]]:
         """The names that imports take from each module, whether they are there or not, by its dotted name."""
         found: defaultdict[str, set[str]] = defaultdict(set)
-        for path, facts in self.modules.facts.items():
+        for path, facts in at_hand(self.modules.facts).items():
             for statement in facts.imports:
                 if statement.level >= 0:
                     module = statement.module
@@ -273,7 +273,7 @@ class NameIndex:
     def _by_stem(self) -> Mapping[str, list[str]]:
         """Files by the last part of their module name."""
         found: defaultdict[str, list[str]] = defaultdict(list)
-        for path in self.modules.facts:
+        for path in at_hand(self.modules.facts):
             folder, name = posixpath.split(path)
             stem = name.rpartition(".")[0]
             found[posixpath.basename(folder) if stem == "__init__" else stem].append(path)

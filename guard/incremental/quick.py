@@ -1,0 +1,614 @@
+"""What is new in a tree, told from what was kept of the tree that it is compared with.
+
+The answer is the one that judging both trees whole gives, or there is none: wherever it is not certain that the files
+near the change are all that may be hit, and wherever something new was found whose text depends on the whole tree.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Mapping, Sequence, Set
+from functools import cached_property
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from guard import __version__
+from guard.cache import Cache
+from guard.checks.classes import FAMILY as CLASSES
+from guard.checks.classes_facts import ClassesFacts
+from guard.checks.classes_pydantic import SECOND
+from guard.checks.distributions import known
+from guard.checks.module_facts import DEAD, LAZY, TYPING, ModuleFacts
+from guard.checks.modules import FAMILY as MODULES
+from guard.checks.modules import Modules
+from guard.checks.projects import Projects, projects_of
+from guard.checks.references import Ref
+from guard.checks.requirement_commands import has_own_requirements
+from guard.checks.requirements import Kind
+from guard.checks.roots import parent_of, put_on_sys_path
+from guard.checks.standard_library import change_of, is_standard
+from guard.checks.strings import FAMILY as STRINGS
+from guard.checks.strings_facts import StringsFacts
+from guard.checks.suppressions import FAMILY as SUPPRESSIONS
+from guard.checks.text import FAMILY as TEXT
+from guard.checks.text import TextFacts
+from guard.checks.whole import Whole
+from guard.config import Config, ignored_in, matcher
+from guard.dependencies.imports import modules_of
+from guard.engine import (
+    MISSING_OBJECT,
+    Options,
+    chosen,
+    collect,
+    kept_key,
+    needed_families,
+    result_key,
+    wider_gatherings,
+)
+from guard.environment import Environments
+from guard.extent import with_extents
+from guard.facts import FileFacts, Gathering
+from guard.families import Family
+from guard.impact import Reach
+from guard.incremental import kept as keeping
+from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
+from guard.incremental.kept import ALWAYS, FOR_DEVELOPERS, Kept, Known, is_among
+from guard.incremental.on_demand import FactsOnDemand, NotKnown
+from guard.incremental.shape import without_positions
+from guard.model import Broken, Finding, Impact, Problem, Report, Since
+from guard.program import Focus, NotComplete, Program
+from guard.registry import Depends, Rule, all_rules
+from guard.since import moved_files
+from guard.sources.commit import CommitTree
+from guard.sources.tree import SourceFile, Tree
+from guard.target import target_python
+from guard.verdicts import findings_of
+
+F = TypeVar("F")
+HANDLED: Final = frozenset({"IMP003", "IMP005", "IMP009", "IMP013", "IMP014", "SUP001", "SUP004"})
+"""Rules that depend on the whole tree and are not run: a change that may concern one of them is left to a run over the
+whole tree. So it is with all of the family MID."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What came of it."""
+
+    report: Report | None
+    """None where the trees must be judged whole."""
+    why: str = ""
+    """Why they must."""
+
+
+def new_since(
+    tree: Tree, base: CommitTree, rev: str, config: Config, base_config: Config, codes: frozenset[str], options: Options
+) -> Outcome:
+    """The report on `tree` with only what is new since `base`, which `rev` names. `config` and `base_config` are the
+    configurations of the two, which differ only in a baseline that one of them has not.
+
+    Raises EnvironmentFailed where ruff or git cannot be run.
+    """
+    started = time.perf_counter()
+    try:
+        report = _Comparison(tree, base, config, base_config, codes, options).report(rev)
+    except NotCertain as why:
+        return Outcome(None, str(why))
+    except (NotKnown, msgspec.DecodeError):
+        return Outcome(None, "the cache has lost something")
+    return Outcome(msgspec.structs.replace(report, total_s=round(time.perf_counter() - started, 3)))
+
+
+class _Comparison:
+    def __init__(
+        self,
+        tree: Tree,
+        base: CommitTree,
+        config: Config,
+        base_config: Config,
+        codes: frozenset[str],
+        options: Options,
+    ) -> None:
+        if options.cache is None or options.problems:
+            raise NotCertain("nothing is kept")
+        if config.baseline and (tree.files.get(config.baseline) != base.files.get(config.baseline)):
+            raise NotCertain("the baseline has changed")
+        self._depends = {code: rule.depends for code, rule in all_rules().items() if code in codes}
+        if any(depends is Depends.TREE and not _is_handled(code) for code, depends in self._depends.items()):
+            raise NotCertain("a rule may depend on anything")
+        self._tree, self._base = tree, base
+        self._config = config
+        self._codes = codes
+        self._options = options
+        self._cache: Cache = options.cache
+        self._target = target_python(tree, config)
+        self._gathering = Gathering(self._target.version, config.python_limit, needed_families(codes))
+        self._environments = Environments(tree, config, self._target.version, self._cache, self._gathering.salt)
+        self.changes = changes_between(base, tree)
+        self._kept = self._read_kept(base_config)
+        self._excluded = matcher(config.exclude)
+        if any(map(self._excluded, (change.path for change in self.changes))):
+            raise NotCertain("an excluded file differs")
+
+    def _key(self, tree: Tree, config: Config) -> str:
+        depends = (self._codes, self._gathering, self._target, self._environments)
+        return kept_key(result_key(tree, chosen(tree, config), config, *depends, with_kind=False))
+
+    def _read_kept(self, base_config: Config) -> Kept:
+        value = self._cache.get(self._key(self._base, base_config))
+        if value is None:
+            raise NotCertain("nothing is kept of the other revision")
+        kept = keeping.decode(value)
+        if not self._environments.see_the_same(kept.known.looks):
+            raise NotCertain("an environment has changed")
+        unread = {problem.path for problem in kept.known.problems}
+        if any(change.path in unread for change in self.changes):
+            raise NotCertain("a file differs that could not be read")
+        missing = [problem.path for problem in kept.known.problems if problem.kind == MISSING_OBJECT]
+        if any(self._tree.size(path) is not None for path in missing):
+            raise NotCertain("a file can be read by now")
+        return kept
+
+    # The two programs
+
+    def _facts(self, tree: Tree, config: Config) -> FactsOnDemand:
+        salts = [*(wider.salt for wider in wider_gatherings(self._gathering)), self._gathering.salt]
+        files = {file.path: file for file in chosen(tree, config)}
+        return FactsOnDemand(files, self._cache, salts)
+
+    def _gather(self) -> tuple[FactsOnDemand, FactsOnDemand]:
+        """The facts of both trees; those of the files that differ are at hand."""
+        before, now = self._facts(self._base, self._config), self._facts(self._tree, self._config)
+        # No run remembers anything of what could not be read.
+        lost = {
+            one.path: FileFacts("text", False, {}, (one.kind, one.message))
+            for one in self._kept.known.problems
+            if one.kind == MISSING_OBJECT
+        }
+        for facts in (before, now):
+            facts.give({path: found for path, found in lost.items() if path in facts})
+        for facts, tree, there in (
+            (before, self._base, [change.before for change in self.changes if change.before is not None]),
+            (now, self._tree, [change.now for change in self.changes if change.now is not None]),
+        ):
+            found, problems = collect(tree, there, self._gathering, self._options, self._cache)
+            if set(problems) - set(tree.problems) or any(facts.problem is not None for facts in found.values()):
+                raise NotCertain("a file cannot be read")
+            facts.give(found)
+        return before, now
+
+    def report(self, rev: str) -> Report:
+        """The report on what is new."""
+        before, now = self._gather()
+        search = Search(self._kept, self._tree, before, now)
+        near = search.near(self.changes)
+        self._refuse_comments(near, before, now)
+        for change in self.changes:
+            if change.before is not None and change.now is not None:
+                _refuse_other_texts(change, before, now)
+        self._refuse_other_requirements(before, now)
+        self._focus_whole = self._whole(now)
+        focus = Focus(near.paths, self._focus_whole)
+        program = self._program(now, focus)
+        if program.linked(MODULES).layout.roots.anybody != self._kept.anybody:
+            raise NotCertain("the roots of the tree have changed")
+        edges = _Edges(self._kept, program, search)
+        for change in self.changes:
+            if change.is_python:
+                edges.refuse_effects(change, before, now)
+        self._refuse_names_of_empty(program, now)
+        with contextlib.suppress(NotComplete):
+            found = self._found(program)
+            # What is there to be said of names is said with all that may keep it from being said.
+            if all(self._is_whole(finding) for finding in found):
+                return self._told(rev, near, found, Broken(), edges)
+        found, broken = self._complete(now, focus, search)
+        return self._told(rev, near, found, broken, edges)
+
+    def _program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
+        program = Program(
+            *(self._tree, self._config, self._target, facts, self._environments, self._gathering.only), focus=focus
+        )
+        program.remembered["reach"] = Reach(program, self._kept.started)
+        program.linked(CLASSES).table.remembered[SECOND] = self._kept.second_pydantic
+        return program
+
+    def _refuse_names_of_empty(self, program: Program, now: FactsOnDemand) -> None:
+        """That a module is empty is told there, not where something is taken from it."""
+        for broken in program.linked(MODULES).broken:
+            target = broken.target.path
+            if broken.name and (_facts_of(now, target, TEXT) or TextFacts()).blank:
+                known = self._kept.known.findings.get(target, ())
+                if not any(code == "TXT008" for code, _ in known):
+                    raise NotCertain(f"{broken.path}: takes a name from a module that is empty")
+
+    def _complete(self, now: FactsOnDemand, focus: Focus, search: Search) -> tuple[list[Finding], Broken]:
+        """What is found in the files near the change with the facts of all files at hand, so that all that keeps
+        something from being reported is there, and all that is said of the way out; and the files that it breaks."""
+        now.fetch(now)
+        program = self._program(now, msgspec.structs.replace(focus, complete=True))
+        program.remembered["reach"] = Reach(program)
+        found = self._found(program)
+        changed = {change.path for change in self.changes}
+        for finding in self._new(found):
+            path = finding.path
+            if finding.raises and (
+                path not in changed
+                or path.endswith("/__init__.py")
+                or search.importers.get(path)
+                or not self._kept.known.broken.isdisjoint((self._moved.get(path, path), *_run_before(path)))
+            ):
+                raise NotCertain(f"{path}: what is new may stop other files from being imported")
+        told, broken = with_extents(program, found)
+        return told, broken.only(lambda path: self._moved.get(path, path) not in self._kept.known.broken)
+
+    def _refuse_comments(self, near: Near, before: FactsOnDemand, now: FactsOnDemand) -> None:
+        """A comment that leaves a finding out is judged with all findings of its file."""
+        for change in self.changes:
+            if change.before is not None and SUPPRESSIONS.name in before[change.path].parts:
+                raise NotCertain(f"{change.path}: a comment leaves findings out")
+        if any(SUPPRESSIONS.name in now[path].parts for path in near.paths):
+            raise NotCertain("a comment leaves findings out")
+
+    def _refuse_other_requirements(self, before: FactsOnDemand, now: FactsOnDemand) -> None:
+        """A script that lists what it needs is judged by that."""
+        importing = [
+            change.path
+            for change in self.changes
+            if change.is_python and change.before is not None and change.now is not None
+            if any(
+                not is_standard(one.module.partition(".")[0])
+                for facts in (before, now)
+                for one in _outside(change.path, _facts_of(facts, change.path, MODULES))
+            )
+        ]
+        lists = [
+            {path: has_own_requirements(content) for path, content in tree.read_many(importing)}
+            for tree in (self._base, self._tree)
+        ]
+        if lists[0] != lists[1]:
+            raise NotCertain("a script lists other requirements than before")
+
+    def _whole(self, now: FactsOnDemand) -> Whole:
+        """What all files say together, where some of them put other folders on `sys.path`."""
+        put = dict(self._kept.whole.on_sys_path)
+        for change in self.changes:
+            if not change.is_python:
+                continue
+            put.pop(change.path, None)
+            facts = _facts_of(now, change.path, MODULES) if change.now is not None else None
+            if facts is not None and (roots := put_on_sys_path(change.path, facts)):
+                put[change.path] = roots
+        texts = set(self._kept.whole.texts)
+        for change in self.changes:
+            texts.discard(change.path)
+            if change.now is not None and TEXT.name in now[change.path].parts:
+                texts.add(change.path)
+        return msgspec.structs.replace(self._kept.whole, on_sys_path=dict(sorted(put.items())), texts=frozenset(texts))
+
+    # What is found
+
+    def _is_whole(self, finding: Finding) -> bool:
+        """Whether nothing is said of a finding that the files at hand do not know."""
+        return not finding.raises and self._depends.get(finding.code) in (Depends.FILE, Depends.PATHS)
+
+    @property
+    def _paths_differ(self) -> bool:
+        return any(change.before is None or change.now is None for change in self.changes)
+
+    def _rules(self) -> Iterator[Rule]:
+        passed_over = {Depends.TREE} if self._paths_differ else {Depends.TREE, Depends.PATHS}
+        rules = all_rules()
+        return (rules[code] for code, depends in self._depends.items() if depends not in passed_over)
+
+    def _found(self, program: Program) -> list[Finding]:
+        violations = [(rule, violation) for rule in self._rules() for violation in rule.check(program)]
+        ignored = ignored_in(self._config, all_rules())
+        return [
+            finding
+            for finding in findings_of(program, violations)
+            if finding.code not in ignored(finding.path) and not self._excluded(finding.path)
+        ]
+
+    # What is told
+
+    @cached_property
+    def _moved(self) -> Mapping[str, str]:
+        return moved_files(self._base, self._tree)
+
+    def _new(self, found: Sequence[Finding]) -> list[Finding]:
+        """Those that the earlier tree has not, in order."""
+        known = self._kept.known.findings
+        new = [
+            finding
+            for finding in found
+            if (finding.code, finding.fingerprint) not in known.get(self._moved.get(finding.path, finding.path), ())
+        ]
+        return sorted(new, key=lambda finding: finding.sort_key)
+
+    def _told(self, rev: str, near: Near, found: Sequence[Finding], broken: Broken, edges: _Edges) -> Report:
+        known = self._kept.known
+        moved = self._moved
+        later = {before: path for path, before in moved.items()}
+        new = self._new(found)
+        self._refuse_other_breakage(found, new)
+        keys: dict[str, set[tuple[str, str]]] = {}
+        for finding in found:
+            keys.setdefault(finding.path, set()).add((finding.code, finding.fingerprint))
+        findings = dict(known.findings)
+        fixed = 0
+        judged = {*near.paths, *(change.path for change in self.changes if change.now is None)}
+        by_paths = {path for path in known.findings if self._paths_differ} | keys.keys()
+        for path in sorted(judged | by_paths):
+            before = moved.get(path, path)
+            if path in later:
+                continue  # it is there, at another path
+            old = set(known.findings.get(before, ()))
+            now = keys.get(path, set())
+            if path not in judged:
+                now = now | {key for key in old if self._depends.get(key[0]) is not Depends.PATHS}
+            elif not self._paths_differ:
+                now = now | {key for key in old if self._depends.get(key[0]) is Depends.PATHS}
+            if old == now:
+                continue
+            if any(code == "IMP015" for code, _ in old ^ now):
+                raise NotCertain(f"{path}: one finding may speak of several files")
+            if path in judged and any(_is_handled(code) for code, _ in old):
+                raise NotCertain(f"{path}: has a finding of a rule that was not run")
+            fixed += len(old - now)
+            if old - now and before in known.broken:
+                raise NotCertain(f"{path}: may be imported again")
+            findings.pop(before, None)
+            if now:
+                findings[path] = tuple(sorted(now))
+        if self._config.baseline and (new or fixed):
+            raise NotCertain("the baseline may be concerned")
+        come = sum(change.before is None for change in self.changes)
+        gone = sum(change.now is None for change in self.changes)
+        known = msgspec.structs.replace(
+            known,
+            findings=findings,
+            shown=known.shown - fixed + len(new),
+            found=known.found + come - gone,
+            analysed=known.analysed + come - gone,
+            broken=known.broken.union(broken.modules, broken.test_files),
+            fields=known.fields | keeping.fields_of(new),
+            classes=known.classes | keeping.classes_of(new),
+        )
+        self._keep(known, edges)
+        problems = known.problems
+        if self._cache.complaint:
+            problems = (*problems, Problem("", "cache", self._cache.complaint))
+        return Report(
+            guard=__version__,
+            tree_kind=self._tree.kind,
+            tree_label=self._tree.label,
+            files_found=known.found,
+            files_analysed=known.analysed,
+            findings=tuple(new),
+            problems=problems,
+            suppressed=known.suppressed,
+            baselined=known.baselined,
+            broken=broken,
+            since=Since(rev=rev, commit=self._base.revision, unchanged=known.shown - len(new), fixed=fixed),
+        )
+
+    def _refuse_other_breakage(self, found: Sequence[Finding], new: Sequence[Finding]) -> None:
+        """What was found before may stop an import by now, or stop none any more."""
+        raising = {finding.path for finding in found if finding.raises}
+        had = self._kept.known.broken
+        if any(finding.raises and self._moved.get(finding.path, finding.path) not in had for finding in found
+               if finding not in new):  # fmt: skip
+            raise NotCertain("what was found before stops an import by now")
+        for change in self.changes:
+            if change.now is not None and self._moved.get(change.path, change.path) in had - raising:
+                raise NotCertain(f"{change.path}: may be imported again")
+
+    def _keep(self, known: Known, edges: _Edges) -> None:
+        """Keep of this tree what was kept of the other one, with what has changed."""
+        kept = edges.kept(msgspec.structs.replace(self._kept, known=known, whole=self._focus_whole))
+        with contextlib.suppress(UnicodeEncodeError):
+            self._cache.put_many([(self._key(self._tree, self._config), keeping.encode(kept))])
+
+
+class _Edges:
+    """What a change of a module's imports may bring about elsewhere."""
+
+    def __init__(self, kept: Kept, program: Program, search: Search) -> None:
+        self._kept = kept
+        self._modules: Modules = program.linked(MODULES)
+        self._reach = Reach(program, kept.started)
+        self._search = search
+        self._target = program.target.version
+        self._program = program
+        self._at_start = kept.started.startup | kept.executed
+        self._seen: set[str] = set()
+        self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
+
+    def refuse_effects(self, change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
+        """Raises NotCertain where the imports of a file have changed in a way that others may feel."""
+        path = change.path
+        self._seen.add(path)
+        old = _facts_of(before, path, MODULES) if change.before is not None else None
+        new = _facts_of(now, path, MODULES) if change.now is not None else None
+        asked, asks = _asking_pydantic(before, path, change.before), _asking_pydantic(now, path, change.now)
+        if asked - asks if self._kept.second_pydantic else asks - asked:
+            raise NotCertain(f"{path}: asks for other things of pydantic")
+        if change.now is not None:
+            self._now[path] = (new, _facts_of(now, path, STRINGS), _facts_of(now, path, CLASSES))
+        if path in self._kept.in_circles:
+            raise NotCertain(f"{path}: is in a circle of imports")
+        self._refuse_shadows(path, old, new)
+        self._refuse_other_roots(path, old, new)
+        started, starts = self._targets(path, old, at_start=True), self._targets(path, new, at_start=True)
+        gained, lost = starts - started, started - starts
+        if path in self._at_start and (lost or not gained <= self._at_start):
+            raise NotCertain(f"{path}: something else is executed at start")
+        if not (gained | lost).isdisjoint(self._kept.into_circles):
+            raise NotCertain(f"{path}: enters a circle of imports")
+        reached = self._targets(path, new, at_start=False) - self._targets(path, old, at_start=False)
+        emptied = {target for target, keys in self._kept.known.findings.items() if any(c == "TXT008" for c, _ in keys)}
+        if not emptied.isdisjoint(self._targets(path, old, at_start=False)):
+            raise NotCertain(f"{path}: imports a module that is empty")
+        if not gained.isdisjoint(self._kept.known.broken):
+            raise NotCertain(f"{path}: imports what cannot be imported")
+        # A module that is new is imported by none.
+        above = self._search.ancestors([path], _MOST_ANCESTORS) if gained and change.before is not None else set()
+        if not gained.isdisjoint({path, *above}):
+            raise NotCertain(f"{path}: may close a circle of imports")
+        if self._reach.kind(path) is not Impact.TESTS and any("test" in target.lower() for target in reached):
+            raise NotCertain(f"{path}: may import test code")
+        excused = [(facts.skips, facts.provides_later) for facts in (old, new) if facts is not None]
+        if excused[0] != excused[-1]:
+            raise NotCertain(f"{path}: does with less, or with other modules than before")
+        had, has = _outside(path, old), _outside(path, new)
+        self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
+        for one in has - had:
+            self._refuse_unknown(path, one.module)
+
+    def _refuse_shadows(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
+        """Raises NotCertain where a process may begin, or go on, that takes a module of the tree for another one."""
+        main = any(facts is not None and facts.main for facts in (old, new))
+        related = [facts is not None and any(one.level == 1 for one in facts.imports) for facts in (old, new)]
+        starts = (main or related[0] != related[1]) and parent_of(path) in self._kept.shadowed.folders
+        if path in self._kept.shadowed.paths or starts:
+            raise NotCertain(f"{path}: is executed where a module of the tree hides another one")
+
+    def _refuse_other_roots(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
+        """Raises NotCertain where other roots may be used than before."""
+        had, has = (
+            set(keeping.used_by(path, facts, self._modules)) if facts is not None else set() for facts in (old, new)
+        )
+        if any(tuple(key.split("\t")) not in self._kept.whole.used for key in has):
+            raise NotCertain(f"{path}: leads through another root")
+        if had - has:
+            witnesses = keeping.files_by(self._kept.witnesses)
+            if any(set(witnesses.get(key, ())) <= {path} for key in had - has):
+                raise NotCertain(f"{path}: leads through a root no more")
+
+    def _targets(self, path: str, facts: ModuleFacts | None, *, at_start: bool) -> set[str]:
+        """The files that a file's imports lead to, all of them or those that are executed when it is."""
+        found: set[str] = set()
+        for statement in facts.imports if facts is not None else ():
+            if at_start and statement.flags & (LAZY | TYPING | DEAD):
+                continue
+            for module in statement.modules:
+                found.update(self._modules.executed_by(path, statement, module))
+        return found
+
+    def _refuse_other_names(self, had: Set[str], has: Set[str], path: str) -> None:
+        """Raises NotCertain where the tree names other modules of others than before: by those it is told what some
+        requirement may be there for."""
+        outside = keeping.files_by(self._kept.outside) if had != has else {}
+        gained = {module for module in has - had if module not in outside and not is_standard(module.partition(".")[0])}
+        lost = {module for module in had - has if set(outside.get(module, ())) == {path}}
+        if any(not self._modules.resolve(path, 0, module).targets for module in gained | lost):
+            raise NotCertain(f"{path}: names another module of others")
+
+    def _refuse_unknown(self, path: str, module: str) -> None:
+        """Raises NotCertain for an import out of the tree that may fail, or find a file of the tree by mistake."""
+        top = module.partition(".")[0]
+        ours = bool(self._modules.resolve(path, 0, module).targets)
+        if ours and not (is_standard(top) or known().providers_of(top)):
+            return
+        if self._modules.layout.holders_of(top):
+            raise NotCertain(f"{path}: {top} is also a name in the tree")
+        if is_standard(top):
+            if change_of(top, self._target) is not None:
+                raise NotCertain(f"{path}: imports {top}, which not every Python has")
+            return
+        for_whom = [ALWAYS]
+        if self._reach.of(path) in (Impact.TESTS, Impact.TOOLING):
+            for_whom.append(FOR_DEVELOPERS)
+        if not any(is_among(f"{parent_of(path)}\t{who}\t{module}", self._kept.provided) for who in for_whom):
+            kind = self._projects.view_of(path).kind_of(module)
+            if not (kind in (Kind.RUNTIME, Kind.EXTRA) or (kind is not None and FOR_DEVELOPERS in for_whom)):
+                raise NotCertain(f"{path}: nothing is known to bring {module}")
+
+    @property
+    def _projects(self) -> Projects:
+        return projects_of(self._program)
+
+    def kept(self, kept: Kept) -> Kept:
+        """What was kept, with what the changed files import, name and define. What they no longer do stays: it makes a
+        later run look at more than it need."""
+        importers: dict[str, set[str]] = {}
+        strings: dict[str, set[str]] = {}
+        children: dict[str, set[str]] = {}
+        words: set[str] = set()
+        for path, (module, texts, classes) in self._now.items():
+            if module is not None:
+                words.update(keeping.words_of(module))
+                for target in keeping.imported_by(path, module, self._modules):
+                    importers.setdefault(target, set()).add(path)
+            for part in keeping.parts_of_strings(texts) if texts is not None else ():
+                strings.setdefault(part, set()).add(path)
+            for base, child in keeping.kinships(classes) if classes is not None else ():
+                children.setdefault(base, set()).add(child)
+        words.update(strings)
+        fresh = {word for word in words if not is_among(word, kept.words)}
+        return msgspec.structs.replace(
+            kept,
+            words=keeping.between_newlines(fresh) + kept.words if fresh else kept.words,
+            importers=keeping.with_more(kept.importers, importers),
+            strings=keeping.with_more(kept.strings, strings),
+            children=keeping.with_more(kept.children, children),
+            witnesses=keeping.without(kept.witnesses, self._seen),
+            outside=keeping.without(kept.outside, self._seen),
+        )
+
+
+_MOST_ANCESTORS: Final = 10_000
+
+
+class _Import(NamedTuple):
+    module: str
+    flags: int
+    """Of the statement that imports it."""
+    guards: tuple[object, ...]
+    """What is around that."""
+
+
+def _outside(path: str, facts: ModuleFacts | None) -> frozenset[_Import]:
+    """The modules that a file imports by absolute names, wherever that leads."""
+    return frozenset(
+        _Import(one.module, statement.flags, tuple(without_positions(facts.guards[at]) for at in statement.guards))
+        for statement in (facts.imports if facts is not None else ())
+        if facts is not None and statement.level <= 0
+        for one in modules_of(path, statement)
+    )
+
+
+def _asking_pydantic(facts: FactsOnDemand, path: str, file: SourceFile | None) -> frozenset[Ref]:
+    """What a file names of pydantic."""
+    found = _facts_of(facts, path, CLASSES) if file is not None else None
+    return frozenset(ref for ref in (found.refs if found is not None else ()) if ref.module.startswith("pydantic"))
+
+
+def _facts_of(facts: FactsOnDemand, path: str, family: Family[F, Any]) -> F | None:
+    """The facts of one family on one file."""
+    raw = facts[path].parts.get(family.name)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=family.facts)
+
+
+def _is_handled(code: str) -> bool:
+    return code in HANDLED or code.startswith("MID")
+
+
+def _run_before(path: str) -> Iterator[str]:
+    """The files that are executed before a module is: the packages around it, and for a test what pytest runs first."""
+    folder = parent_of(path)
+    while True:
+        for name in ("__init__.py", "conftest.py"):
+            yield f"{folder}/{name}" if folder else name
+        if not folder:
+            return
+        folder = parent_of(folder)
+
+
+def _refuse_other_texts(change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
+    """Raises NotCertain where a file has become another kind of text, which rules on paths and on importers see."""
+    old = _facts_of(before, change.path, TEXT) or TextFacts()
+    new = _facts_of(now, change.path, TEXT) or TextFacts()
+    if old.interpreter != new.interpreter or (new.blank and not old.blank) or old.binary != new.binary:
+        raise NotCertain(f"{change.path}: has become another kind of file")
