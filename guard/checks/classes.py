@@ -468,5 +468,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 9, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 10, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

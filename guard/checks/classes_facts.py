@@ -295,6 +295,8 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """By a name that may be that of an enumeration, a list of `Use` of what is written like one of its members."""
     writes: tuple[Write, ...] = ()
     returns: tuple[Returning, ...] = ()
+    again: tuple[str, ...] = ()
+    """Names that several class statements bind one after the other, and nothing else does: the last one counts."""
     loose: tuple[str, ...] = ()
     """Attribute names that this file assigns to, or asks for on, receivers of unknown class; of a
     constructor that is replaced, `C.__init__` too. Sorted."""

@@ -76,8 +76,13 @@ class _Finish:
     def __init__(self, seen: ClassCollector) -> None:
         self.seen = seen
         self.bodies = {node: ClassBody(node) for node, _ in seen.classes}
+        self.again = _bound_again(seen)
         self.types = Types(
-            frozenset(seen.rebound), frozenset(seen.class_names), frozenset(seen.givers), self._annotations()
+            frozenset(seen.rebound),
+            frozenset(seen.class_names),
+            frozenset(seen.givers),
+            self._annotations(),
+            frozenset(self.again),
         )
         self.refs: dict[Ref, int] = {}
         self.scopes: dict[str, int] = {}
@@ -128,6 +133,7 @@ class _Finish:
             {ref: pack(found) for ref, found in members.items()},
             tuple(Write(*write) for write in sorted(self.writes)),
             returns,
+            self.again,
             tuple(sorted(self.loose)),
             tuple(sorted(self.set_by_name)),
         )
@@ -636,6 +642,20 @@ class _Group:
         return bool(asked) and (
             "" in asked or BY_CLASS in asked or any(f"{path}.".startswith(f"{text}.") for text in asked)
         )
+
+
+def _bound_again(seen: ClassCollector) -> tuple[str, ...]:
+    """The names that several class statements of the module bind, and nothing else, in no branch."""
+    if len(seen.classes) == len(seen.class_names):
+        return ()
+    found = set()
+    for node, context in seen.classes:
+        bindings = context.scope.bindings.get(node.name, [])
+        if context.scope.kind == "module" and len(bindings) > 1 and node.name not in seen.rebound:
+            kinds = {(one.kind, bool(one.context.branch or one.context.dead)) for one in bindings}
+            if kinds == {(BindingKind.CLASS, False)}:
+                found.add(node.name)
+    return tuple(sorted(found))
 
 
 def qualified(node: ast.ClassDef, scope: Scope) -> str:

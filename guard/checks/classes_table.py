@@ -211,7 +211,7 @@ class ClassTable:
         if ref.name.endswith((RETURNED, AWAITED)):
             made = self._classes_of(path)[1].get(ref.name) if ref.is_local else None
             return made or self._returned(path, ref)  # made by a call in the place of a base, or given by a function
-        found = self._follow_outside(path, ref) if path.startswith(INSTALLED) else self._modules.follow(path, ref)
+        found = self._follow_outside(path, ref) if path.startswith(INSTALLED) else self._followed(path, ref)
         if isinstance(found, Definition):
             return self._classes_of(found.path)[1].get(found.name)
         return found
@@ -222,11 +222,21 @@ class ClassTable:
         if known is None:
             facts = self.file(path)
             every = tuple([Class(path, header) for header in facts.classes]) if facts is not None else ()
+            again = facts.again if facts is not None else ()
             named: dict[str, Class | None] = {}
             for cls in every:
-                named[cls.header.name] = None if cls.header.name in named else cls
+                name = cls.header.name
+                named[name] = None if name in named and name not in again else cls
             known = self._in_file[path] = (every, named)
         return known
+
+    def _followed(self, path: str, ref: Ref) -> Definition | External | None:
+        found = self._modules.follow(path, ref)
+        if found is not None:
+            return found
+        last = self._modules.follow(path, ref, last=True)
+        facts = self.facts.get(last.path) if isinstance(last, Definition) else None
+        return last if facts is not None and facts.again and last.name in facts.again else None  # type: ignore[union-attr]
 
     def _follow_outside(self, path: str, ref: Ref) -> Definition | External | None:
         return self.outside.follow(path, ref) if self.outside is not None else None

@@ -136,6 +136,7 @@ class Types:
         classes: frozenset[str],
         givers: frozenset[str] = frozenset(),
         attributes: Mapping[ast.AST, Mapping[str, ast.expr]] = MappingProxyType({}),
+        again: frozenset[str] = frozenset(),
     ) -> None:
         self._rebound = rebound
         """Names that some scope declares global or nonlocal: what they hold is not followed."""
@@ -145,6 +146,8 @@ class Types:
         """Names of functions that may return an instance of a known class."""
         self._attributes = attributes
         """By class statement: the annotations of attributes."""
+        self._again = again
+        """Names that several class statements of the module bind: code that runs later sees the last."""
         self._refs: dict[tuple[Scope, str], Ref | None] = {}
         self._names: dict[tuple[Scope, str], Receiver] = {}
         self._receivers: dict[tuple[Scope, str], Receiver] = {}
@@ -155,7 +158,11 @@ class Types:
         try:
             return self._refs[key]
         except KeyError:
-            found = self._refs[key] = reference_of_name(text, scope)
+            found = reference_of_name(text, scope)
+            if found is None and self._again and text in self._again and scope.function is not None:
+                where = scope.lookup(text)
+                found = Ref(0, "", text) if where is not None and where[0].kind == "module" else None
+            self._refs[key] = found
             return found
 
     def annotated(self, annotation: ast.expr | None, scope: Scope) -> Ref | None:

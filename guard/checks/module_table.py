@@ -90,7 +90,7 @@ class Modules:
         self._circles = 0
         """How often a look-up came back to where it began."""
         self._injected: dict[str, bool] = {}
-        self._defined: dict[tuple[str, str], Definition | External | None] = {}
+        self._defined: dict[tuple[str, str, bool], Definition | External | None] = {}
 
     # Names
 
@@ -277,18 +277,19 @@ class Modules:
 
     # References
 
-    def follow(self, path: str, ref: Ref) -> Definition | External | None:
+    def follow(self, path: str, ref: Ref, *, last: bool = False) -> Definition | External | None:
         """Follow what a file's text names to where it is defined, through imports and re-exports.
 
-        None where that is not certain: bound twice or in a branch, open, missing, or a circle.
+        None where that is not certain: bound twice or in a branch, open, missing, or a circle. With `last`, what is
+        defined is given for a name that is bound twice too, for who knows which of its definitions counts.
         """
-        return self._follow(path, ref, 0)
+        return self._follow(path, ref, 0, last)
 
-    def _follow(self, path: str, ref: Ref, depth: int) -> Definition | External | None:
+    def _follow(self, path: str, ref: Ref, depth: int, last: bool) -> Definition | External | None:
         if depth > _FARTHEST:
             return None
         if ref.is_local:
-            return self._local(path, ref.name, depth)
+            return self._local(path, ref.name, depth, last)
         resolution = self.resolve(path, ref.level, ref.module)
         if resolution.missing is not None or resolution.unknown:
             return None
@@ -302,38 +303,38 @@ class Modules:
             return None
         target = resolution.targets[0]
         if depth:
-            return self._below(target, ref.name, depth)
-        key = (target.path, ref.name)
+            return self._below(target, ref.name, depth, last)
+        key = (target.path, ref.name, last)
         if key not in self._defined:
-            self._defined[key] = self._below(target, ref.name, depth)
+            self._defined[key] = self._below(target, ref.name, depth, last)
         return self._defined[key]
 
-    def _below(self, target: Target, name: str, depth: int) -> Definition | External | None:
+    def _below(self, target: Target, name: str, depth: int, last: bool) -> Definition | External | None:
         """What a dotted `name` is in a module or package: a submodule's, or the module's own."""
         first, _, rest = name.partition(".")
         if not first or depth > _FARTHEST:
             return None
         facts = self.facts.get(target.path) if target.kind != "namespace" else None
         if facts is not None and first in facts.names:
-            return self._local(target.path, name, depth + 1)
+            return self._local(target.path, name, depth + 1, last)
         folder = self.layout.folder_of(target)
         if folder is not None:
             below = self.layout.step(folder, first)
             if below is not None:
-                return self._below(below, rest, depth + 1) if rest and below.kind != "unknown" else None
+                return self._below(below, rest, depth + 1, last) if rest and below.kind != "unknown" else None
         if facts is None or facts.open:
             return None
-        return self._through_one_star(target.path, facts, name, depth)
+        return self._through_one_star(target.path, facts, name, depth, last)
 
-    def _local(self, path: str, name: str, depth: int) -> Definition | External | None:
+    def _local(self, path: str, name: str, depth: int, last: bool) -> Definition | External | None:
         facts = self.facts.get(path)
         if facts is None:
             return None
         first, _, rest = name.partition(".")
         found = facts.names.get(first)
         if found is None:
-            return None if facts.open else self._through_one_star(path, facts, name, depth)
-        if found.flags & (UNBOUND | REBOUND):
+            return None if facts.open else self._through_one_star(path, facts, name, depth, last)
+        if found.flags & (UNBOUND | REBOUND) and not (last and found.flags & SOLID and not found.flags & UNBOUND):
             origins = set(found.origins)
             if found.flags & (SOLID | UNBOUND) or len(origins) != 1:
                 return None
@@ -343,9 +344,11 @@ class Modules:
             return None
         origin = found.origins[0]
         taken = ".".join(part for part in (origin.name, rest) if part)
-        return self._follow(path, Ref(origin.level, origin.module, taken), depth + 1)
+        return self._follow(path, Ref(origin.level, origin.module, taken), depth + 1, last)
 
-    def _through_one_star(self, path: str, facts: ModuleFacts, name: str, depth: int) -> Definition | External | None:
+    def _through_one_star(
+        self, path: str, facts: ModuleFacts, name: str, depth: int, last: bool
+    ) -> Definition | External | None:
         first = name.partition(".")[0]
         binding: list[Target] = []
         for star in facts.stars:
@@ -355,7 +358,7 @@ class Modules:
             target = resolution.targets[0]
             if self.exports(target, first) and self.binds(target, first):
                 binding.append(target)
-        return self._below(binding[0], name, depth + 1) if len(binding) == 1 else None
+        return self._below(binding[0], name, depth + 1, last) if len(binding) == 1 else None
 
     @cached_property
     def broken(self) -> tuple[BrokenImport, ...]:
