@@ -13,6 +13,7 @@ from guard.checks.middleware_values import (
     Application,
     Callee,
     Decorator,
+    Endpoint,
     Entry,
     Env,
     Instance,
@@ -99,7 +100,7 @@ class Calls:
         if isinstance(func, Decorator):
             value = args[0] if args else NOTHING
             if func.registers:
-                self._register(func.app, func.registers, value)
+                self.register(func.app, func.registers, value)
             else:
                 self._add(func.app, self._layers(value, place, "decorator"))
             return value
@@ -161,7 +162,9 @@ class Calls:
         elif name == "on_event":
             return Decorator(owner, "startup handler")
         elif name == "add_event_handler":
-            self._register(owner, "startup handler", args[1] if len(args) > 1 else keywords.get("func", NOTHING))
+            self.register(owner, "startup handler", args[1] if len(args) > 1 else keywords.get("func", NOTHING))
+        elif name in known.ADDS_ROUTE:
+            self.register(owner, "http", args[1] if len(args) > 1 else keywords.get("endpoint", NOTHING))
         elif name in known.ROUTES:
             return Decorator(owner, known.ROUTES[name])
         elif name == "mount":
@@ -181,7 +184,7 @@ class Calls:
         for layer in layers(nodes):
             app.late[Late(layer, self._run.stage)] = None
 
-    def _register(self, app: Application, kind: str, value: Value) -> None:
+    def register(self, app: Application, kind: str, value: Value) -> None:
         """A function that runs once the application does."""
         if isinstance(value, Item):
             value = value.value
@@ -251,13 +254,15 @@ class Calls:
         for route in _flat(run.entries(routes) or ()):
             if isinstance(route, Mounted):
                 route.app.mounted_in.append(app)
+            elif isinstance(route, Endpoint):
+                self.register(app, "http", route.value)
         lifespan = keywords.get("lifespan")
         if lifespan is not None:
             app.given_state = self._gives_state(lifespan)
-            self._register(app, "lifespan", lifespan)
+            self.register(app, "lifespan", lifespan)
         for name in ("on_startup", "on_shutdown"):
             for handler in _flat(run.entries(keywords.get(name, NOTHING)) or ()):
-                self._register(app, "startup handler", handler)
+                self.register(app, "startup handler", handler)
         app.depends = "dependencies" in keywords or "**" in keywords
 
     def _gives_state(self, lifespan: Value) -> bool:
@@ -318,6 +323,9 @@ class Calls:
         if known.is_mount(thing):
             apps = list(_applications((*args[1:2], keywords.get("app", NOTHING))))
             return Mounted(apps[0]) if apps else NOTHING
+        if known.is_route(thing):
+            endpoint = args[1] if len(args) > 1 else keywords.get("endpoint")
+            return Endpoint(endpoint) if isinstance(endpoint, Callee | Opaque) else NOTHING
         if known.is_partial(thing) and args:
             return PartialCall(args[0], tuple(args[1:]), keywords)
         if known.is_layer(thing):

@@ -62,24 +62,22 @@ class Served:
                     found.setdefault(touch.part, set()).add(at)
         return {part: frozenset(functions) for part, functions in found.items()}
 
-    def _applications_of(self, at: FunctionAt) -> Sequence[Stack]:
-        """The stacks that a function is served behind: those of its application, or all where that is not known."""
-        own = [stack for stack in self._production if at in stack.endpoints]
-        return own or self._production
-
     # Provided by nothing
 
     def unprovided(self) -> Iterator[Unprovided]:
         """Reads of the session, the user or the credentials in served code, where no layer can have set them."""
         for at, flow in self._flows:
-            if not flow.request or not self._production:
+            own = [stack for stack in self._production if at in stack.endpoints]
+            # Starlette's endpoints get the request whatever the parameter is called, and mostly have no annotation.
+            request = flow.request or (flow.bare if own and not flow.served else "")
+            if not request or not self._production:
                 continue
-            for part, read in self._stacks.reads_of(at, flow.request).items():
-                stacks = self._applications_of(at)
+            stacks = own or self._production
+            for part, read in self._stacks.reads_of(at, request).items():
                 if part not in _PARTS or read.caught or self._may_be_there(part, stacks):
                     continue
                 # A function that is handed a request, and that other modules import, is a dependency of theirs.
-                if flow.served or self._stacks.is_imported(at, self._is_production):
+                if own or flow.served or self._stacks.is_imported(at, self._is_production):
                     yield Unprovided(read, stacks[0])
         for stack in self._production:
             for layer in stack.layers():

@@ -250,6 +250,8 @@ class Flow(msgspec.Struct, frozen=True, array_like=True):
     """What its file registers it as: `http` or `websocket` for an endpoint, `dependency`."""
     request: str = ""
     """The parameter that is annotated with one of the framework's own requests."""
+    bare: str = ""
+    """The first parameter, where it has no annotation: the request of a Starlette endpoint."""
     catches: bool = False
     """It answers by itself where the inner layers fail, whatever the exception."""
     place: Place4 = (0, 0, 0, 0)

@@ -110,6 +110,7 @@ class FlowReader:
             lifespan,
             served.kind,
             served.request,
+            served.bare,
             self._catches,
             served.place,
             served.trusts,

@@ -35,6 +35,12 @@ ROUTES: Final[Mapping[str, str]] = {
 }
 """The decorators that make a function an endpoint, and of what kind."""
 
+_ROUTES: Final = frozenset(
+    {("starlette.routing", "Route"), ("starlette.routing", "WebSocketRoute"), ("fastapi.routing", "APIRoute")}
+)
+ADDS_ROUTE: Final = frozenset({"add_route", "add_api_route", "add_websocket_route", "add_api_websocket_route"})
+"""The methods that make a function an endpoint."""
+
 _BASE_HTTP: Final = frozenset({("starlette.middleware.base", "BaseHTTPMiddleware")})
 _OWN: Final = re.compile(r"^(?:starlette|fastapi)(?:\.|$)")
 
@@ -65,6 +71,11 @@ def is_fastapi(thing: External) -> bool:
 def is_entry(thing: External) -> bool:
     """Whether it is `Middleware(C, …)`, an entry of a constructor's list."""
     return (thing.module, thing.name) in _MIDDLEWARE_ENTRIES
+
+
+def is_route(thing: External) -> bool:
+    """Whether it is a route that holds an endpoint."""
+    return (thing.module, thing.name) in _ROUTES
 
 
 def is_partial(thing: External) -> bool:

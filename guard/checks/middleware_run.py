@@ -41,6 +41,7 @@ from guard.checks.middleware_values import (
     Instance,
     Item,
     Mapped,
+    Method,
     Parent,
     Requested,
     Value,
@@ -333,6 +334,9 @@ class Run(Expressions):
             owner = self.value(target.base, env)
             if isinstance(owner, Instance):
                 owner.attributes[target.name] = value
+            elif isinstance(owner, Method) and target.name == "lifespan_context":  # `app.router.lifespan_context = …`
+                if isinstance(owner.owner, Application):
+                    self._calls.register(owner.owner, "lifespan", value)
             elif isinstance(owner, Application) and target.name in ("user_middleware", "middleware_stack"):
                 owner.opaque = True
 

@@ -31,6 +31,8 @@ class Served(msgspec.Struct, frozen=True):
     """`http`, `websocket` or `dependency`; empty where its file registers it as nothing."""
     request: str = ""
     """The parameter that is annotated with one of the framework's own requests."""
+    bare: str = ""
+    """The first parameter, where it has no annotation."""
     place: Place4 = (0, 0, 0, 0)
     """Its name, where it is defined."""
     trusts: bool = False
@@ -54,11 +56,13 @@ def served_as(node: AnyFunction, scope: Scope, names: Names, *, depended: bool) 
             if isinstance(found, Free) and _FRAMEWORK.search(found.ref.module):
                 request = arg.arg
                 break
+    arguments = (*node.args.posonlyargs, *node.args.args)
+    bare = arguments[0].arg if arguments and arguments[0].annotation is None else ""
     if not kind:
-        return Served("", request)
+        return Served("", request, bare)
     first = node.col_offset + len("async def " if isinstance(node, ast.AsyncFunctionDef) else "def ") + 1
     place = (node.lineno, first, node.lineno, first + len(node.name.encode()))
-    return Served(kind, request, place, kind == "websocket" and bool(request) and _trusts(node, request))
+    return Served(kind, request, bare, place, kind == "websocket" and bool(request) and _trusts(node, request))
 
 
 def _trusts(node: AnyFunction, connection: str) -> bool:

@@ -41,7 +41,7 @@ AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
 
 _INERT_METHODS: Final = frozenset(
     {
-        *("include_router", "add_route", "add_api_route", "add_websocket_route", "add_api_websocket_route"),
+        "include_router",
         *("add_exception_handler", "exception_handler", "openapi", "setup"),
         *("get", "post", "put", "delete", "patch", "options", "head", "trace", "route", "websocket", "websocket_route"),
         *("url_path_for", "build_middleware_stack", "host"),
@@ -253,7 +253,7 @@ class SetupReader:
         elif isinstance(node, ast.Try) or node.__class__.__name__ == "TryStar":
             yield from self._try(node, scope)  # type: ignore[arg-type]
         elif isinstance(node, (ast.With, ast.AsyncWith)):
-            yield from self._block(node.body, scope)
+            yield from self._with(node, scope)
         elif isinstance(node, (ast.For, ast.AsyncFor)):
             body = self._block(node.body, scope)
             if body:
@@ -286,6 +286,18 @@ class SetupReader:
                 then, otherwise, test = otherwise, then, test.operand
             text = text_of(test)
             yield Branch(text, (at or node).lineno, (Arm(text, then), Arm(f"not ({text})", otherwise)))
+
+    def _with(self, node: ast.With | ast.AsyncWith, scope: Scope) -> Iterator[Op]:
+        """`with suppress(E): …` goes on like a handler that does nothing."""
+        body = self._block(node.body, scope)
+        calls = [item.context_expr for item in node.items if isinstance(item.context_expr, ast.Call)]
+        suppressed = [call for call in calls if last_name(call.func) == "suppress"]
+        if not suppressed or not body:
+            yield from body
+            return
+        what = ", ".join(filter(None, (dotted(arg) for call in suppressed for arg in call.args))) or "anything"
+        arms = (Arm("", body), Arm(f"{what} is raised behind line {node.lineno}", ()))
+        yield Branch(f"try@{node.lineno}", node.lineno, arms)
 
     def _try(self, node: ast.Try, scope: Scope) -> Iterator[Op]:
         arms = [Arm("", self._block([*node.body, *node.orelse], scope))]

@@ -131,6 +131,12 @@ class Mounted(msgspec.Struct, frozen=True):
     app: Application
 
 
+class Endpoint(msgspec.Struct, frozen=True):
+    """A route that holds a function of the tree."""
+
+    value: Callee | Opaque
+
+
 class Parent(msgspec.Struct, frozen=True):
     """`super()` in a method."""
 
@@ -166,6 +172,7 @@ Value = (
     | Mapped
     | Requested
     | Mounted
+    | Endpoint
     | Parent
     | Several
     | ClassAt

@@ -52,7 +52,7 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozense
                     wanted.update(_names_in(source))
         if len(wanted) == size:
             break
-    return frozenset((wanted | {"user_middleware", "middleware_stack"}) - {"", "self", "cls"})
+    return frozenset((wanted | {"user_middleware", "middleware_stack", "lifespan_context"}) - {"", "self", "cls"})
 
 
 def speaks_of_application(annotation: ast.expr | None) -> bool:
@@ -98,7 +98,7 @@ def _named_by(call: ast.Call) -> Iterator[str]:
     ) or last_name(func) == "Middleware":
         yield from map(last_name, call.args[:1])
     for keyword in call.keywords:
-        if keyword.arg in ("middleware", "middleware_class", "dispatch"):
+        if keyword.arg in ("middleware", "middleware_class", "dispatch", "routes"):
             yield from _names_in(keyword.value)
         elif keyword.arg == "app" or (keyword.arg is None and last_name(func) in APP_CLASSES):
             yield last_name(keyword.value)
