@@ -101,8 +101,8 @@ class Near(msgspec.Struct, frozen=True):
 
     paths: tuple[str, ...]
     """The files of the later tree in which something may be found that was not there before, or be gone. Sorted."""
-    names: frozenset[str]
-    """The names that tell other files of the change."""
+    silenced: bool
+    """Among them are some in which what was found may be gone, since another file gives what was missing."""
 
 
 class Search:
@@ -126,16 +126,18 @@ class Search:
         names: set[str] = set()
         visibly: list[str] = []
         found = {change.path for change in changes if change.now is not None}
+        silenced: set[str] = set()
         for change in python:
             if change.path in self._kept.starts:
                 raise NotCertain(f"{change.path}: a deployed process starts there")
             before = self._shape(change.path, self._before) if change.before is not None else EMPTY
             now = self._shape(change.path, self._now) if change.now is not None else EMPTY
             given = newly_given(before, now)
-            if given is ANYTHING or not given.isdisjoint(self._kept.known.fields):
-                raise NotCertain(f"{change.path}: may give what was found missing")
-            if not self._with_parents(bases_of_changed(before, now)).isdisjoint(self._kept.known.classes):
-                raise NotCertain(f"{change.path}: may be what was found wrong")
+            if given is ANYTHING:
+                raise NotCertain(f"{change.path}: may give anything to anything")
+            known, parents = self._kept.known, self._with_parents(bases_of_changed(before, now))
+            silenced.update(path for name in given for path in known.fields.get(name, ()))
+            silenced.update(path for name in parents for path in known.classes.get(name, ()))
             if change.before is None or change.now is None:
                 self._refuse_what_others_look_for(change, before, now)
                 continue
@@ -151,9 +153,11 @@ class Search:
             found |= self._naming(visibly, names)
             if not self._kept.starts.isdisjoint(found) or any(_stem(path) in self._kept.named for path in found):
                 raise NotCertain("what an entry point is may have changed")
+        silenced = {path for path in silenced if path in self._now}
+        found |= silenced
         if len(found) > _MOST_NEAR:
             raise NotCertain(f"{len(found)} files may be hit")
-        return Near(tuple(sorted(found)), frozenset(names))
+        return Near(tuple(sorted(found)), bool(silenced))
 
     def _shape(self, path: str, facts: FactsOnDemand) -> Shape:
         found = facts[path]

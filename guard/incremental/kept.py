@@ -46,11 +46,11 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     analysed: int
     broken: frozenset[str]
     """The files that cannot be imported."""
-    fields: frozenset[str]
-    """The names of attributes and variables that findings speak of, and that another file may give to what lacks
-    them."""
-    classes: frozenset[str]
-    """The names of the classes that findings speak of."""
+    fields: Mapping[str, tuple[str, ...]]
+    """By name of an attribute or a variable, the files with findings that speak of it: another file may give it to what
+    lacks it."""
+    classes: Mapping[str, tuple[str, ...]]
+    """By name of a class, the files with findings that speak of it."""
     looks: Mapping[str, str]
     """What was looked at in environments, with digests of what was seen."""
 
@@ -170,23 +170,30 @@ def _known(judged: Judged, every: Sequence[Finding]) -> Known:
     )
 
 
-def fields_of(findings: Iterable[Finding]) -> frozenset[str]:
+def fields_of(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
     """What `Known.fields` has of some findings."""
-    return frozenset(_said(findings, ("DCF", "IMP011", "IMP015", "SYN004"), ("field", "name")))
+    return _speaking(findings, ("DCF", "IMP011", "IMP015", "SYN004"), ("field", "name"))
 
 
-def classes_of(findings: Iterable[Finding]) -> frozenset[str]:
+def classes_of(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
     """What `Known.classes` has of some findings."""
-    return frozenset(_said(findings, ("DCF",), ("class",)))
+    return _speaking(findings, ("DCF",), ("class",))
 
 
-def _said(findings: Iterable[Finding], codes: tuple[str, ...], keys: tuple[str, ...]) -> Iterator[str]:
+def _speaking(findings: Iterable[Finding], codes: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
     for finding in findings:
         if finding.code.startswith(codes):
             for key in keys:
                 value = finding.data.get(key)
                 if isinstance(value, str):
-                    yield value.rpartition(".")[2]
+                    found.setdefault(value.rpartition(".")[2], set()).add(finding.path)
+    return {name: tuple(sorted(paths)) for name, paths in found.items()}
+
+
+def joined(known: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """The files of both, by name."""
+    return {**known, **{name: tuple(sorted({*known.get(name, ()), *paths})) for name, paths in more.items()}}
 
 
 def _kept(program: Program, known: Known) -> Kept:

@@ -200,7 +200,7 @@ class _Comparison:
         with contextlib.suppress(NotComplete):
             found = self._found(program)
             # What is there to be said of names is said with all that may keep it from being said.
-            if all(self._is_whole(finding) for finding in found):
+            if not near.silenced and all(self._is_whole(finding) for finding in found):
                 return self._told(rev, near, found, Broken(), edges)
         found, broken = self._complete(now, focus, search)
         return self._told(rev, near, found, broken, edges)
@@ -372,8 +372,8 @@ class _Comparison:
             found=known.found + come - gone,
             analysed=known.analysed + come - gone,
             broken=known.broken.union(broken.modules, broken.test_files),
-            fields=known.fields | keeping.fields_of(new),
-            classes=known.classes | keeping.classes_of(new),
+            fields=keeping.joined(known.fields, keeping.fields_of(new)),
+            classes=keeping.joined(known.classes, keeping.classes_of(new)),
         )
         self._keep(known, edges)
         problems = known.problems
