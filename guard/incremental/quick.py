@@ -8,35 +8,25 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Final
 
 import msgspec
 
 from guard import __version__
 from guard.cache import Cache
 from guard.checks.classes import FAMILY as CLASSES
-from guard.checks.classes_facts import ClassesFacts
 from guard.checks.classes_pydantic import SECOND
-from guard.checks.distributions import known
-from guard.checks.module_facts import DEAD, LAZY, TYPING, ModuleFacts
 from guard.checks.modules import FAMILY as MODULES
-from guard.checks.modules import Modules
-from guard.checks.projects import Projects, projects_of
-from guard.checks.references import Ref
 from guard.checks.requirement_commands import has_own_requirements
-from guard.checks.requirements import Kind
 from guard.checks.roots import parent_of, put_on_sys_path
-from guard.checks.standard_library import change_of, is_standard
-from guard.checks.strings import FAMILY as STRINGS
-from guard.checks.strings_facts import StringsFacts
+from guard.checks.standard_library import is_standard
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.text import TextFacts
 from guard.checks.whole import Whole
 from guard.config import Config, ignored_in, matcher
-from guard.dependencies.imports import modules_of
 from guard.engine import (
     MISSING_OBJECT,
     Options,
@@ -50,23 +40,21 @@ from guard.engine import (
 from guard.environment import Environments
 from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering
-from guard.families import Family
 from guard.impact import Reach
 from guard.incremental import kept as keeping
 from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
-from guard.incremental.kept import ALWAYS, FOR_DEVELOPERS, Kept, Known, is_among
+from guard.incremental.edges import Edges, facts_of, outside
+from guard.incremental.kept import Kept, Known
 from guard.incremental.on_demand import FactsOnDemand, NotKnown
-from guard.incremental.shape import without_positions
-from guard.model import Broken, Finding, Impact, Problem, Report, Since
+from guard.model import Broken, Finding, Problem, Report, Since
 from guard.program import Focus, NotComplete, Program
 from guard.registry import Depends, Rule, all_rules
 from guard.since import moved_files
 from guard.sources.commit import CommitTree
-from guard.sources.tree import SourceFile, Tree
+from guard.sources.tree import Tree
 from guard.target import target_python
 from guard.verdicts import findings_of
 
-F = TypeVar("F")
 HANDLED: Final = frozenset({"IMP003", "IMP005", "IMP009", "IMP013", "IMP014", "SUP001", "SUP004"})
 """Rules that depend on the whole tree and are not run: a change that may concern one of them is left to a run over the
 whole tree. So it is with all of the family MID."""
@@ -192,7 +180,7 @@ class _Comparison:
         program = self._program(now, focus)
         if program.linked(MODULES).layout.roots.anybody != self._kept.anybody:
             raise NotCertain("the roots of the tree have changed")
-        edges = _Edges(self._kept, program, search)
+        edges = Edges(self._kept, program, search)
         for change in self.changes:
             if change.is_python:
                 edges.refuse_effects(change, before, now)
@@ -217,7 +205,7 @@ class _Comparison:
         """That a module is empty is told there, not where something is taken from it."""
         for broken in program.linked(MODULES).broken:
             target = broken.target.path
-            if broken.name and (_facts_of(now, target, TEXT) or TextFacts()).blank:
+            if broken.name and (facts_of(now, target, TEXT) or TextFacts()).blank:
                 known = self._kept.known.findings.get(target, ())
                 if not any(code == "TXT008" for code, _ in known):
                     raise NotCertain(f"{broken.path}: takes a name from a module that is empty")
@@ -259,7 +247,7 @@ class _Comparison:
             if any(
                 not is_standard(one.module.partition(".")[0])
                 for facts in (before, now)
-                for one in _outside(change.path, _facts_of(facts, change.path, MODULES))
+                for one in outside(change.path, facts_of(facts, change.path, MODULES))
             )
         ]
         lists = [
@@ -276,7 +264,7 @@ class _Comparison:
             if not change.is_python:
                 continue
             put.pop(change.path, None)
-            facts = _facts_of(now, change.path, MODULES) if change.now is not None else None
+            facts = facts_of(now, change.path, MODULES) if change.now is not None else None
             if facts is not None and (roots := put_on_sys_path(change.path, facts)):
                 put[change.path] = roots
         texts = set(self._kept.whole.texts)
@@ -326,7 +314,7 @@ class _Comparison:
         ]
         return sorted(new, key=lambda finding: finding.sort_key)
 
-    def _told(self, rev: str, near: Near, found: Sequence[Finding], broken: Broken, edges: _Edges) -> Report:
+    def _told(self, rev: str, near: Near, found: Sequence[Finding], broken: Broken, edges: Edges) -> Report:
         known = self._kept.known
         moved = self._moved
         later = {before: path for path, before in moved.items()}
@@ -404,191 +392,11 @@ class _Comparison:
             if change.now is not None and self._moved.get(change.path, change.path) in had - raising:
                 raise NotCertain(f"{change.path}: may be imported again")
 
-    def _keep(self, known: Known, edges: _Edges) -> None:
+    def _keep(self, known: Known, edges: Edges) -> None:
         """Keep of this tree what was kept of the other one, with what has changed."""
         kept = edges.kept(msgspec.structs.replace(self._kept, known=known, whole=self._focus_whole))
         with contextlib.suppress(UnicodeEncodeError):
             self._cache.put_many([(self._key(self._tree, self._config), keeping.encode(kept))])
-
-
-class _Edges:
-    """What a change of a module's imports may bring about elsewhere."""
-
-    def __init__(self, kept: Kept, program: Program, search: Search) -> None:
-        self._kept = kept
-        self._modules: Modules = program.linked(MODULES)
-        self._reach = Reach(program, kept.started)
-        self._search = search
-        self._target = program.target.version
-        self._program = program
-        self._at_start = kept.started.startup | kept.executed
-        self._seen: set[str] = set()
-        self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
-
-    def refuse_effects(self, change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
-        """Raises NotCertain where the imports of a file have changed in a way that others may feel."""
-        path = change.path
-        self._seen.add(path)
-        old = _facts_of(before, path, MODULES) if change.before is not None else None
-        new = _facts_of(now, path, MODULES) if change.now is not None else None
-        asked, asks = _asking_pydantic(before, path, change.before), _asking_pydantic(now, path, change.now)
-        if asked - asks if self._kept.second_pydantic else asks - asked:
-            raise NotCertain(f"{path}: asks for other things of pydantic")
-        if change.now is not None:
-            self._now[path] = (new, _facts_of(now, path, STRINGS), _facts_of(now, path, CLASSES))
-        if path in self._kept.in_circles:
-            raise NotCertain(f"{path}: is in a circle of imports")
-        self._refuse_shadows(path, old, new)
-        self._refuse_other_roots(path, old, new)
-        started, starts = self._targets(path, old, at_start=True), self._targets(path, new, at_start=True)
-        gained, lost = starts - started, started - starts
-        if path in self._at_start and (lost or not gained <= self._at_start):
-            raise NotCertain(f"{path}: something else is executed at start")
-        if not (gained | lost).isdisjoint(self._kept.into_circles):
-            raise NotCertain(f"{path}: enters a circle of imports")
-        reached = self._targets(path, new, at_start=False) - self._targets(path, old, at_start=False)
-        emptied = {target for target, keys in self._kept.known.findings.items() if any(c == "TXT008" for c, _ in keys)}
-        if not emptied.isdisjoint(self._targets(path, old, at_start=False)):
-            raise NotCertain(f"{path}: imports a module that is empty")
-        if not gained.isdisjoint(self._kept.known.broken):
-            raise NotCertain(f"{path}: imports what cannot be imported")
-        # A module that is new is imported by none.
-        above = self._search.ancestors([path], _MOST_ANCESTORS) if gained and change.before is not None else set()
-        if not gained.isdisjoint({path, *above}):
-            raise NotCertain(f"{path}: may close a circle of imports")
-        if self._reach.kind(path) is not Impact.TESTS and any("test" in target.lower() for target in reached):
-            raise NotCertain(f"{path}: may import test code")
-        excused = [(facts.skips, facts.provides_later) for facts in (old, new) if facts is not None]
-        if excused[0] != excused[-1]:
-            raise NotCertain(f"{path}: does with less, or with other modules than before")
-        had, has = _outside(path, old), _outside(path, new)
-        self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
-        for one in has - had:
-            self._refuse_unknown(path, one.module)
-
-    def _refuse_shadows(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
-        """Raises NotCertain where a process may begin, or go on, that takes a module of the tree for another one."""
-        main = any(facts is not None and facts.main for facts in (old, new))
-        related = [facts is not None and any(one.level == 1 for one in facts.imports) for facts in (old, new)]
-        starts = (main or related[0] != related[1]) and parent_of(path) in self._kept.shadowed.folders
-        if path in self._kept.shadowed.paths or starts:
-            raise NotCertain(f"{path}: is executed where a module of the tree hides another one")
-
-    def _refuse_other_roots(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
-        """Raises NotCertain where other roots may be used than before."""
-        had, has = (
-            set(keeping.used_by(path, facts, self._modules)) if facts is not None else set() for facts in (old, new)
-        )
-        if any(tuple(key.split("\t")) not in self._kept.whole.used for key in has):
-            raise NotCertain(f"{path}: leads through another root")
-        if had - has:
-            witnesses = keeping.files_by(self._kept.witnesses)
-            if any(set(witnesses.get(key, ())) <= {path} for key in had - has):
-                raise NotCertain(f"{path}: leads through a root no more")
-
-    def _targets(self, path: str, facts: ModuleFacts | None, *, at_start: bool) -> set[str]:
-        """The files that a file's imports lead to, all of them or those that are executed when it is."""
-        found: set[str] = set()
-        for statement in facts.imports if facts is not None else ():
-            if at_start and statement.flags & (LAZY | TYPING | DEAD):
-                continue
-            for module in statement.modules:
-                found.update(self._modules.executed_by(path, statement, module))
-        return found
-
-    def _refuse_other_names(self, had: Set[str], has: Set[str], path: str) -> None:
-        """Raises NotCertain where the tree names other modules of others than before: by those it is told what some
-        requirement may be there for."""
-        outside = keeping.files_by(self._kept.outside) if had != has else {}
-        gained = {module for module in has - had if module not in outside and not is_standard(module.partition(".")[0])}
-        lost = {module for module in had - has if set(outside.get(module, ())) == {path}}
-        if any(not self._modules.resolve(path, 0, module).targets for module in gained | lost):
-            raise NotCertain(f"{path}: names another module of others")
-
-    def _refuse_unknown(self, path: str, module: str) -> None:
-        """Raises NotCertain for an import out of the tree that may fail, or find a file of the tree by mistake."""
-        top = module.partition(".")[0]
-        ours = bool(self._modules.resolve(path, 0, module).targets)
-        if ours and not (is_standard(top) or known().providers_of(top)):
-            return
-        if self._modules.layout.holders_of(top):
-            raise NotCertain(f"{path}: {top} is also a name in the tree")
-        if is_standard(top):
-            if change_of(top, self._target) is not None:
-                raise NotCertain(f"{path}: imports {top}, which not every Python has")
-            return
-        for_whom = [ALWAYS]
-        if self._reach.of(path) in (Impact.TESTS, Impact.TOOLING):
-            for_whom.append(FOR_DEVELOPERS)
-        if not any(is_among(f"{parent_of(path)}\t{who}\t{module}", self._kept.provided) for who in for_whom):
-            kind = self._projects.view_of(path).kind_of(module)
-            if not (kind in (Kind.RUNTIME, Kind.EXTRA) or (kind is not None and FOR_DEVELOPERS in for_whom)):
-                raise NotCertain(f"{path}: nothing is known to bring {module}")
-
-    @property
-    def _projects(self) -> Projects:
-        return projects_of(self._program)
-
-    def kept(self, kept: Kept) -> Kept:
-        """What was kept, with what the changed files import, name and define. What they no longer do stays: it makes a
-        later run look at more than it need."""
-        importers: dict[str, set[str]] = {}
-        strings: dict[str, set[str]] = {}
-        children: dict[str, set[str]] = {}
-        words: set[str] = set()
-        for path, (module, texts, classes) in self._now.items():
-            if module is not None:
-                words.update(keeping.words_of(module))
-                for target in keeping.imported_by(path, module, self._modules):
-                    importers.setdefault(target, set()).add(path)
-            for part in keeping.parts_of_strings(texts) if texts is not None else ():
-                strings.setdefault(part, set()).add(path)
-            for base, child in keeping.kinships(classes) if classes is not None else ():
-                children.setdefault(base, set()).add(child)
-        words.update(strings)
-        fresh = {word for word in words if not is_among(word, kept.words)}
-        return msgspec.structs.replace(
-            kept,
-            words=keeping.between_newlines(fresh) + kept.words if fresh else kept.words,
-            importers=keeping.with_more(kept.importers, importers),
-            strings=keeping.with_more(kept.strings, strings),
-            children=keeping.with_more(kept.children, children),
-            witnesses=keeping.without(kept.witnesses, self._seen),
-            outside=keeping.without(kept.outside, self._seen),
-        )
-
-
-_MOST_ANCESTORS: Final = 10_000
-
-
-class _Import(NamedTuple):
-    module: str
-    flags: int
-    """Of the statement that imports it."""
-    guards: tuple[object, ...]
-    """What is around that."""
-
-
-def _outside(path: str, facts: ModuleFacts | None) -> frozenset[_Import]:
-    """The modules that a file imports by absolute names, wherever that leads."""
-    return frozenset(
-        _Import(one.module, statement.flags, tuple(without_positions(facts.guards[at]) for at in statement.guards))
-        for statement in (facts.imports if facts is not None else ())
-        if facts is not None and statement.level <= 0
-        for one in modules_of(path, statement)
-    )
-
-
-def _asking_pydantic(facts: FactsOnDemand, path: str, file: SourceFile | None) -> frozenset[Ref]:
-    """What a file names of pydantic."""
-    found = _facts_of(facts, path, CLASSES) if file is not None else None
-    return frozenset(ref for ref in (found.refs if found is not None else ()) if ref.module.startswith("pydantic"))
-
-
-def _facts_of(facts: FactsOnDemand, path: str, family: Family[F, Any]) -> F | None:
-    """The facts of one family on one file."""
-    raw = facts[path].parts.get(family.name)
-    return None if raw is None else msgspec.msgpack.decode(raw, type=family.facts)
 
 
 def _is_handled(code: str) -> bool:
@@ -608,7 +416,7 @@ def _run_before(path: str) -> Iterator[str]:
 
 def _refuse_other_texts(change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
     """Raises NotCertain where a file has become another kind of text, which rules on paths and on importers see."""
-    old = _facts_of(before, change.path, TEXT) or TextFacts()
-    new = _facts_of(now, change.path, TEXT) or TextFacts()
+    old = facts_of(before, change.path, TEXT) or TextFacts()
+    new = facts_of(now, change.path, TEXT) or TextFacts()
     if old.interpreter != new.interpreter or (new.blank and not old.blank) or old.binary != new.binary:
         raise NotCertain(f"{change.path}: has become another kind of file")

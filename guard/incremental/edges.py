@@ -1,0 +1,215 @@
+"""What a change of a module's imports may bring about in other files, and what of it is not certain."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from typing import Any, Final, NamedTuple, TypeVar
+
+import msgspec
+
+from guard.checks.classes import FAMILY as CLASSES
+from guard.checks.classes_facts import ClassesFacts
+from guard.checks.distributions import known
+from guard.checks.module_facts import DEAD, LAZY, TYPING, ModuleFacts
+from guard.checks.modules import FAMILY as MODULES
+from guard.checks.modules import Modules
+from guard.checks.projects import Projects, projects_of
+from guard.checks.references import Ref
+from guard.checks.requirements import Kind
+from guard.checks.roots import parent_of
+from guard.checks.standard_library import change_of, is_standard
+from guard.checks.strings import FAMILY as STRINGS
+from guard.checks.strings_facts import StringsFacts
+from guard.dependencies.imports import modules_of
+from guard.families import Family
+from guard.impact import Reach
+from guard.incremental import kept as keeping
+from guard.incremental.changes import Change, NotCertain, Search
+from guard.incremental.kept import ALWAYS, FOR_DEVELOPERS, Kept, is_among
+from guard.incremental.on_demand import FactsOnDemand
+from guard.incremental.shape import without_positions
+from guard.model import Impact
+from guard.program import Program
+from guard.sources.tree import SourceFile
+
+F = TypeVar("F")
+
+
+class Edges:
+    """What a change of a module's imports may bring about elsewhere."""
+
+    def __init__(self, kept: Kept, program: Program, search: Search) -> None:
+        self._kept = kept
+        self._modules: Modules = program.linked(MODULES)
+        self._reach = Reach(program, kept.started)
+        self._search = search
+        self._target = program.target.version
+        self._program = program
+        self._at_start = kept.started.startup | kept.executed
+        self._seen: set[str] = set()
+        self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
+
+    def refuse_effects(self, change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
+        """Raises NotCertain where the imports of a file have changed in a way that others may feel."""
+        path = change.path
+        self._seen.add(path)
+        old = facts_of(before, path, MODULES) if change.before is not None else None
+        new = facts_of(now, path, MODULES) if change.now is not None else None
+        asked, asks = _asking_pydantic(before, path, change.before), _asking_pydantic(now, path, change.now)
+        if asked - asks if self._kept.second_pydantic else asks - asked:
+            raise NotCertain(f"{path}: asks for other things of pydantic")
+        if change.now is not None:
+            self._now[path] = (new, facts_of(now, path, STRINGS), facts_of(now, path, CLASSES))
+        if path in self._kept.in_circles:
+            raise NotCertain(f"{path}: is in a circle of imports")
+        self._refuse_shadows(path, old, new)
+        self._refuse_other_roots(path, old, new)
+        started, starts = self._targets(path, old, at_start=True), self._targets(path, new, at_start=True)
+        gained, lost = starts - started, started - starts
+        if path in self._at_start and (lost or not gained <= self._at_start):
+            raise NotCertain(f"{path}: something else is executed at start")
+        if not (gained | lost).isdisjoint(self._kept.into_circles):
+            raise NotCertain(f"{path}: enters a circle of imports")
+        reached = self._targets(path, new, at_start=False) - self._targets(path, old, at_start=False)
+        emptied = {target for target, keys in self._kept.known.findings.items() if any(c == "TXT008" for c, _ in keys)}
+        if not emptied.isdisjoint(self._targets(path, old, at_start=False)):
+            raise NotCertain(f"{path}: imports a module that is empty")
+        if not gained.isdisjoint(self._kept.known.broken):
+            raise NotCertain(f"{path}: imports what cannot be imported")
+        # A module that is new is imported by none.
+        above = self._search.ancestors([path], _MOST_ANCESTORS) if gained and change.before is not None else set()
+        if not gained.isdisjoint({path, *above}):
+            raise NotCertain(f"{path}: may close a circle of imports")
+        if self._reach.kind(path) is not Impact.TESTS and any("test" in target.lower() for target in reached):
+            raise NotCertain(f"{path}: may import test code")
+        excused = [(facts.skips, facts.provides_later) for facts in (old, new) if facts is not None]
+        if excused[0] != excused[-1]:
+            raise NotCertain(f"{path}: does with less, or with other modules than before")
+        had, has = outside(path, old), outside(path, new)
+        self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
+        for one in has - had:
+            self._refuse_unknown(path, one.module)
+
+    def _refuse_shadows(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
+        """Raises NotCertain where a process may begin, or go on, that takes a module of the tree for another one."""
+        main = any(facts is not None and facts.main for facts in (old, new))
+        related = [facts is not None and any(one.level == 1 for one in facts.imports) for facts in (old, new)]
+        starts = (main or related[0] != related[1]) and parent_of(path) in self._kept.shadowed.folders
+        if path in self._kept.shadowed.paths or starts:
+            raise NotCertain(f"{path}: is executed where a module of the tree hides another one")
+
+    def _refuse_other_roots(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
+        """Raises NotCertain where other roots may be used than before."""
+        had, has = (
+            set(keeping.used_by(path, facts, self._modules)) if facts is not None else set() for facts in (old, new)
+        )
+        if any(tuple(key.split("\t")) not in self._kept.whole.used for key in has):
+            raise NotCertain(f"{path}: leads through another root")
+        if had - has:
+            witnesses = keeping.files_by(self._kept.witnesses)
+            if any(set(witnesses.get(key, ())) <= {path} for key in had - has):
+                raise NotCertain(f"{path}: leads through a root no more")
+
+    def _targets(self, path: str, facts: ModuleFacts | None, *, at_start: bool) -> set[str]:
+        """The files that a file's imports lead to, all of them or those that are executed when it is."""
+        found: set[str] = set()
+        for statement in facts.imports if facts is not None else ():
+            if at_start and statement.flags & (LAZY | TYPING | DEAD):
+                continue
+            for module in statement.modules:
+                found.update(self._modules.executed_by(path, statement, module))
+        return found
+
+    def _refuse_other_names(self, had: Set[str], has: Set[str], path: str) -> None:
+        """Raises NotCertain where the tree names other modules of others than before: by those it is told what some
+        requirement may be there for."""
+        outside = keeping.files_by(self._kept.outside) if had != has else {}
+        gained = {module for module in has - had if module not in outside and not is_standard(module.partition(".")[0])}
+        lost = {module for module in had - has if set(outside.get(module, ())) == {path}}
+        if any(not self._modules.resolve(path, 0, module).targets for module in gained | lost):
+            raise NotCertain(f"{path}: names another module of others")
+
+    def _refuse_unknown(self, path: str, module: str) -> None:
+        """Raises NotCertain for an import out of the tree that may fail, or find a file of the tree by mistake."""
+        top = module.partition(".")[0]
+        ours = bool(self._modules.resolve(path, 0, module).targets)
+        if ours and not (is_standard(top) or known().providers_of(top)):
+            return
+        if self._modules.layout.holders_of(top):
+            raise NotCertain(f"{path}: {top} is also a name in the tree")
+        if is_standard(top):
+            if change_of(top, self._target) is not None:
+                raise NotCertain(f"{path}: imports {top}, which not every Python has")
+            return
+        for_whom = [ALWAYS]
+        if self._reach.of(path) in (Impact.TESTS, Impact.TOOLING):
+            for_whom.append(FOR_DEVELOPERS)
+        if not any(is_among(f"{parent_of(path)}\t{who}\t{module}", self._kept.provided) for who in for_whom):
+            kind = self._projects.view_of(path).kind_of(module)
+            if not (kind in (Kind.RUNTIME, Kind.EXTRA) or (kind is not None and FOR_DEVELOPERS in for_whom)):
+                raise NotCertain(f"{path}: nothing is known to bring {module}")
+
+    @property
+    def _projects(self) -> Projects:
+        return projects_of(self._program)
+
+    def kept(self, kept: Kept) -> Kept:
+        """What was kept, with what the changed files import, name and define. What they no longer do stays: it makes a
+        later run look at more than it need."""
+        importers: dict[str, set[str]] = {}
+        strings: dict[str, set[str]] = {}
+        children: dict[str, set[str]] = {}
+        words: set[str] = set()
+        for path, (module, texts, classes) in self._now.items():
+            if module is not None:
+                words.update(keeping.words_of(module))
+                for target in keeping.imported_by(path, module, self._modules):
+                    importers.setdefault(target, set()).add(path)
+            for part in keeping.parts_of_strings(texts) if texts is not None else ():
+                strings.setdefault(part, set()).add(path)
+            for base, child in keeping.kinships(classes) if classes is not None else ():
+                children.setdefault(base, set()).add(child)
+        words.update(strings)
+        fresh = {word for word in words if not is_among(word, kept.words)}
+        return msgspec.structs.replace(
+            kept,
+            words=keeping.between_newlines(fresh) + kept.words if fresh else kept.words,
+            importers=keeping.with_more(kept.importers, importers),
+            strings=keeping.with_more(kept.strings, strings),
+            children=keeping.with_more(kept.children, children),
+            witnesses=keeping.without(kept.witnesses, self._seen),
+            outside=keeping.without(kept.outside, self._seen),
+        )
+
+
+_MOST_ANCESTORS: Final = 10_000
+
+
+class _Import(NamedTuple):
+    module: str
+    flags: int
+    """Of the statement that imports it."""
+    guards: tuple[object, ...]
+    """What is around that."""
+
+
+def outside(path: str, facts: ModuleFacts | None) -> frozenset[_Import]:
+    """The modules that a file imports by absolute names, wherever that leads."""
+    return frozenset(
+        _Import(one.module, statement.flags, tuple(without_positions(facts.guards[at]) for at in statement.guards))
+        for statement in (facts.imports if facts is not None else ())
+        if facts is not None and statement.level <= 0
+        for one in modules_of(path, statement)
+    )
+
+
+def _asking_pydantic(facts: FactsOnDemand, path: str, file: SourceFile | None) -> frozenset[Ref]:
+    """What a file names of pydantic."""
+    found = facts_of(facts, path, CLASSES) if file is not None else None
+    return frozenset(ref for ref in (found.refs if found is not None else ()) if ref.module.startswith("pydantic"))
+
+
+def facts_of(facts: FactsOnDemand, path: str, family: Family[F, Any]) -> F | None:
+    """The facts of one family on one file."""
+    raw = facts[path].parts.get(family.name)
+    return None if raw is None else msgspec.msgpack.decode(raw, type=family.facts)
