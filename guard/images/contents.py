@@ -58,6 +58,20 @@ class Image:
         reach = reach_of(self._program)
         return tuple(entry for entry in reach.entry_points if entry.path == self.build.path and entry.line in lines)
 
+    @cached_property
+    def packages(self) -> tuple[str, ...]:
+        """The folders of the topmost packages that what it starts is in, with `/` behind them."""
+        layout = self._program.linked(MODULES).layout
+        found: dict[str, None] = {}
+        for entry in self.entries:
+            for file in self.files_of(entry):
+                folder = top = posixpath.dirname(file)
+                while folder in layout.packages:
+                    top, folder = folder, posixpath.dirname(folder)
+                if top in layout.packages:
+                    found[f"{top}/"] = None
+        return tuple(found)
+
     def files_of(self, entry: EntryPoint) -> Sequence[str]:
         """The files that an entry point certainly executes first."""
         return self._script(entry) if entry.script else self._modules_of(entry)

@@ -153,8 +153,8 @@ def _lacking(image: Image, path: str, step: Step, line: int) -> Iterator[LostImp
 def _lost_later(
     program: Program, images: Sequence[Image], steps: Mapping[frozenset[str], Steps]
 ) -> Iterator[LostImport]:
-    """The imports of production code in images that need not run at their start, of modules that are in none of the
-    images which hold that code. What lies among tests or tools is left out on purpose."""
+    """The imports that need not run at the start of images, in the package that one of them starts, of modules that are
+    in none of the images which hold that code. What lies among tests or tools is left out on purpose."""
     reach = reach_of(program)
     starting = [image for image in images if image.is_known and any(map(image.files_of, image.entries))]
     if not starting:
@@ -164,7 +164,7 @@ def _lost_later(
         if not path.endswith(".py") or reach.kind(path) is not Impact.RUNTIME:
             continue
         holding = [image for image in starting if image.holds(path)]
-        if not holding:
+        if not any(path.startswith(image.packages) for image in holding):
             continue
         roots = {image.roots for image in holding}
         for step in steps[holding[0].roots].of(path) if len(roots) == 1 else ():

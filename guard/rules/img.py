@@ -29,7 +29,8 @@ def missing_from_image(program: Program) -> Iterator[Violation]:
     has it.
 
     Imports that need not run at the start, in functions or in files that nothing certainly imports, are a warning: in
-    production code, where no image that holds that code has the module, and the module is not among tests or tools.
+    production code of the package that is started, where no image that holds that code has the module, and the module
+    is not among tests or tools.
 
     ## What breaks in production
     The build succeeds, and the container ends at its start with ModuleNotFoundError, although every test passes. Or it

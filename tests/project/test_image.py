@@ -1,4 +1,6 @@
-"""The documented steps of a Docker build, in real builds: buildah needs no daemon, and no base image from a network.
+"""The documented steps of a Docker build, and what the rules say of an image, in real builds.
+
+buildah needs no daemon, and no base image from a network.
 
 The base image is made of the Python that runs the tests, with guard and what it needs installed there.
 """
@@ -18,6 +20,9 @@ from typing import Final, NamedTuple
 
 import pytest
 from packaging.requirements import Requirement
+
+from guard.registry import all_rules
+from tests.markdown_cases import case_of
 
 ROOT = Path(__file__).parents[2]
 PYTHON = Path(sys.executable).resolve()
@@ -198,10 +203,11 @@ def offline(step: str, packages: str) -> str:
     return text
 
 
-def test_the_documented_steps_stop_a_broken_tree_and_let_the_mended_one_through(
-    builder: Builder, tmp_path: Path
-) -> None:
-    """One test for all, since what they need would be made again in each process that runs one."""
+def test_builds_stop_where_the_documentation_and_the_rules_say(builder: Builder, tmp_path: Path) -> None:
+    """One test for all, since what they need would be made again in each process that runs one.
+
+    The documented steps stop a broken tree, and let the mended one through.
+    """
     assert len(STEPS) == 3
     for number, step in enumerate(STEPS):
         assert "USER 1000" in step
@@ -216,6 +222,28 @@ def test_the_documented_steps_stop_a_broken_tree_and_let_the_mended_one_through(
         assert mended.returncode == 0, mended.stdout
         assert re.search(r"Clean: \d+ files analysed", mended.stdout), mended.stdout
         builder.forget()
+    check_what_the_rules_say_of_images(builder, tmp_path)
+
+
+def check_what_the_rules_say_of_images(builder: Builder, tmp_path: Path) -> None:
+    """Build the bad and the good example of every rule on images, and start what the image would start."""
+    for code, start, said in (
+        ("IMG001", f"{PYTHON} -c 'import app.main'", "No module named 'app.models'"),
+        ("IMG002", "sh ./start.sh", "start.sh"),
+        ("IMG003", "true", "requirements.txt"),
+    ):
+        for heading in ("Bad", "Good"):
+            case = case_of(heading, all_rules()[code].section(heading))
+            context = tmp_path / f"{code}-{heading}"
+            case.write(context)
+            text = (context / "Dockerfile").read_text().replace("python:3.12-slim", BASE)
+            (context / "Dockerfile").write_text(re.sub(r"RUN pip .*\n", "", text) + f"RUN {start}\n")
+            if (context / "start.sh").exists():
+                (context / "start.sh").write_text("true\n")
+            made = builder.build(context, "service")
+            assert (made.returncode == 0) is (heading == "Good"), made.stdout
+            assert heading == "Good" or said in made.stdout.splitlines()[-2] + made.stdout.splitlines()[-3], made.stdout
+            builder.forget()
 
 
 def built(builder: Builder, context: Path, files: Mapping[str, str], step: str) -> subprocess.CompletedProcess[str]:
