@@ -20,6 +20,7 @@ import click
 
 from guard.cache import default_path
 from guard.cli.output import Output
+from guard.files import is_unfinished
 from guard.model import EnvironmentFailed, GuardError
 from guard.report.escape import visible
 from guard.report.tally import counted
@@ -122,7 +123,7 @@ def relevant(git: Git | None, written: Iterable[Path]) -> Callable[[Change, str]
         place = Path(path)
         if git_dir is not None and place.is_relative_to(git_dir):
             return place.parent == git_dir and place.name in _IN_GIT
-        if path in own or place.name.startswith(".guard-") or (cache is not None and place.parent == cache.parent):
+        if path in own or is_unfinished(place.name) or (cache is not None and place.parent == cache.parent):
             return False
         return usual(change, path)
 

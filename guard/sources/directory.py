@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import ClassVar, Final
 
+from guard.files import is_unfinished
 from guard.model import Problem
 from guard.sources.blobs import outside_problem
 from guard.sources.disk import DiskReader, identify_regular, read_link, special_problem, unreadable
@@ -84,7 +85,8 @@ class _Walk:
                     # In a submodule or a linked worktree it is a file.
                     self.skipped.append(path)
                 elif not entry.is_dir(follow_symlinks=False):
-                    self._add(entry, path)
+                    if not is_unfinished(path):
+                        self._add(entry, path)
                 elif decode_path(entry.name) in SKIPPED_FOLDERS:
                     self.skipped.append(path)
                 else:

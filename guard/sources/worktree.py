@@ -24,6 +24,7 @@ import stat
 from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar, Final
 
+from guard.files import is_unfinished
 from guard.model import CannotCheck, Problem
 from guard.sources.blobs import BlobReader, bad_name, mode_of, outside_problem, submodule_problem
 from guard.sources.disk import (
@@ -206,7 +207,7 @@ class _Listing:
         for path in decode_path(others.finish()).split("\0"):
             if path.endswith("/"):
                 self.submodules.add(path[:-1])
-            elif path and (status := self._status(path)) is not None:
+            elif path and not is_unfinished(path) and (status := self._status(path)) is not None:
                 if stat.S_ISREG(status.st_mode):
                     self._to_hash.append(path)
                 elif not stat.S_ISDIR(status.st_mode):

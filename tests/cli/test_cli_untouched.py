@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -169,7 +170,17 @@ def test_killed_at_the_worst_moment_of_a_write(repo: Path) -> None:
     try:
         assert [path.name.startswith(".guard-") for path in left] == [True]
         assert inside("check", "--output", "concise", cwd=repo).out == clean
+        # To a check it is not there, and the next write clears it away; but not what another process is just writing.
+        (busy := repo / ".guard-abcdefgh").write_bytes(b"half of it, without a line's end")
+        (repo / ".guard-toml").write_bytes(b"somebody's own\n")
+        assert inside("check", "--output", "concise", cwd=repo).out == clean
+        with busy.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            inside("baseline", "write", "--file", "known.jsonl", cwd=repo)
+            assert {path.name for path in repo.glob(".guard-*")} == {busy.name, ".guard-toml"}
+        inside("baseline", "write", "--file", "known.jsonl", cwd=repo)
+        assert not busy.exists()
     finally:
-        for path in left:
-            path.unlink()
+        for path in (*left, busy, repo / ".guard-toml", repo / "known.jsonl"):
+            path.unlink(missing_ok=True)
     assert state(repo) == before

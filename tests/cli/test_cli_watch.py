@@ -184,7 +184,7 @@ def test_what_can_change_a_report(repo: Path, monkeypatch: pytest.MonkeyPatch) -
         ".git/objects/ab/index": False,
         ".git/index.lock": False,
         "guard.json": False,
-        ".guard-x1y2": False,
+        ".guard-x1y2z3_4": False,
         ".guard/facts.db-wal": False,
         "app/__pycache__/main.pyc": False,
         "node_modules/x/index.js": False,

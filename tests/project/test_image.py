@@ -229,8 +229,8 @@ def check_what_the_rules_say_of_images(builder: Builder, tmp_path: Path) -> None
     """Build the bad and the good example of every rule on images, and start what the image would start."""
     for code, start, said in (
         ("IMG001", f"{PYTHON} -c 'import app.main'", "No module named 'app.models'"),
-        ("IMG002", "sh ./start.sh", "start.sh"),
-        ("IMG003", "true", "requirements.txt"),
+        ("IMG002", "sh ./start.sh", "No such file"),
+        ("IMG003", "true", "no such file"),
     ):
         for heading in ("Bad", "Good"):
             case = case_of(heading, all_rules()[code].section(heading))
@@ -242,7 +242,7 @@ def check_what_the_rules_say_of_images(builder: Builder, tmp_path: Path) -> None
                 (context / "start.sh").write_text("true\n")
             made = builder.build(context, "service")
             assert (made.returncode == 0) is (heading == "Good"), made.stdout
-            assert heading == "Good" or said in made.stdout.splitlines()[-2] + made.stdout.splitlines()[-3], made.stdout
+            assert heading == "Good" or said in made.stdout, made.stdout
             builder.forget()
 
 
