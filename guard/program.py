@@ -134,7 +134,7 @@ class _Focused(Mapping[str, Any]):
 
     def __getitem__(self, path: str) -> Any:
         if path not in self._known:
-            raw = self._files[path].parts.get(self._name)
+            raw = self._files[path].parts.get(self._name) if path in self._files else None
             self._known[path] = None if raw is None else self._decode(raw)
         found = self._known[path]
         if found is None:

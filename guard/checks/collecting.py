@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,6 @@ from guard.checks.roots import parent_of
 from guard.families import Family
 from guard.listeners import Listeners
 from guard.parse import Parsed
-from guard.program import at_hand
 from guard.scopes import Scope, constant_truth, dotted
 from guard.versions import version_truth
 
@@ -44,11 +43,7 @@ class Collecting:
     """What pytest does not collect in one tree."""
 
     def __init__(self, program: Program) -> None:
-        self._by_folder: Mapping[str, tuple[Ignored, ...]] = {
-            parent_of(path): facts.ignored
-            for path, facts in at_hand(program.facts(FAMILY)).items()
-            if posixpath.basename(path) == "conftest.py"
-        }
+        self._facts = program.facts(FAMILY)
 
     def ignores(self, path: str) -> bool:
         """Whether pytest does not collect a file, or perhaps not."""
@@ -61,9 +56,10 @@ class Collecting:
     def _entries(self, path: str) -> Iterator[Ignored]:
         """The entries that leave out a file, or a folder that it is in."""
         folder = path
-        while folder and self._by_folder:
+        while folder:
             folder = parent_of(folder)
-            for entry in self._by_folder.get(folder, ()):
+            facts = self._facts.get(f"{folder}/conftest.py" if folder else "conftest.py")
+            for entry in facts.ignored if facts is not None else ():
                 below = path[len(folder) + 1 :] if folder else path
                 if entry.is_pattern:
                     # pytest holds the pattern against the whole path, and `*` there is any number of folders.
