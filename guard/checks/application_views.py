@@ -71,4 +71,6 @@ def _project(project: Project, projects: Projects, rank: Callable[[str], Impact]
     names = tuple(dict.fromkeys((project.name, module_name(project.settings.path))))
     paths = (project.settings.path, *(spot.path for spot in named))
     impact = min((rank(path) for path in paths), key=lambda one: one.rank)
-    return msgspec.structs.replace(view, name=project.name, names=names, named=named, impact=impact)
+    return msgspec.structs.replace(
+        view, name=project.name, names=names, named=named, unnamed=not project.certain, impact=impact
+    )

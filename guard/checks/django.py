@@ -69,6 +69,8 @@ class Projects:
         candidates |= set(self._importers(candidates))
         found: dict[str, Settings] = {}
         for path in sorted(candidates):
+            if "." in path.rpartition("/")[2].removesuffix(".py"):
+                continue  # `production.example.py` is no module
             settings = evaluation.settings(path)
             if settings is not None:
                 found[path] = settings

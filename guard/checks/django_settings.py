@@ -40,7 +40,8 @@ from guard.checks.modules import Definition, External, Modules
 from guard.checks.references import Ref
 
 _MOST_STEPS: Final = 5_000
-_MOST_ITEMS: Final = 400
+_MOST_ITEMS: Final = 1_000
+"""Layers of one list, on all ways through it together."""
 
 
 _OF_ONE_MACHINE: Final = re.compile("local|private|secret|override|custom|personal")
@@ -50,6 +51,8 @@ class Many(msgspec.Struct, frozen=True):
     """A list: its items in order, with alternatives."""
 
     nodes: tuple[Node, ...]
+    size: int
+    """At least as many layers as it has on all ways together: two branches of it may hold the same list each."""
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -245,11 +248,13 @@ class _Run:
                 self.bases.append(target)
             return value
         if isinstance(expr, Listing):
-            return Many(tuple(node for item in expr.items for node in self._items(item, variables)))
+            parts = [self._items(item, variables) for item in expr.items]
+            return _bounded(tuple(node for part in parts for node in part.nodes), sum(part.size for part in parts))
         if isinstance(expr, Sum):
             left, right = self._value(expr.left, variables), self._value(expr.right, variables)
             if isinstance(left, Many) or isinstance(right, Many):
-                return _bounded((*self._parts(left), *self._parts(right)))
+                one, other = self._parts(left), self._parts(right)
+                return _bounded((*one.nodes, *other.nodes), one.size + other.size)
             return None
         if isinstance(expr, Either):
             options = [
@@ -261,22 +266,21 @@ class _Run:
             return _cut(self._value(expr.value, variables), expr.start, expr.stop)
         if isinstance(expr, Without):
             value = self._value(expr.value, variables)
-            return Many(_without(value.nodes, expr.names)) if isinstance(value, Many) else None
+            return Many(_without(value.nodes, expr.names), value.size) if isinstance(value, Many) else None
         return None
 
-    def _items(self, item: Expr, variables: Variables) -> Iterator[Node]:
+    def _items(self, item: Expr, variables: Variables) -> Many:
+        """What an item of a display stands for."""
         if isinstance(item, Spread):
-            yield from self._parts(self._value(item.value, variables))
-            return
+            return self._parts(self._value(item.value, variables))
         value = self._value(item, variables)
         if isinstance(value, Known) and isinstance(value.value, str):
-            yield self._evaluation.layer(value.value, value.place or self._place((1, 1, 1, 1)))
-        else:
-            yield self._unknown()
+            return Many((self._evaluation.layer(value.value, value.place or self._place((1, 1, 1, 1))),), 1)
+        return Many((self._unknown(),), 1)
 
-    def _parts(self, value: Value) -> tuple[Node, ...]:
+    def _parts(self, value: Value) -> Many:
         """The items of a list; of one that is not known, something unknown."""
-        return value.nodes if isinstance(value, Many) else (self._unknown(),)
+        return value if isinstance(value, Many) else Many((self._unknown(),), 1)
 
     def _unknown(self) -> Layer:
         return Layer("", None, (self._place((1, 1, 1, 1)),), "settings")
@@ -299,16 +303,17 @@ class _Run:
         # An alternative, or something unknown, may be any number of items.
         if any(isinstance(node, Choice) or not node.written for node in crossed):
             return None
-        items = tuple(self._items(op.value, variables))
+        items = self._items(op.value, variables)
         position = at if at >= 0 else max(0, len(listed.nodes) + at)
-        return Many((*listed.nodes[:position], *items, *listed.nodes[position:]))
+        nodes = (*listed.nodes[:position], *items.nodes, *listed.nodes[position:])
+        return _bounded(nodes, listed.size + items.size)
 
 
 _FORGOTTEN: Final = ("MIDDLEWARE", "INSTALLED_APPS", "MESSAGE_STORAGE", "CSRF_USE_SESSIONS")
 
 
-def _bounded(nodes: tuple[Node, ...]) -> Value:
-    return Many(nodes) if len(nodes) <= _MOST_ITEMS else None
+def _bounded(nodes: tuple[Node, ...], size: int) -> Value:
+    return Many(nodes, size) if size <= _MOST_ITEMS else None
 
 
 def _holds(choice: Choice, text: str) -> bool:
@@ -335,7 +340,7 @@ def _removed(value: Value, text: str) -> Value:
         return None
     for number, node in enumerate(value.nodes):
         if isinstance(node, Layer) and node.written == text:
-            return Many((*value.nodes[:number], *value.nodes[number + 1 :]))
+            return Many((*value.nodes[:number], *value.nodes[number + 1 :]), value.size)
         if isinstance(node, Choice) and _holds(node, text):
             return None
     return None
@@ -349,7 +354,7 @@ def _cut(value: Value, start: int | None, stop: int | None) -> Value:
         counted = () if end is None else nodes[:end] if end >= 0 else nodes[end:]
         if any(isinstance(node, Choice) or not node.written for node in counted):
             return None
-    return Many(nodes[start:stop])
+    return Many(nodes[start:stop], value.size)
 
 
 def _merged(key: tuple[object, ...], place: Place, options: Sequence[tuple[str, Value]]) -> Value:
@@ -369,4 +374,5 @@ def _merged(key: tuple[object, ...], place: Place, options: Sequence[tuple[str, 
     while back < shortest - front and all(nodes[-1 - back] == first[-1 - back] for _, nodes in lists):
         back += 1
     arms = tuple((when, nodes[front : len(nodes) - back]) for when, nodes in lists)
-    return _bounded((*first[:front], Choice(key, place, arms), *first[len(first) - back :]))
+    size = sum(value.size for value in values if isinstance(value, Many)) - (len(values) - 1) * (front + back)
+    return _bounded((*first[:front], Choice(key, place, arms), *first[len(first) - back :]), size)

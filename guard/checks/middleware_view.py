@@ -90,6 +90,8 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     """All variables of modules that hold it."""
     named: tuple[Spot, ...] = ()
     """For Django: where the settings module is named."""
+    unnamed: bool = False
+    """For Django: nothing names the settings module, though others are named."""
     nodes: tuple[NodeView, ...] = ()
     """Outermost first."""
     sees: tuple[str, ...] = ()

@@ -109,9 +109,14 @@ def _chosen(apps: Sequence[AppView], asked: str | None, *, everything: bool) -> 
         if not found:
             raise GuardError(f"no application {visible(asked)!r} in this tree{_there_are(apps)}")
         return found, ""
-    shown = [app for app in apps if everything or app.impact in _SHOWN]
-    left = len(apps) - len(shown)
-    return shown, f"{counted(left, 'application')} of tests and scripts: --all shows them" if left else ""
+    aside = [] if everything else [app for app in apps if app.impact not in _SHOWN]
+    unnamed = [] if everything else [app for app in apps if app.unnamed and app not in aside]
+    left = [
+        *([f"{counted(len(aside), 'application')} of tests and scripts"] if aside else []),
+        *([f"{counted(len(unnamed), 'settings module')} that nothing names"] if unnamed else []),
+    ]
+    shown = [app for app in apps if app not in aside and app not in unnamed]
+    return shown, f"{' and '.join(left)}: --all shows them" if left else ""
 
 
 def _there_are(apps: Iterable[AppView]) -> str:

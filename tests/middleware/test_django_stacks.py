@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from guard.checks.django import FAMILY, Project
+from guard.registry import all_rules
 from tests.markdown_cases import Case, cases_in
 from tests.middleware.middleware_support import program_of
 
@@ -168,4 +169,17 @@ def test_hostile_settings(tmp_path: Path) -> None:
     (tmp_path / "growing.py").write_text(
         "ROOT_URLCONF = ''\nMIDDLEWARE = ['a.B', 'a.C']\n" + "MIDDLEWARE = MIDDLEWARE + MIDDLEWARE\n" * 64
     )
-    program_of(tmp_path).linked(FAMILY).all  # noqa: B018
+    both = "if X{0}:\n    MIDDLEWARE = MIDDLEWARE + ['a.A{0}']\nelse:\n    MIDDLEWARE = ['a.B{0}'] + MIDDLEWARE\n"
+    (tmp_path / "branching.py").write_text(
+        "ROOT_URLCONF = ''\nMIDDLEWARE = ['a.B']\n" + "".join(both.format(number) for number in range(80))
+    )
+    many = "if X{0}:\n    MIDDLEWARE += ['django.A{0}']\n"
+    (tmp_path / "optional.py").write_text(
+        "ROOT_URLCONF = ''\nMIDDLEWARE = ['a.B']\n" + "".join(many.format(number) for number in range(80))
+    )
+    found = {project.settings.path: project for project in program_of(tmp_path).linked(FAMILY).all}
+    assert len(list(found["branching.py"].stack.layers())) < 1_000, "more of a tangle than is followed"
+    assert len(list(found["optional.py"].stack.layers())) == 81
+    program = program_of(tmp_path)
+    for code in ("MID001", "MID002", "MID003", "MID005"):
+        list(all_rules()[code].check(program))

@@ -193,6 +193,13 @@ def test_a_django_project(tmp_path: Path) -> None:
     for asked in ("conf.live", "live", "conf/live.py"):
         assert inside("show", "middleware", asked, cwd=folder).out == run.out
     SCHEMA.validate(json.loads(inside("show", "middleware", "--output", "json", cwd=folder).out))
+    (folder / "conf/ci.py").write_bytes(b"from conf.base import *\nMIDDLEWARE = MIDDLEWARE[1:]\n")
+    (folder / "conf/live.example.py").write_bytes(b"from conf.base import *\n")
+    git(folder, "add", "--all")
+    more = inside("show", "middleware", cwd=folder).out
+    assert more == f"{run.out}\n1 settings module that nothing names: --all shows them\n"
+    everything = inside("show", "middleware", "--all", "--output", "json", cwd=folder).out
+    assert [app["name"] for app in json.loads(everything)["applications"]] == ["conf.live", "conf.ci"]
 
 
 def test_odd_names_stay_on_their_line(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ def pictures(apps: Iterable[AppView]) -> list[Picture]:
     """The applications that have middleware of their own, in their order; those that are mounted in one behind it."""
     found: list[Picture] = []
     above: dict[tuple[str, Spot], str] = {}
-    for app in each(app for app in apps if not app.handed):
+    for app in each(app for app in apps if not (app.handed or app.unnamed)):
         above.update(dict.fromkeys(((one.name, one.spot) for one in app.mounted), app.name))
         if any(True for _ in app.layers()):
             found.append(
