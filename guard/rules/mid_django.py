@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
-from guard.checks.django import FAMILY, Project
+from guard.checks import middleware
+from guard.checks.django import FAMILY, Project, Projects
 from guard.checks.django_order import Double, Missing, Wrong, missing, twice, wrong_orders
-from guard.checks.middleware_order import Misplaced, against_order, reads_before_provider
+from guard.checks.middleware_order import Misplaced, against_order, matches, reads_before_provider
 from guard.checks.middleware_stack import Layer, Place
-from guard.model import Related, Severity, Span, Violation
+from guard.impact import reach_of
+from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.rules.mid_words import called, conditions, spoken
 
@@ -147,6 +149,37 @@ def lacks(program: Program) -> Iterator[Violation]:
             if (at, found.wanted) not in reported:
                 reported.add((at, found.wanted))
                 yield _missing(found, at)
+    if all(stack.handed for stack in program.linked(middleware.FAMILY).all):
+        yield from _required(program, projects)
+
+
+def _may_be(pattern: str) -> Callable[[Layer], bool]:
+    return lambda layer: not layer.written or matches(layer, pattern)
+
+
+def _required(program: Program, projects: Projects) -> Iterator[Violation]:
+    """What the configuration requires of settings that are deployed. Where there are applications of other frameworks,
+    it is meant for those."""
+    kind = reach_of(program).kind
+    for project in projects.all:
+        if not project.certain or kind(project.settings.path) is not Impact.RUNTIME:
+            continue
+        for pattern in program.config.middleware.required:
+            ways = project.stack.ways(_may_be(pattern))
+            without = next((way for way in ways or () if not way.layers), None)
+            if without is not None:
+                place = project.stack.place
+                yield Violation(
+                    path=place.path,
+                    span=Span(*place.span),
+                    message=f"these settings have no {pattern} in MIDDLEWARE, which the configuration requires"
+                    + conditions(without.conditions),
+                    anchor=f"no {pattern}",
+                    cause="Requests are served without the layer that the configuration asks for.",
+                    help=f"Put {pattern} into MIDDLEWARE on every way through the settings.",
+                    lazy=True,
+                    data={"required": pattern},
+                )
 
 
 def _missing(found: Missing, at: Place) -> Violation:

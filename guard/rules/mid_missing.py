@@ -64,7 +64,8 @@ def missing(program: Program) -> Iterator[Violation]:
     ## Configuration
     `[tool.guard.middleware] required = ["CORSMiddleware", "app.auth.*"]`: names, dotted names or patterns. Each must
     be in the stack of every application that is served: those of production, or those of the entry points where some
-    are known. An application that is mounted in another one need not have them.
+    are known. An application that is mounted in another one need not have them. Django's settings need them where
+    there is no application of another framework, for which they are meant otherwise.
 
     ## What it cannot see
     Endpoints whose request has no annotation. Where unknown code is handed the application, its list of layers is
