@@ -73,6 +73,75 @@ TAKING_KEYWORDS: Final = MODELS | SETTINGS | STRUCTS | TYPED_DICTS | ENUMS
 """Bases for which keyword arguments in the class statement are settings."""
 
 
+TRANSPARENT_BASES: Final = frozenset(
+    {
+        External("builtins", "object"),
+        External("abc", "ABC"),
+        External("typing", "Generic"),
+        External("typing_extensions", "Generic"),
+    }
+)
+
+"""Bases that bring no attribute without underscores, no constructor and no metaclass that changes the call."""
+
+PLAIN_BASES: Final = frozenset(
+    {
+        *(External("builtins", name) for name in ("dict", "list", "set")),
+        *(
+            External("builtins", name)
+            for name in (
+                *("BaseException", "Exception", "ArithmeticError", "AssertionError", "AttributeError", "BufferError"),
+                *("ConnectionError", "EOFError", "ImportError", "IndexError", "IOError", "KeyError", "LookupError"),
+                *("NameError", "NotImplementedError", "OSError", "OverflowError", "PermissionError"),
+                *("FileNotFoundError", "FileExistsError", "RecursionError", "ReferenceError", "RuntimeError"),
+                *("StopIteration", "SyntaxError", "SystemError", "TimeoutError", "TypeError", "UserWarning"),
+                *("DeprecationWarning", "Warning", "ValueError", "ZeroDivisionError", "ModuleNotFoundError"),
+                *("BrokenPipeError", "ConnectionResetError", "ConnectionRefusedError", "InterruptedError"),
+            )
+        ),
+        External("threading", "Thread"),
+        External("logging", "Handler"),
+        External("logging", "Filter"),
+        External("logging", "Formatter"),
+        External("logging", "LoggerAdapter"),
+        External("ast", "NodeVisitor"),
+        External("ast", "NodeTransformer"),
+        External("json", "JSONEncoder"),
+        External("html.parser", "HTMLParser"),
+    }
+)
+"""Bases whose `__new__` takes anything and whose metaclass calls as `type` does: a constructor of one's own in front of
+them decides alone which arguments are right. Tested against the running Python."""
+
+METACLASSES: Final = frozenset({External("abc", "ABCMeta"), External("builtins", "type")})
+
+HARMLESS_DECORATORS: Final = frozenset(
+    {
+        External("functools", "total_ordering"),
+        External("typing", "final"),
+        External("typing_extensions", "final"),
+        External("typing", "runtime_checkable"),
+        External("typing_extensions", "runtime_checkable"),
+        External("dataclasses", "dataclass"),
+        External("pydantic.dataclasses", "dataclass"),
+        External("pydantic", "dataclasses.dataclass"),
+        *(
+            External(module, name)
+            for module in ("attr", "attrs")
+            for name in ("s", "attrs", "attributes", "dataclass", "define", "mutable", "frozen")
+        ),
+        External("typing", "dataclass_transform"),
+        External("typing_extensions", "dataclass_transform"),
+        External("enum", "unique"),
+    }
+)
+"""Class decorators that give back the class itself and hide no attribute."""
+
+OPENING_NAMES: Final = frozenset(
+    {"__getattr__", "__getattribute__", "__setattr__", "__slots__", "__new__", "__init_subclass__", "__dir__"}
+)
+
+
 def brought_by(base: External) -> frozenset[str] | None:
     """The attributes that instances have by a base; None where they are not known."""
     return _BROUGHT.get(base)

@@ -8,14 +8,14 @@ from typing import Final
 from guard.checks.classes_body import TUPLES
 from guard.checks.classes_elements import CONTAINERS, MAPPINGS, iterated_by
 from guard.checks.classes_facts import Access, ClassesFacts
-from guard.checks.classes_finish import (
+from guard.checks.classes_finish import finish
+from guard.checks.classes_seen import (
     ASKS,
     ASSERTS_FAILURE,
     COPIES,
     SETS_BY_NAME,
     STANDARD_LIBRARY,
     arguments_of,
-    finish,
     place,
 )
 from guard.listeners import Listeners

@@ -9,7 +9,16 @@ from typing import Final, Protocol
 
 import msgspec
 
-from guard.checks.classes_bases import CALLED_BY_FIELDS, TAKING_KEYWORDS, brought_by
+from guard.checks.classes_bases import (
+    CALLED_BY_FIELDS,
+    HARMLESS_DECORATORS,
+    METACLASSES,
+    OPENING_NAMES,
+    PLAIN_BASES,
+    TAKING_KEYWORDS,
+    TRANSPARENT_BASES,
+    brought_by,
+)
 from guard.checks.classes_facts import (
     AWAITED,
     RETURNED,
@@ -25,75 +34,6 @@ from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref
 from guard.program import at_hand
-
-_TRANSPARENT_BASES: Final = frozenset(
-    {
-        External("builtins", "object"),
-        External("abc", "ABC"),
-        External("typing", "Generic"),
-        External("typing_extensions", "Generic"),
-    }
-)
-
-"""Bases that bring no attribute without underscores, no constructor and no metaclass that changes the call."""
-
-PLAIN_BASES: Final = frozenset(
-    {
-        *(External("builtins", name) for name in ("dict", "list", "set")),
-        *(
-            External("builtins", name)
-            for name in (
-                *("BaseException", "Exception", "ArithmeticError", "AssertionError", "AttributeError", "BufferError"),
-                *("ConnectionError", "EOFError", "ImportError", "IndexError", "IOError", "KeyError", "LookupError"),
-                *("NameError", "NotImplementedError", "OSError", "OverflowError", "PermissionError"),
-                *("FileNotFoundError", "FileExistsError", "RecursionError", "ReferenceError", "RuntimeError"),
-                *("StopIteration", "SyntaxError", "SystemError", "TimeoutError", "TypeError", "UserWarning"),
-                *("DeprecationWarning", "Warning", "ValueError", "ZeroDivisionError", "ModuleNotFoundError"),
-                *("BrokenPipeError", "ConnectionResetError", "ConnectionRefusedError", "InterruptedError"),
-            )
-        ),
-        External("threading", "Thread"),
-        External("logging", "Handler"),
-        External("logging", "Filter"),
-        External("logging", "Formatter"),
-        External("logging", "LoggerAdapter"),
-        External("ast", "NodeVisitor"),
-        External("ast", "NodeTransformer"),
-        External("json", "JSONEncoder"),
-        External("html.parser", "HTMLParser"),
-    }
-)
-"""Bases whose `__new__` takes anything and whose metaclass calls as `type` does: a constructor of one's own in front of
-them decides alone which arguments are right. Tested against the running Python."""
-
-_METACLASSES: Final = frozenset({External("abc", "ABCMeta"), External("builtins", "type")})
-
-_HARMLESS_DECORATORS: Final = frozenset(
-    {
-        External("functools", "total_ordering"),
-        External("typing", "final"),
-        External("typing_extensions", "final"),
-        External("typing", "runtime_checkable"),
-        External("typing_extensions", "runtime_checkable"),
-        External("dataclasses", "dataclass"),
-        External("pydantic.dataclasses", "dataclass"),
-        External("pydantic", "dataclasses.dataclass"),
-        *(
-            External(module, name)
-            for module in ("attr", "attrs")
-            for name in ("s", "attrs", "attributes", "dataclass", "define", "mutable", "frozen")
-        ),
-        External("typing", "dataclass_transform"),
-        External("typing_extensions", "dataclass_transform"),
-        External("enum", "unique"),
-    }
-)
-"""Class decorators that give back the class itself and hide no attribute."""
-
-_OPENING_NAMES: Final = frozenset(
-    {"__getattr__", "__getattribute__", "__setattr__", "__slots__", "__new__", "__init_subclass__", "__dir__"}
-)
-
 
 _MOST_ANCESTORS: Final = 100
 """Classes with more are not judged: nobody writes them, and putting them in order takes the square of their number."""
@@ -256,7 +196,7 @@ class ClassTable:
         found = self.resolve(path, ref)
         if not isinstance(found, External) or self.outside is None or found.module in sys.stdlib_module_names:
             return found
-        if found in PLAIN_BASES or found in _TRANSPARENT_BASES or brought_by(found) is not None:
+        if found in PLAIN_BASES or found in TRANSPARENT_BASES or brought_by(found) is not None:
             return found
         defined = self.outside.definition(path, found)
         if defined is None:
@@ -350,7 +290,7 @@ class ClassTable:
                 bases.append(base)
             elif base is None:
                 complete = False
-            elif base not in _TRANSPARENT_BASES:
+            elif base not in TRANSPARENT_BASES:
                 externals[base] = None
         merged = merge([*sequences, bases])
         return Lineage((cls, *(merged or ())), tuple(externals), complete and merged is not None)
@@ -381,13 +321,13 @@ class ClassTable:
     def metaclass_is_plain(self, lineage: Lineage) -> bool:
         """Whether calling the class does what `type.__call__` does."""
         return all(
-            cls.facts.metaclass is None or self.resolve(cls.path, cls.facts.metaclass) in _METACLASSES
+            cls.facts.metaclass is None or self.resolve(cls.path, cls.facts.metaclass) in METACLASSES
             for cls in lineage.classes
         )
 
     def decorators_are_known(self, cls: Class) -> bool:
         """Whether every decorator of the class is one whose effect is known."""
-        return all(self.resolve(cls.path, applied.ref) in _HARMLESS_DECORATORS for applied in cls.facts.decorators)
+        return all(self.resolve(cls.path, applied.ref) in HARMLESS_DECORATORS for applied in cls.facts.decorators)
 
     def decorator(self, cls: Class, decorator: External) -> Applied | None:
         """How `decorator` is applied to the class; None where it is not."""
@@ -414,7 +354,7 @@ class ClassTable:
                 c.facts.dynamic
                 or self.is_opened(c)
                 or not self.decorators_are_known(c)
-                or not _OPENING_NAMES.isdisjoint((*c.facts.names, *c.facts.assigned))
+                or not OPENING_NAMES.isdisjoint((*c.facts.names, *c.facts.assigned))
                 or self.is_open(c)
                 for c in lineage.classes
             )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from guard.checks.classes_binding import Misfit, Parameters
 from guard.checks.classes_facts import Parameter, ParameterKind, Signature
-from guard.checks.classes_table import PLAIN_BASES
+from guard.checks.classes_bases import PLAIN_BASES
 
 NAMES = ("a", "b", "c", "d", "e")
 
