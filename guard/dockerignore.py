@@ -27,6 +27,7 @@ _RUNE: Final = rb"(?>[^/" + _WIDE
 """Any character but a slash, in bytes of UTF-8."""
 _CLASS: Final = re.compile(rb"\[(\^?)((?:[\w. !@%+=,~$](?:-[\w.])?)+)\]", re.ASCII)
 """Sets whose meaning is plain in Go's glob and in Go's expressions, which read the same text one after the other."""
+_WILDCARD: Final = re.compile(r"[*?\[\\]")
 _SPACE: Final = " \t\n\v\f\r\x85\xa0"
 
 
@@ -41,8 +42,12 @@ class Pattern(msgspec.Struct, frozen=True):
     expression: re.Pattern[bytes]
     path: str
     """As it is compared with paths: without `!`, and cleaned."""
-    is_literal: bool
-    """Whether `path` is what it matches, and nothing else."""
+
+    @property
+    def beginning(self) -> str:
+        """The folders, or the whole path, that all that it matches begins with; empty where that is a wildcard."""
+        wildcard = _WILDCARD.search(self.path)
+        return self.path if wildcard is None else self.path[: wildcard.start()].rpartition("/")[0]
 
 
 class Ignore:
@@ -64,9 +69,9 @@ class Ignore:
             return found
         last = self.patterns.index(found)
         later = [pattern for pattern in self.patterns[last + 1 :] if pattern.negated]
-        # Only a path without wildcards certainly leads to some other place. Of a folder above that is named behind the
-        # file in it, Docker's matcher and those made after it do not say the same.
-        if all(pattern.is_literal and not _overlap(pattern.path, path) for pattern in later):
+        # Of a folder above that is named behind the file in it, Docker's matcher and those made after it do not say the
+        # same.
+        if all(pattern.beginning and not _overlap(pattern.beginning, path) for pattern in later):
             return found
         return None
 
@@ -141,8 +146,7 @@ def parse(content: bytes) -> Ignore | None:
         expression = _compiled(cleaned)
         if expression is None or len(patterns) == _MOST:
             return None
-        is_literal = re.search(r"[*?\[\\]", cleaned) is None
-        patterns.append(Pattern(number, text, negated, expression, cleaned, is_literal))
+        patterns.append(Pattern(number, text, negated, expression, cleaned))
     return Ignore(tuple(patterns))
 
 

@@ -10,6 +10,7 @@ from typing import Final
 
 from guard.checks.elsewhere import Asked
 from guard.checks.modules import FAMILY as MODULES
+from guard.checks.roots import PROJECT_FILES
 from guard.dockerignore import Pattern
 from guard.entrypoints import EntryPoint
 from guard.images.builds import Build
@@ -161,10 +162,21 @@ class Image:
             source.startswith(f"{inside}/") for copy in self._copies for source in copy.sources
         ):
             return False
+        if self._is_distribution(path):
+            return False
         top = asked.module.partition(".")[0]
         if asked.statement.level <= 0 and self._program.linked(MODULES).layout.asked_for.sounds_like(top):
             return False
         return not self._comes_otherwise(path)
+
+    def _is_distribution(self, path: str) -> bool:
+        """Whether a path lies in a project of its own below the context, which may be installed from elsewhere."""
+        folder = posixpath.dirname(path)
+        while folder and folder != self.build.context:
+            if any(posixpath.join(folder, name) in self._program.tree.files for name in PROJECT_FILES):
+                return True
+            folder = posixpath.dirname(folder)
+        return False
 
     def _comes_otherwise(self, path: str) -> bool:
         """Whether a command may make the file, or another one is copied to its place."""
@@ -175,8 +187,7 @@ class Image:
             return True
         tails = ["/".join(parts[number:]) for number in range(len(parts))]
         for copy in self._copies:
-            name = posixpath.basename(copy.destination)
-            if name in (parts[-1], parts[-1].partition(".")[0]) and not _takes(copy, inside):
+            if not _takes(copy, inside) and _is_for(copy, parts):
                 return True
             for source in copy.sources:
                 if any(self._is_elsewhere(posixpath.join(source, tail), inside) for tail in tails):
@@ -195,6 +206,14 @@ class Image:
 def _takes(copy: Copy, inside: str) -> bool:
     """Whether a `COPY` takes a path of the context, or a folder that it is in."""
     return any(not source or f"{inside}/".startswith(f"{source}/") for source in copy.sources)
+
+
+def _is_for(copy: Copy, parts: Sequence[str]) -> bool:
+    """Whether a `COPY` of something else puts it where a path belongs, given as its parts, or its topmost folder."""
+    name = posixpath.basename(copy.destination)
+    if name == parts[0] and len(parts) > 1:
+        return not any(f"{source}/".startswith(f"{name}/") for source in copy.sources)
+    return name in (parts[-1], parts[-1].partition(".")[0])
 
 
 def _upto(path: str, parts: Sequence[str], number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,6 +14,8 @@ from guard.checks.elsewhere import Asked, asked_modules, certain_target, is_made
 from guard.checks.module_facts import LAZY, Import
 from guard.checks.module_table import Modules
 
+_OF_ONE_PLACE: Final = frozenset({"local", "override", "overrides", "private", "secret", "secrets"})
+"""Words in the names of modules that every place has its own of, and that are mounted where they are needed."""
 _PASSED_OVER: Final = NOT_SURE_TO_RUN & ~LAZY
 
 
@@ -77,6 +80,8 @@ class Steps:
         for asked in asked_modules(statement):
             target = certain_target(path, asked, modules, self._roots)
             if target is None or not target.path or target.kind == "unknown" or is_made(asked, modules):
+                continue
+            if not _OF_ONE_PLACE.isdisjoint(posixpath.basename(target.path).removesuffix(".py").split("_")):
                 continue
             # Without its __init__.py a package is one without: only where all of it is gone, it cannot be imported.
             is_folder = target.kind in ("package", "namespace")

@@ -137,6 +137,9 @@ def test_all_of_a_folder_is_left_out_where_nothing_may_bring_any_of_it_back() ->
     assert pattern(b"dir\n!dir/sub/deep/c\n", "dir/sub") == ""
     assert pattern(b"dir\n!dir/sub/deep/c\n", "dir/b.txt") == "1:dir"
     assert pattern(b"dir\n!**/c\n", "dir") == ""
+    assert pattern(b"*\n!dir/**\n!/src/pkg*/x\n", "a.py") == "1:*"
+    assert pattern(b"*\n!dir/**\n", "dir") == pattern(b"*\n!dir/sub*/x\n", "dir/sub") == ""
+    assert pattern(b"*\n!d*/c\n", "a.py") == ""
     assert pattern(b"dir/a.py\n!dir\n", "dir/a.py") == ""  # BuildKit leaves it out, buildah does not
     assert pattern(b"!**/c\ndir\n", "dir") == "2:dir"
     assert pattern(b"dir/*\n", "dir") == ""
