@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 __all__ = ["FAMILY", "Project", "Projects"]
 
 KIND: Final = External("django", "settings")
-_NOT_DEPLOYING: Final = (".md", ".rst", ".txt", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "conftest.py")
+_NOT_DEPLOYING: Final = (
+    *(".md", ".rst", ".txt", "pytest.ini", "tox.ini", "setup.cfg", "pyproject.toml", "conftest.py", "noxfile.py"),
+    *(".gitlab-ci.yml", ".travis.yml", "azure-pipelines.yml", "appveyor.yml"),
+)
 """Files that name settings for tests, or only speak of them."""
+_NOT_DEPLOYED: Final = frozenset({".github", ".circleci", ".devcontainer", ".vscode", "test", "tests", "docs", "doc"})
+"""Folders of such files."""
 _TELLING: Final = frozenset({"INSTALLED_APPS", "ROOT_URLCONF", "WSGI_APPLICATION"})
 """Variables that only Django's settings have."""
 _SETTINGS_WORDS: Final = ("settings", "config", "conf")
@@ -136,7 +141,7 @@ class Projects:
         """Where each settings module is named, and how, the test runner's configuration left out."""
         named: dict[str, dict[Place, str]] = {}
         for path, facts in self._facts.items():
-            if path.endswith(_NOT_DEPLOYING):
+            if path.endswith(_NOT_DEPLOYING) or not _NOT_DEPLOYED.isdisjoint(path.split("/")):
                 continue
             for naming in facts.naming:
                 tail = f"{naming.module.replace('.', '/')}"

@@ -99,7 +99,9 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     handed: bool = False
     """It stands for any application that this function is handed."""
     notes: tuple[str, ...] = ()
-    """What is not known of it."""
+    """What is not known of it, and layers that are never there."""
+    uncertain: bool = False
+    """It may have layers that are not known, or in another order."""
     others: int = 0
     """How many more places make an application with just these layers from the same code."""
     mounted: tuple[AppView, ...] = ()
@@ -192,6 +194,7 @@ def _view(
         sees=tuple(sorted(outside | drawing.provided.keys())),
         handed=stack.handed,
         notes=tuple(_notes(stack)),
+        uncertain=stack.opaque or bool(stack.partial),
         others=len({one.created for one in members}) - 1,
         mounted=tuple(mounted),
     )
@@ -216,6 +219,9 @@ def _notes(stack: Stack) -> Iterator[str]:
         yield "its list of layers is changed by hand, so their order is not certain"
     for place in stack.partial:
         yield f"{_spoken(place)} hands it to code that is not known, which may add layers"
+    for late in stack.late:
+        name = late.layer.name or "a layer"
+        yield f"{name} is added in a {late.when}, {_spoken(late.layer.place)}: too late, Starlette refuses it"
 
 
 def _outer_parts(stack: Stack, profile: Profiler) -> frozenset[str]:

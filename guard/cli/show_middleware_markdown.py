@@ -49,7 +49,7 @@ def _application(app: AppView, level: int) -> Iterator[str]:
     yield from (f"{'#' * min(level, 6)} {title}", "")
     yield f"{text(app.framework)}, {'set up' if app.handed else 'created'} in {code(place(app.spot))}."
     for note in app.notes:
-        yield f"Not certain: {text(note)}."
+        yield f"{text(note[:1].upper() + note[1:])}."
     yield from ("", "```mermaid", *_Diagram().lines(app), "```", "")
     rows = list(_rows(app.nodes, ()))
     if rows:

@@ -26,7 +26,7 @@ def _lost(change: Change) -> Iterator[Violation]:
 
 def _is_uncertain(app: AppView) -> bool:
     """Whether the application may have layers that are not known: the one that is missed may be among them."""
-    return bool(app.notes) or any(not layer.origin for layer, _ in app.layers())
+    return app.uncertain or any(not layer.origin for layer, _ in app.layers())
 
 
 def _is_still_there(layer: LayerChange, change: Change) -> bool:

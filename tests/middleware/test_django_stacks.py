@@ -156,6 +156,8 @@ def test_who_names_the_settings(tmp_path: Path) -> None:
         "env:\n  - name: DJANGO_SETTINGS_MODULE\n    value: stage\n  - name: OTHER\n"
     )
     (tmp_path / "pytest.ini").write_text("[pytest]\nDJANGO_SETTINGS_MODULE = ci\n")
+    (tmp_path / ".github/workflows").mkdir(parents=True)
+    (tmp_path / ".github/workflows/ci.yml").write_text("env:\n  DJANGO_SETTINGS_MODULE: ci\n")
     found = program_of(tmp_path).linked(FAMILY).all
     named = {project.settings.path: [(p.path, p.line) for p in project.named] for project in found}
     assert named == {"ci.py": [], "live.py": [("wsgi.py", 2)], "stage.py": [("deployment.yaml", 2)]}

@@ -128,6 +128,28 @@ def test_a_revision_and_the_index(service: Path, tmp_path: Path) -> None:
     assert inside("show", "middleware", "--staged", "--rev", "HEAD", cwd=service).code == 2
 
 
+def test_what_is_not_certain_and_what_is_never_there(tmp_path: Path) -> None:
+    main = b"""from elsewhere import install
+from fastapi import FastAPI
+from layers import Trace, Visits
+
+app = FastAPI()
+app.add_middleware(Trace)
+install(app)
+
+
+@app.on_event("startup")
+async def start():
+    app.add_middleware(Visits)
+"""
+    folder = repository(tmp_path, {"main.py": main, "layers.py": FILES["shop/layers.py"]})
+    out = inside("show", "middleware", cwd=folder).out
+    assert "  main.py:7 hands it to code that is not known, which may add layers\n" in out
+    assert "  Visits is added in a startup handler, main.py:12: too late, Starlette refuses it\n" in out
+    markdown = inside("show", "middleware", "--output", "markdown", cwd=folder).out
+    assert "\nVisits is added in a startup handler, main.py:12: too late" in markdown
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     run = inside("show", "middleware", cwd=repository(tmp_path, {"a.py": b"x = 1\n"}))
     assert (run.code, run.out) == (0, "No application was found that middleware could stand around.\n")
