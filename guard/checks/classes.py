@@ -115,6 +115,18 @@ class MissingAttribute(msgspec.Struct, frozen=True):
     """What is done with it: the attribute that is read of it, or the type of the constant that it is augmented by."""
 
 
+class MissingKey(msgspec.Struct, frozen=True):
+    """A key that is read of a typed dictionary that declares no such key."""
+
+    place: Place
+    cls: Class
+    name: str
+    keys: frozenset[str]
+    """The keys that it declares."""
+    exact: bool
+    """Whether the dictionary is made right there; else more may be in it than it declares."""
+
+
 class BadWrite(msgspec.Struct, frozen=True):
     """An attribute of an instance that is given a value, or deleted, where that fails or is lost."""
 
@@ -253,6 +265,21 @@ class Classes:
         return tuple(bad_fields(self))
 
     @cached_property
+    def missing_keys(self) -> tuple[MissingKey, ...]:
+        """Every read of a key that a typed dictionary does not declare, by path."""
+        return tuple(missing for path, facts in self.table.facts.items() for missing in self._missing_keys(path, facts))
+
+    def _missing_keys(self, path: str, facts: ClassesFacts) -> Iterator[MissingKey]:
+        for ref, raw in facts.keys.items():
+            cls = self._held(path, facts, ref)
+            if cls is None or not self._is_typed_dict(cls) or not self._is_judged(cls):
+                continue
+            keys = frozenset(field.name for one in self.table.lineage(cls).classes for field in one.facts.fields)
+            for use in unpack(raw, list[Use]):
+                if use.path not in keys and (use.exact or not any(self.table.descendants(cls))):
+                    yield MissingKey(_place(path, facts, use), cls, use.path, keys, use.exact)
+
+    @cached_property
     def drifts(self) -> tuple[Drift, ...]:
         """Every method that leaves fields out of the dict that it writes by hand, by path."""
         return tuple(drifts(self))
@@ -272,7 +299,7 @@ class Classes:
             cls = self._held(path, facts, ref)
             if cls is None or not self._is_judged(cls):
                 continue
-            there = self.table.attributes(cls)
+            there = frozenset() if self._is_typed_dict(cls) else self.table.attributes(cls)
             for use in unpack(raw, list[Use]):
                 if use.path not in there:
                     yield from self._missing(path, facts, cls, use)
@@ -429,12 +456,15 @@ class Classes:
             and not self._has(cls, name, exact)
         )
 
+    def _is_typed_dict(self, cls: Class) -> bool:
+        return not TYPED_DICTS.isdisjoint(self.table.lineage(cls).externals)
+
     def _loose(self, path: str) -> tuple[str, ...]:
         facts = self.table.facts.get(path)
         return facts.loose if facts is not None else ()
 
     def _has(self, cls: Class, name: str, exact: bool) -> bool:
-        if not TYPED_DICTS.isdisjoint(self.table.lineage(cls).externals):
+        if self._is_typed_dict(cls):
             return hasattr(dict, name)
         return self.table.has_attribute(cls, name, exact=exact, given=not (exact and self._refuses(cls, name)))
 
@@ -468,5 +498,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 10, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 11, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

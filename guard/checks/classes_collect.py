@@ -141,6 +141,10 @@ class ClassCollector:
         """Names, and names of attributes, of containers whose elements may be of a known class."""
         self.narrowing: list[tuple[ast.If, str, ast.expr, Context]] = []
         """Tests of `isinstance`, with the name that is tested and the class."""
+        self.keys: list[tuple[ast.Subscript, str, str, Context]] = []
+        """Literal keys that are read of names: subscript, name, key."""
+        self.loose_keys: set[str] = set()
+        """Literal keys that are set, or asked for, on anything."""
         self.rebound: set[str] = set()
         self.subjects: list[tuple[ast.Match, Context]] = []
         self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
@@ -160,6 +164,7 @@ class ClassCollector:
         to.on(ast.Nonlocal, self.see_rebinding)
         to.on(ast.Match, self.see_match)
         to.on(ast.If, self.see_if)
+        to.on(ast.Subscript, self.see_subscript)
         to.on(ast.For, self.see_for)
         for comprehension in (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp):
             to.on(comprehension, self.see_comprehension)
@@ -234,11 +239,22 @@ class ClassCollector:
         while True:
             test = node.test
             for one in test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else (test,):
+                if one.__class__ is ast.Compare and one.left.__class__ is ast.Constant:
+                    self.loose_keys.add(str(one.left.value))
                 if one.__class__ is ast.Call:
                     self._narrows(node, one, context)
             if len(node.orelse) != 1 or not isinstance(node.orelse[0], ast.If):
                 return
             node = node.orelse[0]
+
+    def see_subscript(self, node: ast.Subscript, context: Context) -> None:
+        """A key that is read or set."""
+        key = node.slice
+        if key.__class__ is ast.Constant and key.value.__class__ is str:
+            if node.ctx.__class__ is not ast.Load:
+                self.loose_keys.add(key.value)
+            elif node.value.__class__ is ast.Name and node.value.id in self.roots:
+                self.keys.append((node, node.value.id, key.value, context))
 
     def _narrows(self, node: ast.If, call: ast.Call, context: Context) -> None:
         if call.func.__class__ is ast.Name and call.func.id == "isinstance" and len(call.args) == 2:

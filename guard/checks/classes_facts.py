@@ -293,6 +293,8 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     """By the class of the receiver, a list of `Use` whose last attribute is given a value, or deleted."""
     members: dict[int, msgspec.Raw] = {}
     """By a name that may be that of an enumeration, a list of `Use` of what is written like one of its members."""
+    keys: dict[int, msgspec.Raw] = {}
+    """By the class of the receiver, a list of `Use` whose path is a literal key: `x["key"]` that is read."""
     writes: tuple[Write, ...] = ()
     returns: tuple[Returning, ...] = ()
     again: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ class _Finish(Uses, Calls):
         self._chains()
         self._own_stores()
         members = self._members()
+        keys = self._keys()
         calls = self._class_calls()
         returns = self._returns()
         classes = (*(self._class(node, context) for node, context in self.seen.classes), *tuples)
@@ -69,6 +70,7 @@ class _Finish(Uses, Calls):
             {ref: pack(found) for ref, found in self.paths.items()},
             {ref: pack(found) for ref, found in self.stores.items()},
             {ref: pack(found) for ref, found in members.items()},
+            {ref: pack(found) for ref, found in keys.items()},
             tuple(Write(*write) for write in sorted(self.writes)),
             returns,
             self.again,

@@ -61,6 +61,12 @@ class Seen:
         self.scope_indices: dict[Scope, tuple[int, bool]] = {}
         self.excuses = Excuses()
         self.local = {qualified(node, context.scope): node for node, context in seen.classes}
+        self.typed_dicts: set[str] = set()
+        """Names of classes of the file that inherit from `TypedDict`, in order of the file."""
+        for node, _ in seen.classes:
+            bases = {dotted(base).rpartition(".")[2] for base in node.bases}
+            if "TypedDict" in bases or not bases.isdisjoint(self.typed_dicts):
+                self.typed_dicts.add(node.name)
         self.assigned = seen.assigned
         """By class statement: what methods assign on `self`, or on the class."""
         self.typed: dict[ast.AST, dict[str, list[Known | None]]] = {}

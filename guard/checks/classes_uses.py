@@ -117,6 +117,20 @@ class Uses(Seen):
             found.setdefault(self._index(ref), []).append(use)
         return found
 
+    def _keys(self) -> dict[int, list[Use]]:
+        """Literal keys that are read of names whose class is known."""
+        found: dict[int, list[Use]] = {}
+        for node, root, key, context in self.seen.keys:
+            if key in self.seen.loose_keys or any(guard.kind != "test" for guard in context.guards):
+                continue
+            group = self._group(root, context.scope)
+            if group.ref is None or isinstance(group.receiver, OwnInstance) or group.asked or not group.single:
+                continue
+            if not self.excuses.excuse(context, "KeyError"):
+                use = Use(*place(node), *self._scope(context), key, group.exact)
+                found.setdefault(self._index(group.ref), []).append(use)
+        return found
+
     def _group(self, root: str, scope: Scope) -> _Group:
         return self._group_of(self.types.receiver(root, scope), root, scope)
 
@@ -134,7 +148,7 @@ class Uses(Seen):
             # body binds is there.
             node = self.local.get(ref.name)
             group.single = (node is not None and bool(node.decorator_list or node.bases)) or ref.name in self.made
-            if node is not None and group.single:
+            if node is not None and group.single and node.name not in self.typed_dicts:
                 body = self.bodies[node]
                 group.present = body.names.union(body.annotated)
         return group

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import BadCall, Classes, MissingAttribute
+from guard.checks.classes import BadCall, Classes, MissingAttribute, MissingKey
 from guard.checks.classes_facts import Access, ParameterKind
 from guard.dependencies.classes import classes_of
 from guard.model import Fix, Severity, Violation
@@ -56,6 +56,29 @@ def _unknown_field(linked: Classes, missing: MissingAttribute) -> Violation:
             **({"add": added} if added else {}),
         },
         fix=fix,
+    )
+
+
+def _unknown_key(missing: MissingKey, likely: str) -> Violation:
+    place = missing.place
+    return Violation(
+        path=place.path,
+        span=span_of(place),
+        message=f"{missing.cls.name} has no key {missing.name}" + did_you_mean(likely),
+        anchor=f"{missing.cls.name}[{missing.name}]",
+        symbol=place.symbol,
+        cause=f"Reading it is a KeyError{' whenever this line is reached' if place.lazy else ''}.",
+        help=f"Use {likely}, or add {missing.name} to {missing.cls.name}."
+        if likely
+        else f"Add {missing.name} to {missing.cls.name}, or read a key that it has.",
+        related=where(missing.cls, f"{missing.cls.name} is defined here, without {missing.name}"),
+        lazy=place.lazy,
+        data={
+            "class": missing.cls.qualname,
+            "class_path": missing.cls.path,
+            "field": missing.name,
+            "suggestion": likely,
+        },
     )
 
 
@@ -144,6 +167,11 @@ def unknown_field(program: Program) -> Iterator[Violation]:
     linked = classes_of(program)
     for missing in linked.missing_attributes:
         yield _unknown_field(linked, missing)
+    for key in linked.missing_keys:
+        likely = alike(key.name, key.keys)
+        # More may be in a dictionary than its type declares, so that only a slip is certain.
+        if key.exact or is_slip(key.name, likely):
+            yield _unknown_key(key, likely)
 
 
 # Arguments

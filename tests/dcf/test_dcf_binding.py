@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from guard.checks.classes_bases import PLAIN_BASES
 from guard.checks.classes_binding import Misfit, Parameters
 from guard.checks.classes_facts import Parameter, ParameterKind, Signature
-from guard.checks.classes_bases import PLAIN_BASES
 
 NAMES = ("a", "b", "c", "d", "e")
 

@@ -16,7 +16,15 @@ CASES = Path(__file__).parent.parent / "cases" / "dcf"
 RUNNER = Path(__file__).with_name("dcf_runner.py")
 CODES = ("DCF001", "DCF002", "DCF003", "DCF005", "DCF006")
 """Of rules whose findings are failures."""
-ERRORS = {"AttributeError", "TypeError", "ValueError", "ValidationError", "FrozenInstanceError", "FrozenAttributeError"}
+ERRORS = {
+    "AttributeError",
+    "KeyError",
+    "TypeError",
+    "ValueError",
+    "ValidationError",
+    "FrozenInstanceError",
+    "FrozenAttributeError",
+}
 UNCHECKED = (b".model_copy(", b".copy(")
 """What raises nothing, and is only a warning."""
 
