@@ -74,5 +74,5 @@ class Stacks:
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 8, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 9, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

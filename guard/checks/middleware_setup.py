@@ -164,6 +164,8 @@ class SetupReader:
                     yield Do(self._names.expr(value, scope))
             elif isinstance(value, (ast.BoolOp, ast.IfExp)):
                 yield from self._short(value, scope)
+            elif isinstance(value, (ast.ListComp, ast.SetComp)):
+                yield from self._looped(value, scope)
         elif isinstance(node, ast.Assign):
             for target in node.targets:
                 yield from self._assign(target, node.value, scope)
@@ -195,6 +197,17 @@ class SetupReader:
         then: list[ast.stmt] = [_statement(last)]
         arms = (then, []) if isinstance(node.op, ast.And) else ([], then)
         yield from self._if(ast.If(test, *arms), scope, node)
+
+    def _looped(self, node: ast.ListComp | ast.SetComp, scope: Scope) -> Iterator[Op]:
+        """`[call(x) for x in source]`, for what the calls do."""
+        generator = node.generators[0]
+        inner = next((inner for inner in scope.inner if inner.node is node), None)
+        if len(node.generators) == 1 and not generator.ifs and inner is not None:
+            body = self._block([_statement(node.elt)], inner)
+            if body:
+                targets = generator.target.elts if isinstance(generator.target, ast.Tuple) else [generator.target]
+                names = tuple(last_name(target) for target in targets)
+                yield Loop(names, self._names.expr(generator.iter, scope), node.lineno, body)
 
     def _assign(self, target: ast.expr, value: ast.expr, scope: Scope) -> Iterator[Op]:
         if isinstance(target, (ast.Tuple, ast.List)):
@@ -342,6 +355,8 @@ class SetupReader:
             return True
         if isinstance(func, ast.Attribute):
             base = last_name(func.value)
+            if isinstance(func.value, ast.Call) and self._matters(func.value, scope):
+                return True
             if base in ("self", "cls") or (isinstance(func.value, ast.Call) and last_name(func.value.func) == "super"):
                 return True
             if base == "user_middleware":
