@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -56,6 +56,8 @@ class Cycle(msgspec.Struct, frozen=True):
     breaks: tuple[Breaks, ...]
     always: bool
     """It breaks whichever member is imported first."""
+    entrances: frozenset[str] = frozenset()
+    """The files, members or not, that may break it when they are the first ones to be imported, and come to it."""
 
 
 def find_cycles(program: Program, starts: Sequence[Start]) -> Iterator[Cycle]:
@@ -74,7 +76,7 @@ def find_cycles(program: Program, starts: Sequence[Start]) -> Iterator[Cycle]:
 
 def _find_breaks(
     circle: Circle, members: tuple[str, ...], graph: ImportGraph, starts: Sequence[Start]
-) -> tuple[tuple[Breaks, ...], bool]:
+) -> tuple[tuple[Breaks, ...], bool, frozenset[str]]:
     entries: tuple[Mapping[str, str], Mapping[str, str]] | None = None
     if len(members) <= _MANY:
         wanted = set(members)
@@ -84,9 +86,13 @@ def _find_breaks(
     failures = {path: failure for path in sorted(wanted) if (failure := circle.sure_failure(path)) is not None}
     scripts = {start.script: None for start in starts if start.script in circle.members}
     as_scripts = {path: circle.sure_failure(path, as_script=True) for path in scripts}
-    if not failures and not any(as_scripts.values()):
-        return (), False
+    untried = circle.members - wanted
+    if not failures and not untried and not any(as_scripts.values()):
+        return (), False, frozenset()
     entries = entries or _entries(circle, graph)
+    entrances = _entrances(circle, entries, untried.union(failures))
+    if not failures and not any(as_scripts.values()):
+        return (), False, entrances
     failures = {
         path: failure
         for path in sorted(wanted)
@@ -108,7 +114,16 @@ def _find_breaks(
             breaks.append(Breaks(ways[0][2], first_ones, ways[0][0], len(ways), ways[0][1]))
         else:
             breaks.append(Breaks(failures[first_ones[0]], first_ones, None, 0, first_ones[0]))
-    return tuple(breaks), len(failures) == len(members)
+    return tuple(breaks), len(failures) == len(members), entrances
+
+
+def _entrances(
+    circle: Circle, entries: tuple[Mapping[str, str], Mapping[str, str]], failing: Set[str]
+) -> frozenset[str]:
+    """The members that may fail when they are imported first, by themselves or by way of the packages around them, and
+    the files that come to one of these before they come to another member."""
+    found = {path for path in circle.members if _entered_by(path, circle, entries) in {"", *failing}}
+    return frozenset(found.union(path for first in entries for path, member in first.items() if member in found))
 
 
 def _entered_by(path: str, circle: Circle, entries: tuple[Mapping[str, str], Mapping[str, str]]) -> str:

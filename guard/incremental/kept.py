@@ -12,7 +12,7 @@ import msgspec
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.classes_facts import ClassesFacts
 from guard.checks.classes_pydantic import runs_second
-from guard.checks.import_graph import ImportGraph, graph_of
+from guard.checks.import_graph import graph_of
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.module_table import Modules, whole_of
 from guard.checks.modules import FAMILY as MODULES
@@ -74,7 +74,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     in_circles: frozenset[str]
     """The files that import one another in a circle when they are imported."""
     into_circles: frozenset[str]
-    """The files that come to a circle which fails when it is entered at some of its files."""
+    """The files that come to a circle where that may fail."""
     shadowed: Shadowed
     witnesses: msgspec.Raw
     """By root and top-level name, with a tab between, some of the files whose imports make them part of `whole.used`:
@@ -218,7 +218,6 @@ def _kept(program: Program, known: Known) -> Kept:
         for part in parts_of(f"{entry.module}.{entry.script.replace('/', '.')}.{entry.attribute}")
     }
     graph = graph_of(program)
-    fragile = {path for cycle in cycles_of(program) if cycle.breaks for path in cycle.members}
     return Kept(
         known=known,
         whole=msgspec.structs.replace(whole_of(modules), texts=frozenset(program.facts(TEXT))),
@@ -228,7 +227,7 @@ def _kept(program: Program, known: Known) -> Kept:
         second_pydantic=runs_second(program.linked(CLASSES).table),
         executed=imports_out(program).executed,
         in_circles=frozenset(path for circle in graph.circles for path in circle),
-        into_circles=_coming_to(fragile, graph),
+        into_circles=frozenset(path for cycle in cycles_of(program) for path in cycle.entrances),
         shadowed=shadowed_in(program),
         witnesses=packed(_witnesses(modules)),
         named=frozenset(named),
@@ -239,22 +238,6 @@ def _kept(program: Program, known: Known) -> Kept:
         strings=packed(strings),
         children=packed(children),
     )
-
-
-def _coming_to(paths: Set[str], graph: ImportGraph) -> frozenset[str]:
-    """The files that execute one of some, themselves among them."""
-    users: dict[str, list[str]] = {}
-    for path, edges in graph.edges.items() if paths else ():
-        for edge in edges:
-            users.setdefault(edge.path, []).append(path)
-    found = set(paths)
-    waiting = list(paths)
-    while waiting:
-        for user in users.get(waiting.pop(), ()):
-            if user not in found:
-                found.add(user)
-                waiting.append(user)
-    return frozenset(found)
 
 
 def used_by(path: str, facts: ModuleFacts, modules: Modules) -> Iterator[str]:
