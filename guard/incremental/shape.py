@@ -7,6 +7,7 @@ verdict on another file depends on them.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
@@ -14,7 +15,7 @@ from typing import Any, Final
 import msgspec
 
 from guard.checks import families
-from guard.checks.classes_facts import Body, ClassesFacts
+from guard.checks.classes_facts import Body, ClassesFacts, Returning
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.packing import unpack
 from guard.checks.references import Ref
@@ -28,7 +29,8 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
     "attributes": frozenset({"used"}),
     "strings": frozenset({"uses", "refs", "provides", "sets", "classes"}),
     "classes": frozenset(
-        {"refs", "scopes", "classes", "calls", "updates", "uses", "chains", "stores", "members", "loose"}
+        {"refs", "scopes", "classes", "calls", "updates", "uses", "chains", "stores", "members", "keys", "loose"}
+        | {"returns", "again"}
     ),
     "syntax": frozenset({"broken", "newer", "late", "undefined", "template"}),
 }
@@ -71,6 +73,10 @@ def shape_of(facts: FileFacts) -> Shape:
         elif isinstance(found, ClassesFacts):
             names.update(_classes(found))
             names.update((f"{name}=", True) for name in found.loose)
+            names.update((f"{name}@", True) for name in found.again)
+            names.update(
+                (f"{told.name}>{at}", without_positions(told, found.refs)) for at, told in _numbered(found.returns)
+            )
         elif isinstance(found, StringsFacts):
             known = unpack(found.classes, dict[str, ClassNames])
             names.update((f"{name}:", without_positions(cls)) for name, cls in known.items())
@@ -90,6 +96,14 @@ def _classes(facts: ClassesFacts) -> Iterator[tuple[str, object]]:
         seen[header.name] += 1
         bases = tuple([_reference(base, facts.refs) for base in header.bases])
         yield f"{header.name}#{seen[header.name]}", (bases, without_positions(unpack(header.body, Body), facts.refs))
+
+
+def _numbered(returns: Iterable[Returning]) -> Iterator[tuple[int, Returning]]:
+    """The functions of a file, each with a number that only those of one name need."""
+    seen: Counter[str] = Counter()
+    for told in returns:
+        seen[told.name] += 1
+        yield seen[told.name], told
 
 
 def without_positions(value: Any, refs: Sequence[Ref] | None = None) -> object:
@@ -120,7 +134,7 @@ def changed_names(before: Shape, now: Shape) -> frozenset[str]:
         old, new = before.names.get(key), now.names.get(key)
         if old == new:
             continue
-        qualified = key.partition("#")[0].rstrip(":()=")
+        qualified = re.split(r"[#>]", key)[0].rstrip(":()=@")
         found.update((qualified.partition(".")[0], qualified.rpartition(".")[2]))
         if key != qualified:
             found.update(_strings_that_differ(old, new))
