@@ -48,6 +48,9 @@ _READ_BY_NAME: Final = PROJECT_FILES | frozenset(
 """Python files that are read for other things than what they define."""
 
 
+_ENVIRONMENTS: Final = frozenset({".venv", "venv", "site-packages", "dist-packages"})
+
+
 class NotCertain(Exception):
     """What a difference brings about cannot be told without judging the whole tree. The message says why."""
 
@@ -90,7 +93,9 @@ def _refuse_what_is_read(change: Change) -> None:
         raise NotCertain(f"{path}: is read for what it says")
     if change.is_python:
         comes_or_goes = change.before is None or change.now is None
-        if name in _READ_BY_NAME or (comes_or_goes and name.startswith("__")):
+        if not _ENVIRONMENTS.isdisjoint(path.split("/")):
+            raise NotCertain(f"{path}: is in an environment")
+        if name in _READ_BY_NAME or (comes_or_goes and (name.startswith("__") or name.count(".") > 1)):
             raise NotCertain(f"{path}: is read by its name")
     elif name.startswith(".") or name.rpartition(".")[2].lower() not in _PROSE or "." not in name:
         raise NotCertain(f"{path}: may be read by its name")
