@@ -154,6 +154,6 @@ class Projects:
 
 
 FAMILY: Final[Family[SettingsFacts, Projects]] = Family(
-    "django", 1, SettingsFacts, Projects, see_python=collector, see_bytes=see_text, letters=("MID",)
+    "django", 2, SettingsFacts, Projects, see_python=collector, see_bytes=see_text, letters=("MID",)
 )
 """Settings of Django, statement by statement."""

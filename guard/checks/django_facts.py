@@ -75,7 +75,7 @@ class Without(msgspec.Struct, frozen=True, array_like=True, tag="w"):
 
 
 class Truth(msgspec.Struct, frozen=True, array_like=True, tag="b"):
-    """`True` or `False`."""
+    """`True`, or `False` or `None`."""
 
     value: bool
 

@@ -226,7 +226,7 @@ class SettingsReader:
         if isinstance(node, ast.Constant):
             if isinstance(node.value, str):
                 return Text(node.value, place_of(node))
-            return Truth(node.value) if isinstance(node.value, bool) else Unknown()
+            return Truth(bool(node.value)) if node.value is None or isinstance(node.value, bool) else Unknown()
         if isinstance(node, ast.Name):
             return Name(node.id)
         if isinstance(node, ast.Attribute):
@@ -252,13 +252,15 @@ class SettingsReader:
         return Unknown()
 
     def _filtered(self, node: ast.ListComp | ast.GeneratorExp, depth: int) -> Expr:
-        """`[one for one in value if one != "…"]`, or `not in`."""
+        """`[one for one in value if one != "…"]`, or `not in`; `if one` leaves out what is no name at all."""
         loop = node.generators[0]
         same = isinstance(node.elt, ast.Name) and isinstance(loop.target, ast.Name) and node.elt.id == loop.target.id
         if len(node.generators) > 1 or not same:
             return Unknown()
         names: list[str] = []
         for test in loop.ifs:
+            if isinstance(test, ast.Name) and test.id == last_name(node.elt):
+                continue
             if not (
                 isinstance(test, ast.Compare) and len(test.ops) == 1 and last_name(test.left) == last_name(node.elt)
             ):

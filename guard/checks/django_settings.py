@@ -273,7 +273,14 @@ class _Run:
         """What an item of a display stands for."""
         if isinstance(item, Spread):
             return self._parts(self._value(item.value, variables))
+        if isinstance(item, Either):
+            then, otherwise = self._items(item.then, variables), self._items(item.otherwise, variables)
+            arms = ((item.test, then.nodes), (f"not ({item.test})", otherwise.nodes))
+            choice = Choice((self._path, item.test), self._place((item.line, 1, item.line, 1)), arms)
+            return Many((choice,), then.size + otherwise.size)
         value = self._value(item, variables)
+        if isinstance(value, Known) and value.value is False:
+            return Many((), 0)  # it is filtered out, or Django would not start
         if isinstance(value, Known) and isinstance(value.value, str):
             return Many((self._evaluation.layer(value.value, value.place or self._place((1, 1, 1, 1))),), 1)
         return Many((self._unknown(),), 1)
