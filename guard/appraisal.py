@@ -17,7 +17,7 @@ import msgspec
 
 from guard.census import Census
 from guard.checks.application_views import only_within
-from guard.config import Config, matcher, resolve_selection
+from guard.config import Config, matcher, resolve_selection, resolve_severities
 from guard.engine import Options, check, survey
 from guard.history.commits import History, Unseen
 from guard.model import CannotCheck, Gate, GuardError, Report, Severity
@@ -26,7 +26,7 @@ from guard.scoring.model import Appraisal, Comparison, LeftOut, Point, Standing
 from guard.scoring.weigh import standing_of
 from guard.since import base_of, compared, moved_files, since_of
 from guard.sources.commit import CommitTree
-from guard.sources.tree import Tree
+from guard.sources.tree import Tree, blob_id
 
 if TYPE_CHECKING:
     from guard.sources.git import Git
@@ -55,13 +55,18 @@ class Appraiser:
         self._within = within
         self.codes = resolve_selection(config, (), (), Gate.CI, rules)
         """The rules that are on."""
+        severities = resolve_severities(config, rules)
+        self._scored = frozenset(
+            code for code in self.codes if severities.get(code, rules[code].severity) is not Severity.INFO
+        )
+        """Those of them whose findings take something of a score. A rule that is for information never yields more."""
 
     def appraise(self, tree: Tree) -> Appraisal:
         """Where `tree` stands. Raises as `engine.check` does."""
         full, standing, census = self._stand(tree)
         report = self._narrowed(self._listed(tree, full, census))
         left_out = msgspec.structs.replace(
-            standing.left_out, findings=max(0, len(self._narrowed(full).findings) - len(report.findings))
+            standing.left_out, findings=max(0, _taking(self._narrowed(full)) - _taking(report))
         )
         report = msgspec.structs.replace(
             report, files_found=standing.files, files_analysed=standing.files - len(standing.unread), total_s=0.0
@@ -74,7 +79,10 @@ class Appraiser:
             )
             for lift in standing.lifts
         )
-        return Appraisal(report=report, standing=msgspec.structs.replace(standing, left_out=left_out, lifts=lifts))
+        standing = msgspec.structs.replace(
+            standing, left_out=left_out, lifts=lifts, suppressed=max(standing.suppressed, report.suppressed)
+        )
+        return Appraisal(report=report, standing=standing)
 
     def compare(self, appraisal: Appraisal, tree: Tree, rev: str) -> Comparison:
         """What is different in `tree`, whose appraisal is given, since it left `rev`. Raises GuardError where there is
@@ -134,7 +142,9 @@ class Appraiser:
     def _stand(self, tree: Tree) -> tuple[Report, Standing, Census]:
         """The report on everything, what the configuration leaves out too, as if empty files were not there; the
         standing that follows from it, and the census of the whole tree."""
-        full, census = survey(tree, _whole(self._config), self.codes, self._options)
+        # Where another run makes the list of findings, this one can leave out what takes nothing.
+        codes = self.codes if _leaves_nothing_out(self._config) and not _has_empty(tree) else self._scored
+        full, census = survey(tree, _whole(self._config), codes, self._options)
         left_out = self._left_out(census)
         counted = census
         if self._within is not everywhere:
@@ -148,7 +158,8 @@ class Appraiser:
     def _listed(self, tree: Tree, full: Report, census: Census, *, without_baseline: bool = False) -> Report:
         """The report as the configuration has it, on the whole tree."""
         config = msgspec.structs.replace(self._config, baseline="") if without_baseline else self._config
-        if config == _whole(config) and not census.has_empty:
+        all_rules_ran = _leaves_nothing_out(self._config) and not _has_empty(tree)
+        if all_rules_ran and config == self._config and not census.has_empty:
             return full
         return check(tree, config, self.codes, self._options)
 
@@ -190,6 +201,23 @@ def failures_of(appraisal: Appraisal, least: float, *, nothing_new: bool) -> tup
         if new:
             failures.append(f"{new:,} new finding{'s' * (new != 1)} since {appraisal.comparison.since.rev}")
     return tuple(failures)
+
+
+def _leaves_nothing_out(config: Config) -> bool:
+    return config == _whole(config)
+
+
+def _taking(report: Report) -> int:
+    """How many findings of a report are more than information."""
+    return sum(one.severity is not Severity.INFO for one in report.findings)
+
+
+def _has_empty(tree: Tree) -> bool:
+    """Whether a file of a tree certainly has no byte, by its id alone."""
+    return not _EMPTY.isdisjoint(file.oid for file in tree.files.values())
+
+
+_EMPTY: Final = frozenset(blob_id(b"", algorithm) for algorithm in ("sha1", "sha256"))
 
 
 def _whole(config: Config) -> Config:

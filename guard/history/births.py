@@ -60,39 +60,33 @@ class Births:
 
     def of(self, definitions: Iterable[Definition]) -> Mapping[Definition, Birth]:
         """When each of them came about; those are left out of which the history does not tell. Raises Unseen."""
-        wanted = sorted(set(definitions))
-        self._learn({path for path, _ in wanted})
-        found: dict[Definition, Birth] = {}
-        for path, name in wanted:
-            birth = self._birth(path, name)
-            if birth is not None:
-                commit, first_path = birth
-                found[path, name] = Birth(self._history.commit(commit), first_path)
-        return found
+        found: dict[Definition, tuple[str, str]] = {}
+        # All are followed at once, move by move, since each look at the history of some files walks all commits.
+        places = {definition: definition[0] for definition in sorted(set(definitions))}
+        for _ in range(_MOST_MOVES):
+            self._learn(places.values())
+            origins: dict[Definition, str] = {}
+            for definition, path in places.items():
+                begun = self._begun(path, definition[1], found.get(definition))
+                if begun is None:
+                    continue
+                found[definition] = (begun, path)
+                origin = self._moved_from(begun, path, definition[1])
+                if origin:
+                    origins[definition] = origin
+            places = origins
+        return {definition: Birth(self._history.commit(commit), path) for definition, (commit, path) in found.items()}
 
     def _learn(self, paths: Iterable[str]) -> None:
         """The changes of files, the youngest first."""
         wanted = sorted(set(paths) - self._changes.keys())
+        if not wanted:
+            return
         changes: defaultdict[str, list[tuple[str, Change]]] = defaultdict(list)
         for step in self._history.steps(wanted):
             for change in step.changes:
                 changes[change.path].append((step.commit, change))
         self._changes.update({path: changes[path] for path in wanted})
-
-    def _birth(self, path: str, name: str) -> tuple[str, str] | None:
-        """The commit of a definition, and the file that it stood in then."""
-        found = None
-        for _ in range(_MOST_MOVES):
-            begun = self._begun(path, name, found)
-            if begun is None:
-                return found
-            found = (begun, path)
-            origin = self._moved_from(begun, path, name)
-            if not origin:
-                return found
-            path = origin
-            self._learn([path])
-        return found
 
     def _begun(self, path: str, name: str, before: tuple[str, str] | None) -> str | None:
         """The first commit from which on a file has a definition without a break, up to today or to a move."""
