@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -52,7 +53,8 @@ def find_builds(tree: Tree) -> tuple[Build, ...]:
             (path for path in tree.files if is_dockerfile(posixpath.basename(path))), _READ_LIMIT
         )
     }
-    files = {path: read_dockerfile(text) for path, text in texts.items()}
+    # A template is no Dockerfile yet: it may be written to another place, and says less than what it becomes.
+    files = {path: read_dockerfile(text) for path, text in texts.items() if not re.search(r"\{\{|\{%", text)}
     places = _Places(tree)
     builds: dict[Build, None] = {}
     for path, dockerfile, context, one in _composed(tree, files):
