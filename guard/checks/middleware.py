@@ -14,7 +14,6 @@ from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import FunctionAt, Layer, Stack
 from guard.checks.middleware_stacks import Bound, stacks
 from guard.checks.modules import Definition
-from guard.checks.references import Ref
 from guard.families import Family
 
 if TYPE_CHECKING:
@@ -27,8 +26,7 @@ class Stacks:
     """The middleware of a whole program."""
 
     def __init__(self, program: Program) -> None:
-        self._modules = program.linked(modules.FAMILY)
-        self._sources = Sources(program.facts(FAMILY), self._modules)
+        self._sources = Sources(program.facts(FAMILY), program.linked(modules.FAMILY))
         self._profiles = Profiles(self._sources)
 
     @cached_property
@@ -56,23 +54,24 @@ class Stacks:
         """What a function does with the requests that it is handed."""
         return self._sources.flow(at.path, at.name)
 
-    def is_imported(self, at: FunctionAt, by: Callable[[str], bool]) -> bool:
-        """Whether a file that `by` is true for takes this function from its module, by name."""
-        definition = Definition(at.path, at.name)
-        for path, facts in self._modules.facts.items():
-            if path == at.path or not by(path):
-                continue
-            for statement in facts.imports:
-                if statement.level < 0 or all(alias.name != at.name for alias in statement.aliases):
-                    continue
-                if self._modules.follow(path, Ref(statement.level, statement.module, at.name)) == definition:
-                    return True
-        return False
+    def is_dependency(self, at: FunctionAt, by: Callable[[str], bool]) -> bool:
+        """Whether a function stands in a `Depends(…)` of another file that `by` is true for."""
+        return any(by(path) for path in self._dependencies.get(at, ()))
+
+    @cached_property
+    def _dependencies(self) -> Mapping[FunctionAt, tuple[str, ...]]:
+        found: dict[FunctionAt, list[str]] = {}
+        for path, facts in self._sources.facts.items():
+            for ref in facts.dependencies:
+                target = self._sources.follow(path, ref)
+                if isinstance(target, Definition):
+                    found.setdefault(FunctionAt(target.path, target.name), []).append(path)
+        return {at: tuple(paths) for at, paths in found.items()}
 
     def reads_of(self, at: FunctionAt, param: str) -> Mapping[str, Read]:
         """What a function that is handed a request by that parameter reads of it, also through helpers."""
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 9, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 10, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code and request code of Starlette and FastAPI applications."""

@@ -20,7 +20,7 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
-_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette", b".websocket(")
+_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette", b".websocket(", b"Depends(")
 _FAINT_SIGNS: Final = (
     (b"equest.", re.compile(rb"equest\.(?:s|user)")),
     (b"(app", re.compile(rb"\(app[,)]")),
@@ -94,11 +94,18 @@ class MiddlewareCollector:
         scopes = [module, *functions_by_node.values()]
         wanted = wanted_names((call for call, _ in self._calls), scopes)
         concerned = self._concerned(wanted, scopes)
-        depended = frozenset(
-            last_name(call.args[0])
-            for call, _ in self._calls
+        asked = [
+            (call.args[0], scope)
+            for call, scope in self._calls
             if call.args and last_name(call.func) in ("Depends", "Security")
-        )
+        ]
+        depended = frozenset(last_name(arg) for arg, _ in asked)
+        dependencies = {
+            (found.ref.level, found.ref.module, found.ref.name): found.ref
+            for arg, scope in asked
+            for found in (names.expr(arg, scope),)
+            if isinstance(found, Free) and not found.ref.is_local
+        }
         found: list[Flow] = []
         served: set[int] = set(concerned)
         methods: dict[str, list[str]] = {}
@@ -150,7 +157,9 @@ class MiddlewareCollector:
             for unique in (self._unique[id(node)],)
             if unique in used or node.name in made or node.name in telling
         )
-        return Facts(kept, flows, classes) if kept or flows or classes else None
+        if not (kept or flows or classes or dependencies):
+            return None
+        return Facts(kept, flows, classes, tuple(dependencies[key] for key in sorted(dependencies)))
 
     def _concerned(self, wanted: frozenset[str], scopes: Sequence[Scope]) -> frozenset[int]:
         """The ids of the functions that may hold set-up code: they use a wanted name, make a layer, or call one that

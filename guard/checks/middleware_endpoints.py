@@ -76,8 +76,7 @@ class Served:
             for part, read in self._stacks.reads_of(at, request).items():
                 if part not in _PARTS or read.caught or self._may_be_there(part, stacks):
                     continue
-                # A function that is handed a request, and that other modules import, is a dependency of theirs.
-                if own or flow.served or self._stacks.is_imported(at, self._is_production):
+                if own or flow.served or self._stacks.is_dependency(at, self._is_production):
                     yield Unprovided(read, stacks[0])
         for stack in self._production:
             for layer in stack.layers():

@@ -275,3 +275,5 @@ class Facts(msgspec.Struct, frozen=True, array_like=True):
     functions: tuple[Function, ...] = ()
     flows: tuple[Flow, ...] = ()
     classes: tuple[Class, ...] = ()
+    dependencies: tuple[Ref, ...] = ()
+    """What stands in a `Depends(…)` and comes from another module."""
