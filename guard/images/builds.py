@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
 _READ_LIMIT: Final = 1 << 20
+_MOST: Final = 300
+"""Builds that are looked at in one tree."""
 _YAML_LIMIT: Final = 128 * 1024
 _NAMES: Final = ("Dockerfile", "dockerfile")
 """What a build takes where no file is named."""
@@ -66,7 +68,7 @@ def find_builds(tree: Tree) -> tuple[Build, ...]:
             found = _likely(path, dockerfile, places, tree)
             if found is not None:
                 builds[Build(path, dockerfile, found)] = None
-    return tuple(sorted(builds, key=lambda build: (build.path, build.context, build.target, build.mounts)))
+    return tuple(sorted(builds, key=lambda build: (build.path, build.context, build.target, build.mounts)))[:_MOST]
 
 
 def _composed(tree: Tree, files: Mapping[str, Dockerfile]) -> Iterator[tuple[str, Dockerfile, str, ComposeBuild]]:

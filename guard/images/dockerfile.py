@@ -16,10 +16,12 @@ _FROM: Final = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*", re.
 _ARG: Final = re.compile(r"ARG\s+(\w+)(?:=(\"[^\"]*\"|'[^']*'|\S*))?\s*", re.IGNORECASE)
 _INSTRUCTION: Final = re.compile(r"([A-Za-z]+)\s+(.*)", re.DOTALL)
 _FLAG: Final = re.compile(r"--([a-z]+)(?:=(\S*))?\s+")
-_MOUNTED: Final = re.compile(r"--mount=\S*?\bfrom=([^\s,]+)")
-_BINDS: Final = re.compile(r"--mount=(?!\S*\b(?:from=|type=(?:cache|tmpfs|secret|ssh)\b))")
+_MOUNTED: Final = re.compile(r"--mount=\S{0,500}?\bfrom=([^\s,]+)")
+_BINDS: Final = re.compile(r"--mount=(?!\S{0,500}\b(?:from=|type=(?:cache|tmpfs|secret|ssh)\b))")
 _ARCHIVE: Final = re.compile(r"\.(?:tar|tgz|tbz2?|txz|tar\.\w+)$", re.IGNORECASE)
-_FETCHES: Final = re.compile(r"\bgit\s+(?:-\S+\s+)*clone\b|\bsvn\s|\bgsutil\s|\baws\s+s3\b|\bunzip\b|\btar\s|\brsync\b")
+_FETCHES: Final = re.compile(
+    r"\bgit\s+(?:-\S{1,99}\s+){0,9}clone\b|\bsvn\s|\bgsutil\s|\baws\s+s3\b|\bunzip\b|\btar\s|\brsync\b"
+)
 """Commands that may bring any file into an image."""
 _PLAIN: Final = frozenset(
     {
@@ -46,6 +48,8 @@ _PLAIN_HOSTS: Final = (
 _OFFICIAL: Final = ("docker.io/library/", "docker.io/", "library/", "public.ecr.aws/docker/library/")
 _NO_CODE: Final = re.compile(r"[^$<:\"']*\.(?:txt|toml|lock|json|cfg|ini|in|md|ya?ml|sh|sql|pem|crt|conf|csv)\*?")
 """Patterns of paths that are no modules: `requirements*.txt`, `poetry.lock*`."""
+_MOST: Final = 1000
+"""Instructions of a Dockerfile."""
 _SYSTEM: Final = ("/bin", "/sbin", "/usr", "/lib", "/etc", "/opt/uv", "/uv")
 
 
@@ -134,10 +138,12 @@ class Dockerfile(msgspec.Struct, frozen=True):
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """The stages of a Dockerfile; what is malformed in it is passed over."""
+    """The stages of a Dockerfile; what is malformed in it is passed over. None of one that no person has written."""
     found = list(instructions(text))
+    if len(found) > _MOST:
+        return Dockerfile(())
     lines = text.replace("\r\n", "\n").split("\n")
-    ends = [line for line, _ in found[1:]] + [len(lines) + 1]
+    ends = [*(line for line, _ in found[1:]), len(lines) + 1][: len(found)]
     arguments: dict[str, str] = {}
     stages: list[_Reading] = []
     for (line, instruction), end in zip(found, ends, strict=True):
