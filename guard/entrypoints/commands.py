@@ -265,7 +265,9 @@ def _fastapi(arguments: list[str], _variables: Variables) -> Iterator[Start]:
     if arguments[:1] in (["run"], ["dev"]):
         named = (match for _, value in _options(arguments) if (match := _TARGET.fullmatch(value)))
         yield from (Start(match[1], attribute=match[2]) for match in named)
-        yield from (start for argument in arguments[1:2] for start in _module_or_file(argument))
+        later = (argument for argument in _positional(arguments[2:]) if argument.endswith(".py"))
+        for argument in [*arguments[1:2], *later][:2]:
+            yield from _module_or_file(argument)
 
 
 def _module_or_file(value: str) -> Iterator[Start]:

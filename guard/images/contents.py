@@ -46,6 +46,8 @@ class Image:
         found = set()
         for entry in self.entries:
             for file in self.files_of(entry):
+                if not file.endswith(".py"):
+                    continue
                 tail = f"{entry.module.replace('.', '/')}.py" if entry.module else posixpath.basename(file)
                 module = file.removesuffix("/__init__.py") + ".py" if file.endswith("/__init__.py") else file
                 if f"/{module}".endswith(f"/{tail}"):

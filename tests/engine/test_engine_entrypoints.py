@@ -47,6 +47,7 @@ from guard.sources.directory import DirectoryTree
         ("celery -Aapp.worker worker", "app.worker"),
         ("python -m celery -A app.worker worker", "app.worker"),
         ("fastapi run app/main.py --port 80", "app.main"),
+        ("fastapi run --workers 4 app/main.py", "app.main"),
         ("fastapi run --port 80", ""),
         ("fastapi dev --entrypoint app.main:api", "app.main"),
         ("flask --app app.main run", "app.main"),
