@@ -131,6 +131,7 @@ class _Focused(Mapping[str, Any]):
         self._name = family.name
         self._decode = msgspec.msgpack.Decoder(family.facts).decode
         self._known: dict[str, Any] = {}
+        self._all: dict[str, Any] | None = None
 
     def __getitem__(self, path: str) -> Any:
         if path not in self._known:
@@ -149,7 +150,9 @@ class _Focused(Mapping[str, Any]):
 
     def everything(self) -> Mapping[str, Any] | None:
         """The facts of every file; None where not all are at hand."""
-        return {path: self[path] for path in self._files if path in self} if self._focus.complete else None
+        if self._all is None and self._focus.complete:
+            self._all = {path: self[path] for path in self._files if path in self}
+        return self._all
 
 
 def everywhere(facts: Mapping[str, F]) -> Mapping[str, F]:

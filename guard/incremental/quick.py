@@ -215,7 +215,6 @@ class _Comparison:
         something from being reported is there, and all that is said of the way out; and the files that it breaks."""
         now.fetch(now)
         program = self._program(now, msgspec.structs.replace(focus, complete=True))
-        program.remembered["reach"] = Reach(program)
         found = self._found(program)
         changed = {change.path for change in self.changes}
         for finding in self._new(found):
