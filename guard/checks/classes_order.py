@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from guard.checks.classes_bases import NAMED_TUPLES, STRUCTS
 from guard.checks.classes_facts import Applied, Field, Marker, Value
 from guard.checks.classes_kinds import kind_of
 from guard.checks.classes_model import Fields, ModelField
@@ -24,6 +25,7 @@ _ORDERED: Final = {
     "struct": "TypeError",
 }
 """Kinds whose constructor takes fields by position, with what a wrong order raises."""
+_MAKING: Final = NAMED_TUPLES | STRUCTS
 _DATACLASSES: Final = frozenset({"dataclass", "pydantic dataclass"})
 _MUTABLE: Final = frozenset(External("builtins", name) for name in ("list", "dict", "set"))
 _UNHASHABLE: Final = frozenset(
@@ -52,6 +54,9 @@ def bad_fields(linked: Classes) -> Iterator[BadField]:
     """The first such field of every class statement that fails by itself, in order of path."""
     table = linked.table
     for cls in table.all_classes():
+        # Only these can be of such a kind. Whatever else is asked of a class has its body decoded.
+        if not cls.header.decorated and _MAKING.isdisjoint(table.lineage(cls).externals):
+            continue
         kind = kind_of(table, cls)
         raises = _ORDERED.get(kind.name) if kind is not None else None
         if kind is None or raises is None or cls.header.excused:

@@ -64,9 +64,13 @@ def where(cls: Class, message: str) -> tuple[Related, ...]:
 
 def all_attributes(table: ClassTable, cls: Class) -> frozenset[str]:
     """Everything that an instance is known to have, without private names."""
-    return frozenset(
-        name
-        for owner in table.lineage(cls).classes
-        for name in (*owner.facts.names, *owner.facts.assigned, *(field.name for field in owner.facts.fields))
-        if not name.startswith("_")
-    )
+    key = ("all attributes", cls)
+    found = table.remembered.get(key)
+    if not isinstance(found, frozenset):
+        found = table.remembered[key] = frozenset(
+            name
+            for owner in table.lineage(cls).classes
+            for name in (*owner.facts.names, *owner.facts.assigned, *(field.name for field in owner.facts.fields))
+            if not name.startswith("_")
+        )
+    return found
