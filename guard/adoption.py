@@ -101,11 +101,13 @@ def adopt(tree: Tree, config: Config, wanted: Wanted, checked: Checked) -> Adopt
     changes: dict[str, bytes] = {}
     advice: list[str] = []
     name = config.baseline or baseline.DEFAULT
-    if not config.sources:
+    # A file that sets nothing is none to go by, and it is there all the same.
+    there = [*config.sources, *(path for path in ("guard.toml",) if path in tree.files)]
+    if not there:
         settings = _BASELINE.format(name=name) if wanted.baseline else ""
         changes["guard.toml"] = _SETTINGS.format(baseline=settings).encode()
     elif wanted.baseline and not config.baseline:
-        advice.append(f'{visible(config.sources[0])}: to use the baseline, add\n    baseline = "{name}"')
+        advice.append(f'{visible(there[0])}: to use the baseline, add\n    baseline = "{name}"')
     changes.update(_hooks(tree, wanted, advice))
     changes.update(_workflow(tree, advice))
     advice.extend(_in_images(tree))
