@@ -32,7 +32,7 @@ MOST_CHANGED: Final = 100
 """Files. A larger difference is judged whole."""
 _MOST_NEAR: Final = 400
 """Files that may be hit."""
-_MOST_IMPORTERS: Final = 1500
+_MOST_IMPORTERS: Final = 10_000
 """Files whose facts are looked into for the names that have changed."""
 _PROSE: Final = frozenset(
     {
