@@ -175,8 +175,10 @@ def command(
             known = config.baseline if config.baseline in base.files else ""
             return msgspec.structs.replace(config, baseline=known)
 
-        def before(base: Tree) -> Report:
-            return check(base, settings_of(base), codes, options)
+        def before(base: CommitTree) -> Report:
+            from guard.incremental.quick import known_of
+
+            return known_of(base, settings_of(base), codes, options) or check(base, settings_of(base), codes, options)
 
         if since is None and not commits:
             report = run(tree)
@@ -250,7 +252,7 @@ def _new_in(
     report: Report,
     tree: Tree,
     within: PathFilter,
-    run: Callable[[Tree], Report],
+    run: Callable[[CommitTree], Report],
     of_change: _OfChange,
 ) -> Report:
     """The report with only what none of the bases has, and what is wrong with the change of each."""

@@ -53,6 +53,8 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
     """By name of a class, the files with findings that speak of it."""
     looks: Mapping[str, str]
     """What was looked at in environments, with digests of what was seen."""
+    applications: Mapping[str, bytes] = {}
+    """`Report.kept`."""
 
 
 class Kept(msgspec.Struct, frozen=True, array_like=True):
@@ -167,6 +169,7 @@ def _known(judged: Judged, every: Sequence[Finding]) -> Known:
         fields_of(every),
         classes_of(every),
         judged.looks,
+        judged.kept,
     )
 
 

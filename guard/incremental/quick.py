@@ -46,7 +46,7 @@ from guard.incremental.changes import Change, Near, NotCertain, Search, changes_
 from guard.incremental.edges import Edges, facts_of, outside
 from guard.incremental.kept import Kept, Known
 from guard.incremental.on_demand import FactsOnDemand, NotKnown
-from guard.model import Broken, Finding, Problem, Report, Since
+from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
 from guard.program import Focus, NotComplete, Program
 from guard.registry import Depends, Rule, all_rules
 from guard.since import moved_files
@@ -85,6 +85,52 @@ def new_since(
     except (NotKnown, msgspec.DecodeError):
         return Outcome(None, "the cache has lost something")
     return Outcome(msgspec.structs.replace(report, total_s=round(time.perf_counter() - started, 3)))
+
+
+def known_of(base: CommitTree, config: Config, codes: frozenset[str], options: Options) -> Report | None:
+    """The report on a tree as far as another one is compared with it: of its findings no more than code, path and
+    fingerprint. None where not even that is kept, or a baseline leaves some of them out."""
+    if options.cache is None or config.baseline:
+        return None
+    target = target_python(base, config)
+    gathering = Gathering(target.version, config.python_limit, needed_families(codes))
+    environments = Environments(base, config, target.version, options.cache, gathering.salt)
+    depends = (codes, gathering, target, environments)
+    value = options.cache.get(kept_key(result_key(base, chosen(base, config), config, *depends, with_kind=False)))
+    try:
+        known = keeping.decode(value).known if value is not None else None
+    except msgspec.DecodeError:
+        return None
+    if known is None or not environments.see_the_same(known.looks):
+        return None
+    if any(problem.kind == MISSING_OBJECT and base.size(problem.path) is not None for problem in known.problems):
+        return None
+    return Report(
+        guard=__version__,
+        tree_kind=base.kind,
+        tree_label=base.label,
+        files_found=known.found,
+        files_analysed=known.analysed,
+        findings=tuple(_stub(path, *key) for path, keys in known.findings.items() for key in keys),
+        problems=known.problems,
+        suppressed=known.suppressed,
+        broken=Broken(modules=tuple(sorted(known.broken))),
+        kept=known.applications,
+    )
+
+
+def _stub(path: str, code: str, fingerprint: str) -> Finding:
+    return Finding(
+        code=code,
+        slug="",
+        severity=Severity.ERROR,
+        impact=Impact.RUNTIME,
+        path=path,
+        span=WHOLE_FILE,
+        message="",
+        symbol="",
+        fingerprint=fingerprint,
+    )
 
 
 class _Comparison:

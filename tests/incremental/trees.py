@@ -15,7 +15,7 @@ from guard.engine import Options, check, chosen, kept_key, needed_families, resu
 from guard.environment import NONE, Environments
 from guard.facts import Gathering
 from guard.incremental import kept as keeping
-from guard.incremental.quick import Outcome, new_since
+from guard.incremental.quick import Outcome, known_of, new_since
 from guard.model import Gate, Report
 from guard.registry import all_rules
 from guard.since import moved_files, narrowed
@@ -59,6 +59,8 @@ class Compared(NamedTuple):
 
     outcome: Outcome
     whole: Report
+    half: Report | None
+    """What judging the later tree whole gives with what is kept of the earlier one; None where that does not serve."""
     kept: keeping.Kept | None
     """What the quick way has left of the later tree."""
     kept_by_whole: keeping.Kept | None
@@ -84,9 +86,12 @@ def compare(git: Git, before: str, now: str, cache: Cache, codes: frozenset[str]
     quickly = cache.get(key)
     if slowly is not None:
         cache.put_many([(key, slowly)])
+    moved = moved_files(base, tree)
+    briefly = known_of(base, config, codes, options)
     return Compared(
         outcome,
-        narrowed(whole, known, base, tree, "HEAD", lambda path: True, moved_files(base, tree)),
+        narrowed(whole, known, base, tree, "HEAD", lambda path: True, moved),
+        narrowed(whole, briefly, base, tree, "HEAD", lambda path: True, moved) if briefly is not None else None,
         keeping.decode(quickly) if quickly is not None and outcome.report is not None else None,
         keeping.decode(slowly) if slowly is not None else None,
     )
@@ -104,6 +109,8 @@ def _key(tree: CommitTree, config: Config, codes: frozenset[str], cache: Cache) 
 def differences(compared: Compared) -> list[str]:
     """In what the quick answer is not that of judging both trees whole; nothing where there is none."""
     quick, whole = compared.outcome.report, compared.whole
+    if compared.half not in (None, whole):
+        return [f"by what is kept: {compared.half!r} in place of {whole!r}"]
     if quick is None:
         return []
     found = [
