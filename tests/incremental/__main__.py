@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 from guard.cache import Cache
@@ -22,13 +23,13 @@ def main(letters: str = "") -> int:
     wrong = 0
     with tempfile.TemporaryDirectory() as folder:
         git, ids = commits(Path(folder) / "pairs.git", [tree for pair in pairs for tree in (pair.before, pair.now)])
-        cache = Cache(Path(folder) / "cache.db")
-        for pair, before, now in zip(pairs, ids[::2], ids[1::2], strict=True):
-            compared = compare(git, before, now, cache)
-            whys[compared.outcome.why.rpartition(": ")[2] or "(told)"] += 1
-            if found := differences(compared):
-                wrong += 1
-                print(pair.name, *found, sep="\n    ")
+        with closing(Cache(Path(folder) / "cache.db")) as cache:
+            for pair, before, now in zip(pairs, ids[::2], ids[1::2], strict=True):
+                compared = compare(git, before, now, cache)
+                whys[compared.outcome.why.rpartition(": ")[2] or "(told)"] += 1
+                if found := differences(compared):
+                    wrong += 1
+                    print(pair.name, *found, sep="\n    ")
     print(*(f"{number:6} {why}" for why, number in whys.most_common()), sep="\n")
     return wrong
 

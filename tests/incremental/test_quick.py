@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,13 +35,13 @@ def variations() -> list[Pair]:
 def test_a_variation_of_a_case_is_told_quickly_as_it_is_told_by_two_whole_runs(part: int, tmp_path: Path) -> None:
     pairs = variations()[part * OF_EACH : (part + 1) * OF_EACH]
     found, ids = commits(tmp_path / "pairs.git", [tree for pair in pairs for tree in (pair.before, pair.now)])
-    cache = Cache(tmp_path / "cache.db")
     told, answered = {}, 0
-    for pair, before, now in zip(pairs, ids[::2], ids[1::2], strict=True):
-        compared = compare(found, before, now, cache)
-        answered += compared.outcome.report is not None
-        if wrong := differences(compared):
-            told[pair.name] = wrong
+    with closing(Cache(tmp_path / "cache.db")) as cache:
+        for pair, before, now in zip(pairs, ids[::2], ids[1::2], strict=True):
+            compared = compare(found, before, now, cache)
+            answered += compared.outcome.report is not None
+            if wrong := differences(compared):
+                told[pair.name] = wrong
     assert told == {}
     assert answered > OF_EACH / 5
 
@@ -60,7 +61,8 @@ def told(tmp_path: Path, changes: Mapping[str, bytes | None], files: Mapping[str
     """What both ways tell of a change of some files."""
     now = {path: content for path, content in {**files, **changes}.items() if content is not None}
     found, ids = commits(tmp_path / "pair.git", [files, now])
-    compared = compare(found, *ids, Cache(tmp_path / "cache.db"))
+    with closing(Cache(tmp_path / "cache.db")) as cache:
+        compared = compare(found, *ids, cache)
     assert differences(compared) == []
     return compared
 
