@@ -246,8 +246,8 @@ class _Scale:
                 yield Absent(category.label, "its weight is 0")
             elif category not in present:
                 yield Absent(category.label, "there is nothing of it to look at")
-        for label in NOT_YET.values():
-            yield Absent(label, "this version of guard has no rules for it")
+        for label, why in NOT_YET.items():
+            yield Absent(label, why)
 
     def _packages(
         self, present: Mapping[Category, int], totals: Mapping[Category, Mapping[Area, Share]], everything: int

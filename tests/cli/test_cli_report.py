@@ -48,7 +48,8 @@ def test_findings_alone_are_no_failure(repo: Path) -> None:
     assert (run.code, run.err) == (0, "")
     assert run.out.startswith("guard report: ")
     assert "IMP002 app does not define lost" in run.out
-    assert "not in the score: environment, tests that prove something, image" in run.out
+    assert "not in the score: environment, tests that prove something: this version" in run.out
+    assert "not in the score: image: its rules (IMG) judge a build" in run.out
 
 
 def test_attributes_without_a_line_are_none(tmp_path: Path) -> None:
