@@ -29,10 +29,12 @@ from guard.checks.classes_facts import (
     Update,
     Use,
 )
+from guard.checks.classes_faults import BadCall, BadWrite, MissingAttribute, MissingKey, Place
 from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_order import BadField, bad_fields
 from guard.checks.classes_serializers import Drift, drifts
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
 from guard.checks.packing import unpack
 from guard.families import Family
@@ -55,7 +57,6 @@ _OF_OTHERS: Final = frozenset(
         *("assert_awaited_with", "assert_awaited_once_with", "assert_not_awaited", "await_count", "reset_mock"),
     }
 )
-
 """Attributes of dictionaries and of doubles. Where they are used on what is annotated as another class, it is the
 annotation that is wrong."""
 _REPLACE: Final = frozenset(
@@ -70,75 +71,6 @@ _REPLACE: Final = frozenset(
 )
 _METHODS: Final = {"_replace": "named tuple", "model_copy": "pydantic model", "copy": "pydantic model"}
 """Methods that copy an instance with other values, with the kind that has them."""
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where something is used, on one line of a file; columns as `families.node_span` counts them."""
-
-    path: str
-    line: int
-    column: int
-    end_column: int
-    symbol: str
-    """Qualified name of the scope that it stands in."""
-    lazy: bool
-    """Whether it runs only when a function is called."""
-
-
-class BadCall(msgspec.Struct, frozen=True):
-    """A call of a class whose arguments do not fit its constructor."""
-
-    place: Place
-    cls: Class
-    constructor: Constructor
-    misfit: Misfit
-    copy: str = ""
-    """The function or method where it is a copy of an instance of `cls`: `replace`, `_replace`, `model_copy`."""
-
-    @property
-    def is_unchecked(self) -> bool:
-        """Whether nothing is raised, since what copies takes any name."""
-        return self.copy in ("model_copy", "copy")
-
-
-class MissingAttribute(msgspec.Struct, frozen=True):
-    """Attributes of an instance that the class does not have."""
-
-    place: Place
-    """From the receiver to the end of the missing attribute."""
-    cls: Class
-    name: str
-    chain: str
-    """The attributes up to the missing one, dotted."""
-    access: Access
-    hint: str = ""
-    """What is done with it: the attribute that is read of it, or the type of the constant that it is augmented by."""
-
-
-class MissingKey(msgspec.Struct, frozen=True):
-    """A key that is read of a typed dictionary that declares no such key."""
-
-    place: Place
-    cls: Class
-    name: str
-    keys: frozenset[str]
-    """The keys that it declares."""
-    exact: bool
-    """Whether the dictionary is made right there; else more may be in it than it declares."""
-
-
-class BadWrite(msgspec.Struct, frozen=True):
-    """An attribute of an instance that is given a value, or deleted, where that fails or is lost."""
-
-    place: Place
-    cls: Class
-    name: str
-    chain: str
-    access: Access
-    frozen: Class | None
-    """The class that forbids it; None where the attribute is only declared nowhere."""
-    kind: str
-    """What kind of class it is."""
 
 
 class Classes:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from guard.checks.classes_facts import Applied, Field, Marker, Parameter, ParameterKind, Signature
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_model import Fields, ModelField, is_legible, makes_plain_value, places_then_keywords
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
 
 _FIELD: Final = External("dataclasses", "field")

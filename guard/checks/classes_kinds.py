@@ -14,9 +14,10 @@ import msgspec
 from guard.checks.classes_attrs import Attrs
 from guard.checks.classes_dataclasses import Dataclasses, PydanticDataclasses
 from guard.checks.classes_facts import Signature
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_model import Fields, Kind
 from guard.checks.classes_pydantic import Models
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.classes_tuples import Enums, NamedTuples, Structs, TypedDicts
 
 KINDS: Final[tuple[Kind, ...]] = (

@@ -9,7 +9,8 @@ from typing import Final, Protocol
 import msgspec
 
 from guard.checks.classes_facts import Applied, Parameter, ParameterKind, Signature
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_lineage import Class
+from guard.checks.classes_table import ClassTable
 from guard.checks.classes_types import looks_like_class
 from guard.checks.modules import External
 

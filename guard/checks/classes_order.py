@@ -10,8 +10,9 @@ import msgspec
 from guard.checks.classes_bases import NAMED_TUPLES, STRUCTS
 from guard.checks.classes_facts import Applied, Field, Marker, Value
 from guard.checks.classes_kinds import kind_of
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_model import Fields, ModelField
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from typing import Final
 from guard.checks.classes_bases import MODELS, PYDANTIC_1, SETTINGS
 from guard.checks.classes_facts import UNKNOWN, Applied, Field, Marker, Options, Parameter, ParameterKind, Signature
 from guard.checks.classes_facts import Value as Given
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_model import Fields, ModelField
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
 from guard.program import everywhere
 

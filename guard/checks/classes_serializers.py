@@ -9,8 +9,8 @@ import msgspec
 
 from guard.checks.classes_facts import Applied, Marker, Serializer
 from guard.checks.classes_kinds import kind_of
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_serializing import FEWEST
-from guard.checks.classes_table import Class
 
 if TYPE_CHECKING:
     from guard.checks.classes import Classes

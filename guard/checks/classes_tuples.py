@@ -6,6 +6,7 @@ from typing import Final
 
 from guard.checks.classes_bases import ENUMS, NAMED_TUPLES, STRUCTS, TYPED_DICTS
 from guard.checks.classes_facts import Applied, Marker, Signature, Value
+from guard.checks.classes_lineage import Class
 from guard.checks.classes_model import (
     Fields,
     ModelField,
@@ -14,7 +15,7 @@ from guard.checks.classes_model import (
     makes_plain_value,
     places_then_keywords,
 )
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
 
 

@@ -15,7 +15,7 @@ import msgspec
 from guard.checks.classes import FAMILY, Classes
 from guard.checks.classes_collect import ClassCollector
 from guard.checks.classes_facts import ClassesFacts
-from guard.checks.classes_table import INSTALLED
+from guard.checks.classes_lineage import INSTALLED
 from guard.checks.module_facts import REBOUND, SOLID, UNBOUND
 from guard.checks.modules import Definition, External
 from guard.checks.packing import pack

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import BadCall, Classes, MissingAttribute, MissingKey
+from guard.checks.classes import Classes
 from guard.checks.classes_facts import Access, ParameterKind
+from guard.checks.classes_faults import BadCall, MissingAttribute, MissingKey
 from guard.dependencies.classes import classes_of
 from guard.model import Fix, Severity, Violation
 from guard.program import Program

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from guard.checks.classes import Place
-from guard.checks.classes_table import Class, ClassTable
+from guard.checks.classes_faults import Place
+from guard.checks.classes_lineage import Class
+from guard.checks.classes_table import ClassTable
 from guard.model import Related, Span
 
 _ALIKE: Final = 70

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from guard.checks.classes import BadWrite
 from guard.checks.classes_facts import Access
+from guard.checks.classes_faults import BadWrite
 from guard.dependencies.classes import classes_of
 from guard.model import Severity, Violation
 from guard.program import Program
