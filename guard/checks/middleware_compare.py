@@ -21,6 +21,8 @@ class LayerChange(msgspec.Struct, frozen=True, kw_only=True):
     """`gone`, `added`, `moved`, `conditional` where other conditions hold for it, or `same`."""
     before: Spot | None = None
     now: Spot | None = None
+    way_before: tuple[Spot, ...] = ()
+    """Of one that is gone: the calls that led to where it was added, the first one first."""
     when_before: tuple[str, ...] = ()
     when_now: tuple[str, ...] = ()
     origin: str = ""
@@ -81,6 +83,7 @@ def _all_gone(app: AppView) -> Iterator[LayerChange]:
             name=layer.name,
             change="gone",
             before=layer.spot,
+            way_before=layer.via,
             when_before=when,
             origin=layer.origin,
             code=layer.code,
@@ -141,6 +144,7 @@ def _gone(held: Sequence[Held], identities: Sequence[object], later: set[object]
             name=layer.name,
             change="gone",
             before=layer.spot,
+            way_before=layer.via,
             when_before=when,
             origin=layer.origin,
             code=layer.code,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from guard.checks.application_views import unpacked
 from guard.checks.middleware_compare import AppChange, LayerChange, compare
+from guard.checks.middleware_trail import Code, TrailEnd, trail_end
 from guard.checks.middleware_view import AppView
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
@@ -15,13 +16,14 @@ from guard.registry import Change, rule
 
 def _lost(change: Change) -> Iterator[Violation]:
     """The layers that an earlier tree has around an application of production, and a later one has not."""
+    code = Code(change.read)
     for found in compare(unpacked(change.before), unpacked(change.now), change.moved):
         if found.change != "changed" or found.now is None or _is_uncertain(found.now):
             continue
         still = {layer.name for layer in found.layers if layer.change != "gone"}
         for layer in found.layers:
             if layer.change == "gone" and layer.name not in still and _is_still_there(layer, change):
-                yield _violation(layer, found, found.now)
+                yield _violation(layer, found, found.now, trail_end(layer, change.moved, code))
 
 
 def _is_uncertain(app: AppView) -> bool:
@@ -44,20 +46,26 @@ def _is_still_there(layer: LayerChange, change: Change) -> bool:
     return re.search(rf"\b{name}\b", code) is not None
 
 
-def _violation(layer: LayerChange, found: AppChange, app: AppView) -> Violation:
+def _violation(layer: LayerChange, found: AppChange, app: AppView, end: TrailEnd | None) -> Violation:
     was = f", when {' and '.join(layer.when_before)}" if layer.when_before else ""
     related = [Related(layer.code, 1, f"{layer.name} is still defined in this file")] if layer.code else []
+    cause = "Requests are served without it now."
     if layer.before is not None:
         place = f"{layer.before.path}:{layer.before.line} of the earlier revision"
         cause = f"It was added in {place}{was}; requests are served without it now."
-    else:
-        cause = "Requests are served without it now."
+    if end is not None and (end.spot.path, end.spot.symbol) == (app.spot.path, app.spot.symbol):
+        end = None  # the application itself is nearer to what is missing than the top of the function
+    if end is not None:
+        related.insert(0, Related(app.spot.path, app.spot.line, "the application"))
+        lost = f"does not call {end.next}() any more, which led to it" if end.next else "does not add it any more"
+        cause = f"{end.spot.symbol}() {lost}. {cause}"
+    spot = end.spot if end is not None else app.spot
     return Violation(
-        path=app.spot.path,
-        span=Span(app.spot.line),
+        path=spot.path,
+        span=Span(spot.line),
         message=f"{found.name} has lost the layer {layer.name}, whose code is still there",
         anchor=f"{found.name} without {layer.name}",
-        symbol=app.spot.symbol,
+        symbol=spot.symbol,
         cause=cause,
         help=f"Add {layer.name} again, or remove its code with it where it is not wanted any more.",
         related=tuple(related),
@@ -74,7 +82,8 @@ def layer_lost(program: Program) -> Iterator[Violation]:
     Compares two trees, with `--since` or at the gate `pre-commit`: an application of production whose stack had a layer
     that it has no more on any way, though the layer's class or function is still defined (of one from a package: though
     the file that added it still speaks of it). Where it stands now, or under which conditions, is no matter:
-    `guard show middleware --since REV` tells that.
+    `guard show middleware --since REV` tells that. The finding is at the function on the way to the layer that does not
+    lead there any more; where that is no function, or cannot be told, at the application.
 
     ## What breaks in production
     A merge or a clean-up that drops the one line which adds a layer breaks no import and no test of the layer. The

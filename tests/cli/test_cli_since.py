@@ -220,6 +220,31 @@ def test_what_only_two_trees_together_tell(tmp_path: Path) -> None:
     assert "has lost the layer Trace" in inside("check", "--select", "MID", "--since", "HEAD^", cwd=repo).out
 
 
+SET_UP = b"""from layers import Trace
+
+
+def set_up(app):
+    trace(app)
+
+
+def trace(app):
+    app.add_middleware(Trace)
+"""
+
+
+def test_a_lost_layer_is_told_of_where_the_way_to_it_ends(tmp_path: Path) -> None:
+    main = b"from fastapi import FastAPI\nfrom setup import set_up\n\napp = FastAPI()\nset_up(app)\n"
+    repo = repository(tmp_path / "repo", {**LAYERS, "main.py": main, "setup.py": SET_UP})
+    (repo / "setup.py").write_bytes(SET_UP.replace(b"    trace(app)", b"    print(app)"))
+    run = inside("check", "--select", "MID", "--since", "HEAD", "--output", "json", cwd=repo)
+    (finding,) = json.loads(run.out)["findings"]
+    assert (finding["path"], finding["line"], finding["symbol"]) == ("setup.py", 4, "set_up")
+    assert finding["message"] == "main:app has lost the layer Trace, whose code is still there"
+    text = " ".join(inside("check", "--select", "MID", "--since", "HEAD", cwd=repo).out.split())
+    assert "set_up() does not call trace() any more, which led to it. It was added in setup.py:" in text
+    assert [(one["path"], one["line"]) for one in finding["related"]] == [("main.py", 4), ("layers.py", 1)]
+
+
 def test_a_merge_loses_what_neither_side_has_given_up(tmp_path: Path) -> None:
     repo = repository(tmp_path / "repo", LAYERS)
     git(repo, "checkout", "--quiet", "-b", "side")
