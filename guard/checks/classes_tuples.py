@@ -92,7 +92,7 @@ class Structs:
         return next((value for value in said if value is not None), False) is True
 
     def fields(self, table: ClassTable, cls: Class) -> Fields | None:
-        """Fields of the bases, then the class's own: a name that comes again moves to its last place."""
+        """Fields of the bases, then the class's own: a name that comes again keeps its place and changes what it is."""
         found: Fields = {}
         for owner in reversed(table.lineage(cls).classes):
             if not self.makes(table, owner):
@@ -102,9 +102,7 @@ class Structs:
             own = self._own_fields(table, owner)
             if own is None:
                 return None
-            for name, field in own.items():
-                found.pop(name, None)
-                found[name] = field
+            found.update(own)
         return found
 
     def _own_fields(self, table: ClassTable, cls: Class) -> Fields | None:

@@ -731,6 +731,57 @@ _SHAPES: Final = {
         "G(1, 2)",
         "G(1)",
     ),
+    "msgspec with fields that come again": (
+        MSGSPEC,
+        """
+        class A(Struct):
+            a: int
+            b: int
+            c: int = 3
+
+        class K(Struct, kw_only=True):
+            a: int
+            b: int = 2
+
+        class First(A):
+            d: int = 4
+            a: str
+
+        class Middle(A):
+            b: int = 2
+
+        class Last(A):
+            c: str
+
+        class ByName(A, kw_only=True):
+            a: str
+
+        class ByPlace(K):
+            a: int
+
+        class Mixed(K):
+            c: int
+            b: int
+        """,
+        "First(1, 2, 3, 4)",
+        "First(1, 2)",
+        "First(1)",
+        "First(1, d=2)",
+        "Middle(1)",
+        "Middle(1, 2, 3)",
+        "Middle()",
+        "Last(1, 2)",
+        "Last(1, 2, 3)",
+        "ByName(1, a=2)",
+        "ByName(1, 2, a=2)",
+        "ByName(1, 2, 3)",
+        "ByPlace(1)",
+        "ByPlace(1, 2)",
+        "ByPlace(1, b=2)",
+        "Mixed(1, 2, a=3)",
+        "Mixed(1, 2, 3)",
+        "Mixed(1, a=3)",
+    ),
     "enumerations": (
         ENUMS,
         """
