@@ -430,5 +430,5 @@ def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, dep
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 11, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 12, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

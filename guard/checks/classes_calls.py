@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 
 from guard.checks.classes_body import (
     CONSTRUCTORS,
@@ -17,6 +18,7 @@ from guard.checks.classes_seen import (
     ASSERTS_FAILURE,
     COPIES,
     COPYING_METHODS,
+    MAKERS,
     SETS_BY_NAME,
     STANDARD_LIBRARY,
     Seen,
@@ -25,7 +27,7 @@ from guard.checks.classes_seen import (
 )
 from guard.checks.classes_types import Known, OwnClass, OwnInstance
 from guard.checks.references import Ref
-from guard.scopes import Context, dotted
+from guard.scopes import Context, Scope, dotted
 
 
 class Calls(Seen):
@@ -42,8 +44,28 @@ class Calls(Seen):
                     self.dynamic.add(context.scope.node)
                 if name in SETS_BY_NAME:
                     self._set_attribute(node, name, context)
+                if name in MAKERS and (len(node.args) > 1 or node.keywords):
+                    self._made_below(node, name, context.scope)
                 if name in ASKS:
                     self._asks(node, name, context)
+
+    def _made_below(self, node: ast.Call, name: str, scope: Scope) -> None:
+        """A call that makes a class: `type("C", (Base,), {…})`, `create_model("C", __base__=Base)`."""
+        wanted = "__base__" if name == "create_model" else "bases"
+        given = next((keyword.value for keyword in node.keywords if keyword.arg == wanted), None)
+        if given is None and name in ("type", "new_class") and len(node.args) > 1:
+            given = node.args[1]
+        bases = () if given is None else tuple(self._base(one, scope) for one in _listed(given, scope))
+        if any(base != UNKNOWN for base in bases):
+            self.below.append((node, bases))
+
+    def _base(self, expression: ast.expr, scope: Scope) -> int:
+        """What a base is, where it may also be the class that a method stands in: `cls`, `self.__class__`."""
+        root, _, rest = dotted(expression).partition(".")
+        receiver = self.types.receiver(root, scope) if root and rest in ("", "__class__") else None
+        if isinstance(receiver, OwnInstance if rest else OwnClass):
+            return self._index(self._as_known(receiver).ref)
+        return self._named(expression, scope) if not isinstance(expression, ast.Call) else UNKNOWN
 
     def _asks(self, node: ast.Call, name: str, context: Context) -> None:
         for argument in node.args[:2]:  # `cast(C, x)` has it second
@@ -129,6 +151,19 @@ class Calls(Seen):
                 call = Call(*where, positional, keywords, starred, double_starred, text == "cls")
                 calls.setdefault(self._index(ref), []).append(call)
         return calls
+
+
+def _listed(given: ast.expr, scope: Scope) -> Iterator[ast.expr]:
+    """The bases that an argument holds: one, or those of a tuple, which may have a name."""
+    values = [given]
+    if isinstance(given, ast.Name):
+        found = scope.lookup(given.id)
+        values += [binding.value for binding in found[1] if binding.value is not None] if found is not None else []
+    for value in values:
+        if isinstance(value, (ast.Tuple, ast.List)):
+            yield from value.elts
+        elif value is given:
+            yield value
 
 
 def _updated(node: ast.Call) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from guard.checks.classes_seen import (
     ASKS,
     ASSERTS_FAILURE,
     COPIES,
+    MAKERS,
     SETS_BY_NAME,
     STANDARD_LIBRARY,
     arguments_of,
@@ -22,7 +23,7 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
 
-_NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | COPIES | {"locals", "exec"}
+_NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | COPIES | MAKERS | {"locals", "exec"}
 
 _NOT_FIRST_PARTY: Final = frozenset(
     {

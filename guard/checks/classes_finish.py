@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from guard.checks.classes_body import (
     ClassBody,
@@ -37,6 +37,10 @@ if TYPE_CHECKING:
     from guard.checks.classes_collect import ClassCollector
 
 
+_UNNAMED: Final = "<made>"
+"""Stands for the name of a class that a call makes: all that is known is what it inherits."""
+
+
 def finish(seen: ClassCollector) -> ClassesFacts | None:
     """The facts on one file; None where it says nothing of classes. Only right once the walk is over."""
     return _Finish(seen).facts()
@@ -57,7 +61,11 @@ class _Finish(Uses, Calls):
         keys = self._keys()
         calls = self._class_calls()
         returns = self._returns()
-        classes = (*(self._class(node, context) for node, context in self.seen.classes), *tuples)
+        classes = (
+            *(self._class(node, context) for node, context in self.seen.classes),
+            *tuples,
+            *(ClassFacts(_UNNAMED, node.lineno, bases, pack(Body(dynamic=True))) for node, bases in self.below),
+        )
         if not (classes or calls or self.refs or self.loose or self.set_by_name):
             return None
         return ClassesFacts(

@@ -34,6 +34,8 @@ ASSERTS_FAILURE: Final = frozenset(
 COPYING_METHODS: Final = frozenset({"_replace", "model_copy", "copy"})
 COPIES: Final = COPYING_METHODS | {"replace", "evolve"}
 """Calls that may copy an instance with other values."""
+MAKERS: Final = frozenset({"create_model", "make_dataclass", "new_class", "type"})
+"""Calls that may make a class with bases that they are given."""
 READS_OF_DICT: Final = frozenset({"copy", "items", "keys", "values", "get"})
 STANDARD_LIBRARY: Final = sys.stdlib_module_names - {"test", "this", "site", "code", "platform", "statistics"}
 """Top-level names that no first-party class is imported from: what is used of them is not remembered. A few that
@@ -78,6 +80,8 @@ class Seen:
         self.stores: dict[int, list[Use]] = {}
         self.writes: set[tuple[int, str, bool]] = set()
         self.updates: list[Update] = []
+        self.below: list[tuple[ast.Call, tuple[int, ...]]] = []
+        """Calls that make a class, with its bases."""
         self.made: set[str] = set()
         """Names of the file's classes that a call makes."""
         self.base_calls: dict[ast.expr, str] = {}
