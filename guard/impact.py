@@ -156,7 +156,7 @@ def _module_files(entry: EntryPoint, program: Program, modules: Modules) -> list
     executed: dict[str, None] = {}
     for path in found:
         folder = posixpath.dirname(path)
-        while folder in modules.layout.packages:
+        while folder and folder in modules.layout.packages:
             executed[f"{folder}/__init__.py"] = None
             folder = posixpath.dirname(folder)
         executed[path] = None

@@ -69,7 +69,7 @@ class Image:
         for entry in self.entries:
             for file in self.files_of(entry):
                 folder = top = posixpath.dirname(file)
-                while folder in layout.packages:
+                while folder and folder in layout.packages:
                     top, folder = folder, posixpath.dirname(folder)
                 if top in layout.packages:
                     found[f"{top}/"] = None
