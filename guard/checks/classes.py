@@ -386,6 +386,13 @@ class Classes:
             and name not in self._set_by_name
             and name not in self._loose(cls.path)
             and not self._has(cls, name, exact)
+            and not (exact and self._makes_enumerations(cls))
+        )
+
+    def _makes_enumerations(self, cls: Class) -> bool:
+        """Whether a call of `cls` gives an enumeration, and no member of one: `Words("Animals", "CAT DOG")`."""
+        return not ENUMS.isdisjoint(self.table.lineage(cls).externals) and not any(
+            self.table.is_plain_member(cls, name) for name in self.table.attributes(cls, given=False)
         )
 
     def _is_typed_dict(self, cls: Class) -> bool:

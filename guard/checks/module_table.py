@@ -24,6 +24,7 @@ from guard.checks.module_facts import (
     UNBOUND,
     Import,
     ModuleFacts,
+    Name,
     Origin,
 )
 from guard.checks.references import Ref
@@ -334,6 +335,8 @@ class Modules:
         found = facts.names.get(first)
         if found is None:
             return None if facts.open else self._through_one_star(path, facts, name, depth, last)
+        if facts.stars and self._is_covered(path, facts, first, found):
+            return None
         if found.flags & (UNBOUND | REBOUND) and not (last and found.flags & SOLID and not found.flags & UNBOUND):
             origins = set(found.origins)
             if found.flags & (SOLID | UNBOUND) or len(origins) != 1:
@@ -345,6 +348,28 @@ class Modules:
         origin = found.origins[0]
         taken = ".".join(part for part in (origin.name, rest) if part)
         return self._follow(path, Ref(origin.level, origin.module, taken), depth + 1, last)
+
+    def _is_covered(self, path: str, facts: ModuleFacts, name: str, bound: Name) -> bool:
+        """Whether a star import behind the place that binds the name binds it to something else."""
+        own = self._ways_to(path, name, bound)
+        for statement in facts.imports:
+            if statement.aliases[0].name != "*" or statement.line <= bound.line or statement.flags & (TYPING | DEAD):
+                continue
+            for target in self.resolve(path, statement.level, statement.module).targets:
+                if self.exports(target, name) and self.binds(target, name):
+                    other = self.facts[target.path].names.get(name) if target.path in self.facts else None
+                    if own.isdisjoint(self._ways_to(target.path, name, other)):
+                        return True
+        return False
+
+    def _ways_to(self, path: str, name: str, bound: Name | None) -> set[tuple[str, str]]:
+        """The name of a module, and what its imports take for it, as far as can be seen at once."""
+        return {(path, name)}.union(
+            (target.path, origin.name)
+            for origin in (bound.origins if bound is not None else ())
+            if origin.name and (origin.module or origin.level)
+            for target in self.resolve(path, origin.level, origin.module).targets
+        )
 
     def _through_one_star(
         self, path: str, facts: ModuleFacts, name: str, depth: int, last: bool

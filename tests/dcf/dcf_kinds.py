@@ -782,6 +782,30 @@ _SHAPES: Final = {
         "Mixed(1, 2, 3)",
         "Mixed(1, a=3)",
     ),
+    "enumerations that a call makes": (
+        ENUMS,
+        """
+        class Word(str, Enum):
+            def nice(self):
+                return self.value.lower()
+
+        class Named(Enum):
+            @classmethod
+            def _missing_(cls, value):
+                return None
+
+        class Color(Named):
+            RED = 1
+
+        class Level(Enum):
+            LOW = auto()
+        """,
+        "animals = Word('Animal', 'CAT DOG'); animals.CAT, animals('1').nice()",
+        "animals = Named('Animal', [('CAT', 1)]); animals.CAT, animals.CAT.name",
+        "x = Color(1); x.name",
+        "x = Color(1); x.hue",
+        "x = Level(1); x.hue",
+    ),
     "enumerations": (
         ENUMS,
         """
