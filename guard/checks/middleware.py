@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from guard.checks import modules
 from guard.checks.middleware_collect import collector
 from guard.checks.middleware_facts import Facts, Flow
+from guard.checks.middleware_frameworks import has_parts
 from guard.checks.middleware_profile import Profile, Profiles, Read
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import FunctionAt, Layer, Stack
@@ -39,6 +40,11 @@ class Stacks:
     def all(self) -> tuple[Stack, ...]:
         """Every stack that some code sets up, in the order of the files."""
         return tuple(self.bound)
+
+    @cached_property
+    def with_parts(self) -> tuple[Stack, ...]:
+        """Those whose requests have the parts that a profile speaks of: a session, a user, a state."""
+        return tuple(filter(has_parts, self.all))
 
     def profile(self, layer: Layer) -> Profile:
         """What a layer reads, provides and answers."""
@@ -73,5 +79,5 @@ class Stacks:
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 10, Facts, Stacks, see_python=collector, letters=("MID",))
-"""Set-up code and request code of Starlette and FastAPI applications."""
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 11, Facts, Stacks, see_python=collector, letters=("MID",))
+"""Set-up code of applications, and request code of Starlette and FastAPI."""

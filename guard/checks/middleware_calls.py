@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from guard.checks import middleware_known as known
 from guard.checks.middleware_facts import Call, Expr, Function, Starred
+from guard.checks.middleware_frameworks import FRAMEWORKS, STARLETTE, framework_of
 from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Late, Layer, Node, Origin, Place, layers
 from guard.checks.middleware_values import (
     NOTHING,
     Application,
     Callee,
     Decorator,
-    Endpoint,
     Entry,
     Env,
     Instance,
@@ -21,13 +21,14 @@ from guard.checks.middleware_values import (
     Listed,
     Mapped,
     Method,
-    Mounted,
     Nothing,
     Opaque,
     Parent,
     PartialCall,
     Several,
     Value,
+    Wrapped,
+    applications_in,
     choice,
 )
 from guard.checks.modules import External
@@ -40,15 +41,15 @@ _BUILTINS = frozenset({"reversed", "enumerate", "list", "tuple", "dict"})
 
 
 class Calls:
-    """Executes calls for one `Run`."""
+    """Executes calls for one `Run`; what frameworks execute theirs with."""
 
     def __init__(self, run: Run) -> None:
-        self._run = run
+        self.run = run
         self._given = ""
 
     def call(self, call: Call, env: Env) -> Value:
         """What a call does and gives."""
-        run = self._run
+        run = self.run
         func = run.value(call.func, env)
         args = list(self._positional(call.args, env))
         keywords: dict[str, Value] = {}
@@ -69,7 +70,7 @@ class Calls:
 
     def _positional(self, args: Sequence[Expr], env: Env) -> Iterator[Value]:
         """The positional arguments; of a list behind a star its items, as far as they are known."""
-        run = self._run
+        run = self.run
         for arg in args:
             if not isinstance(arg, Starred):
                 yield run.value(arg, env)
@@ -89,7 +90,10 @@ class Calls:
             yield value if isinstance(value, Item | Layer) else Item(value, place)
 
     def _apply(self, func: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
-        run = self._run
+        run = self.run
+        wrapped = self._wrapped(func, args, keywords, place)
+        if wrapped is not None:
+            return wrapped
         if isinstance(func, Callee):
             chain, run.chain = run.chain, (*run.chain, place)
             value = run.invoke(func, args, keywords)
@@ -102,7 +106,7 @@ class Calls:
             if func.registers:
                 self.register(func.app, func.registers, value)
             else:
-                self._add(func.app, self._layers(value, place, "decorator"))
+                self.add(func.app, "added", self.layers(value, place, "decorator"))
             return value
         if isinstance(func, External):
             return self._external(func, args, keywords, place)
@@ -117,9 +121,34 @@ class Calls:
         # A function of the tree that holds no set-up code (`Opaque`) adds nothing that could be seen.
         return NOTHING
 
+    def _wrapped(self, func: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value | None:
+        """What wraps `app.wsgi_app`, which it is handed first."""
+        inner = self.run.plain(args[0] if args else keywords.get("app", NOTHING))
+        if isinstance(inner, Several):
+            rest = {name: value for name, value in keywords.items() if name != "app"}
+            made = [(when, self._wrapped(func, (one, *args[1:]), rest, place)) for when, one in inner.options]
+            if all(one is None for _, one in made):
+                return None
+            return Several(inner.key, inner.place, tuple((when, one or NOTHING) for when, one in made))
+        if isinstance(inner, Wrapped):
+            app, nodes = inner.app, inner.nodes
+        elif isinstance(inner, Method) and isinstance(inner.owner, Application):
+            app, nodes = inner.owner, ()
+            if inner.name != app.framework.served:
+                return None
+        else:
+            return None
+        if isinstance(func, Callee):
+            chain, self.run.chain = self.run.chain, (*self.run.chain, place)
+            value = self.run.plain(self.run.invoke(func, args, keywords))
+            self.run.chain = chain
+            if isinstance(value, Wrapped):
+                return value
+        return Wrapped(app, (*nodes, *self.layers(func, place, "wrap")))
+
     def _builtin(self, name: str, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
         """`reversed(…)` and the like, of a list that is known."""
-        run = self._run
+        run = self.run
         if name == "dict":
             if args:
                 return NOTHING
@@ -141,12 +170,12 @@ class Calls:
                 arms = tuple((when, tuple(self._rows(arm, place))) for when, arm in entry.arms)
                 yield choice(entry.key, entry.place, arms)
             else:
-                yield Item(self._run.listed([Item(NOTHING, place), entry]), place)
+                yield Item(self.run.listed([Item(NOTHING, place), entry]), place)
 
     # Applications
 
     def _method(self, method: Method, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
-        run = self._run
+        run = self.run
         owner, name = method.owner, method.name
         if isinstance(owner, Listed):
             return self._list_method(owner, name, args, place)
@@ -155,34 +184,18 @@ class Calls:
             if owner.open or name not in ("items", "values"):
                 return NOTHING
             return run.listed(values if name == "values" else self._rows(values, place))
-        if name == "add_middleware":
-            self._add(owner, self._entry(args, keywords, place, "add_middleware"))
-        elif name == "middleware":
-            return Decorator(owner)
-        elif name == "on_event":
-            return Decorator(owner, "startup handler")
-        elif name == "add_event_handler":
-            self.register(owner, "startup handler", args[1] if len(args) > 1 else keywords.get("func", NOTHING))
-        elif name in known.ADDS_ROUTE:
-            self.register(owner, "http", args[1] if len(args) > 1 else keywords.get("endpoint", NOTHING))
-        elif name in known.ROUTES:
-            return Decorator(owner, known.ROUTES[name])
-        elif name == "mount":
-            for app in _applications((*args[1:2], keywords.get("app", NOTHING))):
-                app.mounted_in.append(owner)
-        elif name == "__init__":
-            self._construct(owner, args, keywords, place)
-        elif name.startswith("user_middleware.") and name != "user_middleware.copy":
-            owner.opaque = True
-        return NOTHING
+        if name == "__init__":
+            owner.framework.construct(self, owner, (args, keywords), place)
+            return NOTHING
+        return owner.framework.method(self, owner, name, (args, keywords), place)
 
-    def _add(self, app: Application, nodes: Sequence[Node]) -> None:
-        """Add layers to an application; to one that runs already, none can be."""
+    def add(self, app: Application, which: str, nodes: Sequence[Node]) -> None:
+        """Add layers to one of an application's lists; to an application that runs already, none can be."""
         if not app.started:
-            self._run.recorder.add(app, "added", nodes)
+            self.run.recorder.add(app, which, nodes)
             return
         for layer in layers(nodes):
-            app.late[Late(layer, self._run.stage)] = None
+            app.late[Late(layer, self.run.stage)] = None
 
     def register(self, app: Application, kind: str, value: Value) -> None:
         """A function that runs once the application does."""
@@ -194,29 +207,16 @@ class Calls:
             at = value.at if isinstance(value, Opaque) else FunctionAt(value.path, value.function.name)
             app.endpoints[at] = None
 
-    def _entry(
-        self, args: Sequence[Value], keywords: Mapping[str, Value], place: Place, means: str
-    ) -> tuple[Node, ...]:
-        """The layer that `add_middleware(C, …)` or `Middleware(C, …)` is about."""
-        value = args[0] if args else keywords.get("middleware_class", keywords.get("cls", NOTHING))
-        dispatch = keywords.get("dispatch")
-        if isinstance(value, External) and known.is_base_http(value) and dispatch is not None:
-            value = dispatch
-        elif isinstance(value, Opaque | Callee):
-            # What is called with the application: a class that nothing is remembered of, or a function that makes one.
-            at = value.at if isinstance(value, Opaque) else FunctionAt(value.path, value.function.name)
-            value = ClassAt(at.path, at.name)
-        helpers = tuple(helper.cls for helper in (*args[1:], *keywords.values()) if isinstance(helper, Instance))
-        return self._layers(value, place, means, helpers)
-
-    def _layers(self, value: Value, place: Place, means: str, helpers: tuple[ClassAt, ...] = ()) -> tuple[Node, ...]:
-        chain = (*self._run.chain, place)
+    def layers(self, value: Value, place: Place, means: str, helpers: tuple[ClassAt, ...] = ()) -> tuple[Node, ...]:
+        """The layer that something makes which an application is given at a place; alternatives where there are
+        some."""
+        chain = (*self.run.chain, place)
         if isinstance(value, Item):
-            return self._layers(value.value, value.place if value.place.path else place, means, helpers)
+            return self.layers(value.value, value.place if value.place.path else place, means, helpers)
         if isinstance(value, Layer):
             return (value,)
         if isinstance(value, Several):
-            arms = tuple((when, self._layers(option, place, means, helpers)) for when, option in value.options)
+            arms = tuple((when, self.layers(option, place, means, helpers)) for when, option in value.options)
             return (Choice(value.key, value.place, arms),)
         origin: Origin = None
         name = ""
@@ -236,62 +236,23 @@ class Calls:
             name = value.text.rpartition(".")[2]
         return (Layer(name, origin, chain, means, helpers, self._given if means != "decorator" else ""),)
 
-    def _construct(self, app: Application, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> None:
-        """What the arguments of `FastAPI(…)` or `Starlette(…)` say."""
-        run = self._run
-        given = keywords.get("middleware")
-        if given is None and not known.is_fastapi(app.kind) and len(args) > 2:
-            given = args[2]
-        if given is not None:
-            entries = run.entries(given)
-            if entries is None:
-                app.partial[place] = None
-            else:
-                run.recorder.add(app, "constructor", self._as_layers(entries, place))
-        elif "**" in keywords:
-            app.partial[place] = None
-        routes = keywords.get("routes") or (args[1] if not known.is_fastapi(app.kind) and len(args) > 1 else NOTHING)
-        for route in _flat(run.entries(routes) or ()):
-            if isinstance(route, Mounted):
-                route.app.mounted_in.append(app)
-            elif isinstance(route, Endpoint):
-                self.register(app, "http", route.value)
-        lifespan = keywords.get("lifespan")
-        if lifespan is not None:
-            app.given_state = self._gives_state(lifespan)
-            self.register(app, "lifespan", lifespan)
-        for name in ("on_startup", "on_shutdown"):
-            for handler in _flat(run.entries(keywords.get(name, NOTHING)) or ()):
-                self.register(app, "startup handler", handler)
-        app.depends = "dependencies" in keywords or "**" in keywords
-
-    def _gives_state(self, lifespan: Value) -> bool:
-        """Whether a lifespan may yield a state; one that is not known may."""
-        if isinstance(lifespan, Callee):
-            at = FunctionAt(lifespan.path, lifespan.function.name)
-        elif isinstance(lifespan, Opaque):
-            at = lifespan.at
-        else:
-            return True
-        flow = self._run.sources.flow(at.path, at.name)
-        return flow is not None and flow.yields_state
-
-    def _as_layers(self, entries: Sequence[Entry], place: Place) -> tuple[Node, ...]:
+    def as_layers(self, entries: Sequence[Entry], place: Place, means: str) -> tuple[Node, ...]:
+        """The items of a list as layers."""
         nodes: list[Node] = []
         for entry in entries:
             if isinstance(entry, Layer):
                 nodes.append(entry)
             elif isinstance(entry, Choice):
-                arms = tuple((when, self._as_layers(arm, place)) for when, arm in entry.arms)
+                arms = tuple((when, self.as_layers(arm, place, means)) for when, arm in entry.arms)
                 nodes.append(Choice(entry.key, entry.place, arms))
             else:
-                nodes.extend(self._layers(entry, place, "constructor"))
+                nodes.extend(self.layers(entry, place, means))
         return tuple(nodes)
 
     # Lists
 
     def _list_method(self, owner: Listed, name: str, args: Sequence[Value], place: Place) -> Value:
-        run = self._run
+        run = self.run
         if name == "append" and args:
             run.recorder.add(owner, "items", self._listed(args[0], place))
         elif name == "insert" and len(args) > 1:
@@ -308,29 +269,22 @@ class Calls:
     # Classes
 
     def _external(self, thing: External, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
-        run = self._run
-        if known.is_application(thing):
-            app = run.new_application(thing, (*run.chain, place))
-            self._construct(app, args, keywords, place)
+        run = self.run
+        given = (args, keywords)
+        framework = framework_of(thing)
+        if framework is not None:
+            app = run.new_application(framework, thing, (*run.chain, place))
+            framework.construct(self, app, given, place)
             return app
-        if known.is_entry(thing):
-            nodes = self._entry(args, keywords, place, "constructor")
-            if len(nodes) == 1 and isinstance(nodes[0], Layer):
-                return nodes[0]
-            listed = Listed()
-            run.recorder.add(listed, "items", nodes)
-            return listed
-        if known.is_mount(thing):
-            apps = list(_applications((*args[1:2], keywords.get("app", NOTHING))))
-            return Mounted(apps[0]) if apps else NOTHING
-        if known.is_route(thing):
-            endpoint = args[1] if len(args) > 1 else keywords.get("endpoint")
-            return Endpoint(endpoint) if isinstance(endpoint, Callee | Opaque) else NOTHING
+        for framework in FRAMEWORKS:
+            made = framework.external(self, thing, given, place)
+            if made is not None:
+                return made
         if known.is_partial(thing) and args:
             return PartialCall(args[0], tuple(args[1:]), keywords)
         if known.is_layer(thing):
             return self._wrap(thing, args, keywords, place)
-        if not known.is_own(thing):
+        if not any(framework.is_own(thing) for framework in FRAMEWORKS):
             self._mark_all((*args, *keywords.values()), place)
         return NOTHING
 
@@ -338,23 +292,24 @@ class Calls:
         self, value: ClassAt | External, args: Sequence[Value], keywords: Mapping[str, Value], place: Place
     ) -> Value:
         """`Wrapper(app, …)`: a layer outside of all of the application's own."""
-        run = self._run
+        run = self.run
         inner = args[0] if args else keywords.get("app", NOTHING)
         helpers = tuple(v.cls for v in (*args[1:], *keywords.values()) if isinstance(v, Instance))
-        for app in _applications((inner,)):
-            run.recorder.add(app, "wraps", self._layers(value, place, "wrap", helpers))
+        for app in applications_in((inner,)):
+            run.recorder.add(app, "wraps", self.layers(value, place, "wrap", helpers))
         return inner
 
     def _class(self, at: ClassAt, args: Sequence[Value], keywords: Mapping[str, Value], place: Place) -> Value:
-        run = self._run
+        run = self.run
         kind = run.sources.application_kind(at)
         if kind is not None:
-            app = run.new_application(kind, (*run.chain, place), at)
+            framework = framework_of(kind) or STARLETTE
+            app = run.new_application(framework, kind, (*run.chain, place), at)
             if not self._initialise(at, app, args, keywords, place):
-                self._construct(app, args, keywords, place)
+                framework.construct(self, app, (args, keywords), place)
             return app
         inner = args[0] if args else keywords.get("app", NOTHING)
-        if run.sources.is_layer(at) and list(_applications((inner,))):
+        if run.sources.is_layer(at) and list(applications_in((inner,))):
             return self._wrap(at, args, keywords, place)
         instance = Instance(at)
         self._initialise(at, instance, args, keywords, place)
@@ -364,7 +319,7 @@ class Calls:
         self, at: ClassAt, bound: Value, args: Sequence[Value], keywords: Mapping[str, Value], place: Place
     ) -> bool:
         """Run a class's own `__init__`, if it has one."""
-        init = self._run.method(at, "__init__", bound)
+        init = self.run.method(at, "__init__", bound)
         if init is None:
             return False
         self._apply(init, args, keywords, place)
@@ -372,7 +327,7 @@ class Calls:
 
     def parent_method(self, parent: Parent, name: str) -> Value:
         """`super().name`."""
-        run = self._run
+        run = self.run
         cls = parent.bound.cls if isinstance(parent.bound, Application | Instance) else None
         if cls is not None:
             found = run.method(cls, name, parent.bound, behind=parent.cls)
@@ -382,18 +337,8 @@ class Calls:
 
     def _mark_all(self, values: Sequence[Value], place: Place) -> None:
         """Unknown code has been handed these: what it does to applications among them is not known."""
-        for app in _applications(values):
+        for app in applications_in(values):
             app.partial[place] = None
-
-
-def _applications(values: Sequence[Value]) -> Iterator[Application]:
-    for value in values:
-        if isinstance(value, Item):
-            yield from _applications((value.value,))
-        elif isinstance(value, Application):
-            yield value
-        elif isinstance(value, Several):
-            yield from _applications([option for _, option in value.options])
 
 
 def _turned(entries: Sequence[Entry]) -> Iterator[Entry]:
@@ -402,12 +347,3 @@ def _turned(entries: Sequence[Entry]) -> Iterator[Entry]:
             yield choice(entry.key, entry.place, tuple((when, tuple(_turned(arm))) for when, arm in entry.arms))
         else:
             yield entry
-
-
-def _flat(entries: Sequence[Entry]) -> Iterator[Value]:
-    for entry in entries:
-        if isinstance(entry, Choice):
-            for _, arm in entry.arms:
-                yield from _flat(arm)
-        else:
-            yield entry.value if isinstance(entry, Item) else entry

@@ -12,6 +12,7 @@ import msgspec
 from guard.checks.middleware_carriers import PARTS
 from guard.checks.middleware_facts import Attr, Class, Def, Facts, Flow, Free, Handoff, Super, Var
 from guard.checks.middleware_flow import read_flow
+from guard.checks.middleware_frameworks import DECORATORS, SIGNS
 from guard.checks.middleware_names import Names, last_name
 from guard.checks.middleware_prune import prune
 from guard.checks.middleware_setup import AnyFunction, SetupReader
@@ -20,14 +21,14 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
-_SIGNS: Final = (b"iddleware", b"FastAPI", b"tarlette", b".websocket(", b"Depends(")
 _FAINT_SIGNS: Final = (
     (b"equest.", re.compile(rb"equest\.(?:s|user)")),
     (b"(app", re.compile(rb"\(app[,)]")),
     (b"_app(", re.compile(rb"= *(?:\w+\.)*\w+_app\(")),
 )
-"""A file that holds none of these has nothing to do with middleware. A plain substring is several times as fast to look
-for as a pattern, so the patterns are asked only where a part of them is there."""
+"""A file that holds none of these and none of the frameworks' `SIGNS` has nothing to do with middleware. A plain
+substring is several times as fast to look for as a pattern, so the patterns are asked only where a part of them is
+there."""
 
 
 _ENTRIES: Final = frozenset({"dispatch", "__call__", "authenticate", "process_request"})
@@ -52,6 +53,7 @@ class MiddlewareCollector:
         self._tree: Final = parsed.tree
         self._calls: list[tuple[ast.Call, Scope]] = []
         self._returned: list[tuple[str, Scope]] = []
+        self._decorated: list[tuple[str, Scope]] = []
         self._definitions: list[tuple[AnyFunction | ast.ClassDef, Scope]] = []
         self._taken: set[str] = set()
         self._unique: dict[int, str] = {}
@@ -77,6 +79,9 @@ class MiddlewareCollector:
         self._taken.add(name)
         self._unique[id(node)] = name
         self._definitions.append((node, scope))
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Attribute) and decorator.attr in DECORATORS:
+                self._decorated.append((last_name(decorator.value), scope))
 
     def on_return(self, node: ast.Return, context: Context) -> None:
         """What a function gives."""
@@ -92,7 +97,7 @@ class MiddlewareCollector:
         functions_by_node = {id(scope.node): scope for scope in inside if scope.kind == "function"}
         classes_by_node = {id(scope.node): scope for scope in inside if scope.kind == "class"}
         scopes = [module, *functions_by_node.values()]
-        wanted = wanted_names((call for call, _ in self._calls), scopes)
+        wanted = wanted_names((call for call, _ in self._calls), scopes, (name for name, _ in self._decorated))
         concerned = self._concerned(wanted, scopes)
         asked = [
             (call.args[0], scope)
@@ -166,6 +171,7 @@ class MiddlewareCollector:
         does, or are methods beside one that does."""
         found = {id(scope.node) for scope in scopes if not wanted.isdisjoint(scope.bindings)}
         found |= {id(scope.node) for call, scope in self._calls if is_about_applications(call, wanted)}
+        found |= {id(scope.node) for _, scope in self._decorated}
         for name, scope in self._returned:
             kinds = {binding.kind for binding in scope.bindings.get(name, ())}
             if kinds & {BindingKind.FUNCTION, BindingKind.CLASS} or "iddleware" in scope.qualname:
@@ -259,6 +265,6 @@ def collector(parsed: Parsed) -> MiddlewareCollector | Blind:
 
 
 def _concerns(content: bytes) -> bool:
-    if any(sign in content for sign in _SIGNS):
+    if any(sign in content for sign in SIGNS):
         return True
     return any(part in content and pattern.search(content) is not None for part, pattern in _FAINT_SIGNS)

@@ -46,7 +46,7 @@ class Served:
         self._is_production = is_production
         self._production = [
             stack
-            for stack in stacks.all
+            for stack in stacks.with_parts
             if not stack.handed and is_production(stack.place.path) and is_production(stack.created[0].path)
         ]
         self._flows: Sequence[tuple[FunctionAt, Flow]] = [
@@ -90,7 +90,7 @@ class Served:
         if part in self._setters:
             return True
         around = [*stacks, *(outer for stack in stacks for outer in all_outer(stack))]
-        handed = [stack for stack in self._stacks.all if stack.handed]
+        handed = [stack for stack in self._stacks.with_parts if stack.handed]
         return any(stack.opaque or stack.partial for stack in around) or any(
             self._stacks.profile(layer).may_provide(part) for stack in (*around, *handed) for layer in stack.layers()
         )

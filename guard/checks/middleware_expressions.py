@@ -240,15 +240,17 @@ class Expressions(ABC):
                 method = self.method(owner.cls, name, owner)
                 if method is not None:
                     return method
-            return Method(owner, name)
+            return owner.framework.attribute(owner, name) or Method(owner, name)
         if isinstance(owner, Listed | Mapped):
             return Method(owner, name)
         if isinstance(owner, Requested):
             return owner.app if name == "app" else NOTHING
         if isinstance(owner, Layer):
             return owner if name == "cls" else NOTHING  # `entry.cls` of a `Middleware(…)`
-        if isinstance(owner, Method) and owner.name == "user_middleware" and isinstance(owner.owner, Application):
-            return Method(owner.owner, f"user_middleware.{name}")
+        if isinstance(owner, Method) and isinstance(owner.owner, Application):
+            if owner.name in owner.owner.framework.attributes:
+                return Method(owner.owner, f"{owner.name}.{name}")
+            return NOTHING
         if isinstance(owner, Instance):
             held = owner.attributes.get(name)
             if held is not None:

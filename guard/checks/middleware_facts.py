@@ -192,8 +192,8 @@ class Function(msgspec.Struct, frozen=True, array_like=True):
     params: tuple[str, ...]
     body: tuple[Op, ...]
     line: int = 0
-    handed: tuple[str, ...] = ()
-    """Parameters that are annotated as an application."""
+    handed: tuple[tuple[str, str], ...] = ()
+    """Parameters that are annotated as an application, each with the last name of its class."""
     binding: str = "instance"
     """What the first parameter of a method gets: `instance`, `class` or `static`; that of a `property` an instance."""
     defaults: tuple[tuple[str, Expr], ...] = ()

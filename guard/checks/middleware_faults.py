@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import combinations
+from typing import Final
 
 import msgspec
 
 from guard.checks import middleware_known as known
+from guard.checks.middleware_frameworks import FRAMEWORKS
 from guard.checks.middleware_order import matches
 from guard.checks.middleware_stack import Choice, ClassAt, Condition, FunctionAt, Layer, Node, Place, Stack, layers
 from guard.checks.modules import External
@@ -67,6 +69,10 @@ def installed_twice(stack: Stack) -> Iterator[Twice]:
             yield Twice(stack, one.layer, other.layer, most.conditions)
 
 
+_HOOKS: Final = frozenset(kind for framework in FRAMEWORKS for kind in framework.kinds)
+"""Ways of adding a function that make it another layer each."""
+
+
 def _is_same(one: Layer, other: Layer) -> bool:
     origin = one.origin
     if isinstance(origin, External) and known.is_own(origin):
@@ -74,6 +80,8 @@ def _is_same(one: Layer, other: Layer) -> bool:
     if isinstance(origin, ClassAt | FunctionAt) and "." in origin.name:
         return False  # made by a function or bound to an object: two of them may have different values in them
     if "wrap" in (one.means, other.means) or one.given != other.given:
+        return False
+    if one.means != other.means and {one.means, other.means} & _HOOKS:
         return False
     if one.given.startswith("?"):  # the same only where the same call of one function adds both
         return one.chain[:-1] == other.chain[:-1] and one.place != other.place
@@ -187,8 +195,8 @@ def added_elsewhere(stack: Stack) -> Iterator[Elsewhere]:
     created = stack.created[0]
     home = (created.path, created.symbol)
     rest = [layer for layer in stack.layers() if (layer.chain[0].path, layer.chain[0].symbol) == home]
-    if not rest:
-        return
     for layer in stack.layers():
         if (layer.chain[0].path, layer.chain[0].symbol) != home:
-            yield Elsewhere(stack, layer, rest[-1])
+            beside = [other for other in rest if other.means == layer.means or not {other.means, layer.means} & _HOOKS]
+            if beside:
+                yield Elsewhere(stack, layer, beside[-1])

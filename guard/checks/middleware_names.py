@@ -27,18 +27,21 @@ from guard.checks.middleware_facts import (
     Unknown,
     Var,
 )
+from guard.checks.middleware_frameworks import METHODS
 from guard.checks.references import Ref, only_binding, reference, reference_of_name
 from guard.scopes import BindingKind, Scope, dotted
 
 _METHODS: Final = frozenset(
     {
-        *("add_middleware", "middleware", "mount", "append", "extend", "insert", "user_middleware"),
-        *("items", "values"),
+        *METHODS,
+        *("append", "extend", "insert", "user_middleware", "items", "values"),
     }
 )
 """Attributes of a value, even where the value is imported: `from main import app; app.add_middleware(…)`."""
 
-MAKES: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|middlewares?)(?:_|$)", re.IGNORECASE)
+MAKES: Final = re.compile(
+    r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|flask|middlewares?)(?:_|$)", re.IGNORECASE
+)
 """Functions whose result is worth knowing, by name."""
 
 _REQUEST: Final = re.compile(r"^_?(?:\w+_)?(?:request|req|conn|connection|scope|websocket)$")
@@ -159,6 +162,8 @@ class Names:
             else self.expr(arg, scope, depth + 1)
             for arg in node.args
         )
+        if last_name(node.func) == "insert" and node.args and isinstance(node.args[0], ast.Constant):
+            args = (Unknown(str(node.args[0].value)[:_TEXT]), *args[1:])  # where, in a list
         keywords = []
         for keyword in node.keywords:
             value = self.expr(keyword.value, scope, depth + 1)

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from guard.checks.middleware_frameworks import framework_of
 from guard.checks.middleware_profile import Profile, Read
 from guard.checks.middleware_stack import Condition, Layer, Place, Stack, Way, all_outer, layers
 from guard.checks.modules import External
@@ -129,8 +130,14 @@ def against_order(stack: Stack, order: Sequence[str]) -> Iterator[Misplaced]:
     """Neighbours among the layers that `order` names, outermost first, that stand the other way round."""
     if stack.opaque or not order:
         return
-    ways = stack.ways(lambda layer: _rank(layer, order) is not None)
-    yield from _simplest(_inverted(stack, way, order) for way in ways or ())
+    framework = framework_of(stack.kind)
+    kinds = framework.kinds if framework is not None else ()
+    for kind in kinds or ("",):
+
+        def is_asked(layer: Layer, kind: str = kind) -> bool:
+            return (not kind or layer.means == kind) and _rank(layer, order) is not None
+
+        yield from _simplest(_inverted(stack, way, order) for way in stack.ways(is_asked) or ())
 
 
 def _inverted(stack: Stack, way: Way, order: Sequence[str]) -> Iterator[Misplaced]:

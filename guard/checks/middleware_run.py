@@ -29,6 +29,8 @@ from guard.checks.middleware_facts import (
     Stop,
     Var,
 )
+from guard.checks.middleware_framework import Framework
+from guard.checks.middleware_frameworks import STARLETTE, framework_of_class
 from guard.checks.middleware_ops import REQUESTS, asks_for_application, raises, returns
 from guard.checks.middleware_sources import Sources
 from guard.checks.middleware_stack import Choice, ClassAt, Layer, Place
@@ -104,14 +106,14 @@ class Run(Expressions):
         """Call a function of the tree with unknown arguments, or those annotated as applications with new ones."""
         self.module(path)
         given: dict[str, Value] = {}
-        for name in function.handed:
-            place = Place(path, (function.line, 1, function.line, 1), function.name)
-            app = self.new_application(External("starlette.applications", "Starlette"), (place,))
+        place = Place(path, (function.line, 1, function.line, 1), function.name)
+        for name, cls in function.handed:
+            framework = framework_of_class(cls)
+            app = self.new_application(framework, framework.made_by(cls), (place,))
             app.handed = True
             given[name] = app
         if not REQUESTS.isdisjoint(function.params) and any(asks_for_application(op) for op in function.body):
-            place = Place(path, (function.line, 1, function.line, 1), function.name)
-            served = self.new_application(External("starlette.applications", "Starlette"), (place,))
+            served = self.new_application(STARLETTE, STARLETTE.made_by(""), (place,))
             served.handed = served.started = True
             self.stage = "request handler"
             given.update({name: Requested(served) for name in REQUESTS.intersection(function.params)})
@@ -142,9 +144,11 @@ class Run(Expressions):
 
     # Applications
 
-    def new_application(self, kind: External, created: tuple[Place, ...], cls: ClassAt | None = None) -> Application:
+    def new_application(
+        self, framework: Framework, kind: External, created: tuple[Place, ...], cls: ClassAt | None = None
+    ) -> Application:
         """An application that comes into being."""
-        app = Application(kind, created, cls)
+        app = Application(framework, kind, created, cls)
         self.recorder.born(app)
         self.applications.append(app)
         return app
@@ -337,8 +341,8 @@ class Run(Expressions):
             elif isinstance(owner, Method) and target.name == "lifespan_context":  # `app.router.lifespan_context = …`
                 if isinstance(owner.owner, Application):
                     self._calls.register(owner.owner, "lifespan", value)
-            elif isinstance(owner, Application) and target.name in ("user_middleware", "middleware_stack"):
-                owner.opaque = True
+            elif isinstance(owner, Application):
+                owner.framework.assign(self._calls, owner, target.name, value)
 
 
 def _note_futile(recorded: Mapping[tuple[object, str], Sequence[Entry]]) -> None:

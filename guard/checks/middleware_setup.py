@@ -31,23 +31,14 @@ from guard.checks.middleware_facts import (
     Unknown,
     Var,
 )
+from guard.checks.middleware_frameworks import APP_CLASSES, DECORATORS, INERT
 from guard.checks.middleware_known import ROUTES
 from guard.checks.middleware_names import MAKES, Names, last_name, place_of, text_of
-from guard.checks.middleware_wanted import APP_CLASSES, speaks_of_application
+from guard.checks.middleware_wanted import application_class
 from guard.checks.references import Ref
 from guard.scopes import Scope, caught_names, dotted
 
 AnyFunction = ast.FunctionDef | ast.AsyncFunctionDef
-
-_INERT_METHODS: Final = frozenset(
-    {
-        "include_router",
-        *("add_exception_handler", "exception_handler", "openapi", "setup"),
-        *("get", "post", "put", "delete", "patch", "options", "head", "trace", "route", "websocket", "websocket_route"),
-        *("url_path_for", "build_middleware_stack", "host"),
-    }
-)
-"""Methods of an application that leave its layers as they are."""
 
 _INERT_CALLS: Final = frozenset(
     {
@@ -100,9 +91,11 @@ class SetupReader:
         elif in_class and not decorators.isdisjoint(("property", "cached_property")):
             binding = "property"
         handed = tuple(
-            arg.arg
+            (arg.arg, cls)
             for arg in (*arguments, *node.args.kwonlyargs)
-            if arg.annotation is not None and speaks_of_application(arg.annotation)
+            if arg.annotation is not None
+            for cls in (application_class(arg.annotation),)
+            if cls
         )
         body = self._whole(node.body, scope)
         parameters = [arg.arg for arg in arguments]
@@ -167,8 +160,7 @@ class SetupReader:
             elif isinstance(value, (ast.ListComp, ast.SetComp)):
                 yield from self._looped(value, scope)
         elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                yield from self._assign(target, node.value, scope)
+            yield from self._assignment(node, scope)
         elif isinstance(node, ast.AnnAssign):
             if node.value is not None:
                 yield from self._assign(node.target, node.value, scope)
@@ -209,6 +201,17 @@ class SetupReader:
                 names = tuple(last_name(target) for target in targets)
                 yield Loop(names, self._names.expr(generator.iter, scope), node.lineno, body)
 
+    def _assignment(self, node: ast.Assign, scope: Scope) -> Iterator[Op]:
+        """`one = other = value`: the value comes into being once."""
+        first: Expr | None = None
+        for target in node.targets:
+            for op in self._assign(target, node.value, scope):
+                if first is None:
+                    yield op
+                    first = op.target if isinstance(op, Let) else None
+                elif isinstance(op, Let):
+                    yield Let(op.target, first, op.outer)
+
     def _assign(self, target: ast.expr, value: ast.expr, scope: Scope) -> Iterator[Op]:
         if isinstance(target, (ast.Tuple, ast.List)):
             for element in target.elts:
@@ -230,14 +233,18 @@ class SetupReader:
             if isinstance(place, (Var, Global)):
                 yield Let(place, whole)
         for decorator in node.decorator_list:
-            if (
-                isinstance(decorator, ast.Call)
-                and isinstance(decorator.func, ast.Attribute)
-                and (
-                    decorator.func.attr in ("middleware", "on_event")
-                    or (decorator.func.attr in ROUTES and id(node) in self._served)
+            if isinstance(decorator, ast.Attribute):
+                adds = decorator.attr in DECORATORS
+            else:
+                adds = (
+                    isinstance(decorator, ast.Call)
+                    and isinstance(decorator.func, ast.Attribute)
+                    and (
+                        decorator.func.attr in ("middleware", "on_event")
+                        or (decorator.func.attr in ROUTES and id(node) in self._served)
+                    )
                 )
-            ):
+            if adds:
                 yield Do(Call(self._names.expr(decorator, scope), (whole,), (), place_of(decorator)))
 
     def _class_body(self, node: ast.ClassDef, name: str) -> Iterator[Op]:
@@ -359,9 +366,7 @@ class SetupReader:
                 return True
             if base in ("self", "cls") or (isinstance(func.value, ast.Call) and last_name(func.value.func) == "super"):
                 return True
-            if base == "user_middleware":
-                return True
-            if base in self._wanted and last not in _INERT_METHODS:
+            if base in self._wanted and last not in INERT:
                 return True
         elif isinstance(func, ast.Name):
             named = self._names.named(func.id, scope)
@@ -376,7 +381,7 @@ class SetupReader:
             return False
         if isinstance(call.func, ast.Attribute):
             base = last_name(call.func.value)
-            if base in _LOGGERS or (base in self._wanted and call.func.attr in _INERT_METHODS):
+            if base in _LOGGERS or (base in self._wanted and call.func.attr in INERT):
                 return False
         handed = (*call.args, *(keyword.value for keyword in call.keywords))
         return any(last_name(arg) in self._wanted for arg in handed)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from guard.checks.middleware_facts import Class, Def, Expr, Facts, Flow, Free, Function
-from guard.checks.middleware_known import is_application
+from guard.checks.middleware_frameworks import framework_of
 from guard.checks.middleware_stack import ClassAt, FunctionAt
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.references import Ref
@@ -115,7 +115,7 @@ class Sources:
     def application_kind(self, at: ClassAt) -> External | None:
         """The framework's class that a class of the tree extends, if it is one of an application."""
         for ancestor in self.ancestors(at):
-            if isinstance(ancestor, External) and is_application(ancestor):
+            if isinstance(ancestor, External) and framework_of(ancestor) is not None:
                 return ancestor
         return None
 

@@ -56,7 +56,8 @@ class Layer(msgspec.Struct, frozen=True):
     chain: tuple[Place, ...]
     """Where it is added: the calls that lead there, outermost first, and the statement itself at the end."""
     means: str
-    """`add_middleware`, `constructor`, `decorator`, `wrap` or `settings`."""
+    """`add_middleware`, `constructor`, `append`, `decorator`, `wrap` or `settings`; in Flask `before_request`,
+    `after_request` or `teardown_request`."""
     helpers: tuple[ClassAt, ...] = ()
     """Objects that it is given and runs for every request: an authentication backend."""
     given: str = ""

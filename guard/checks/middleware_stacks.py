@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import Final
 
 from guard.checks.middleware_facts import Attr, Branch, Call, Def, Expr, Free, Function, Items, Loop, Named, Op, Super
 from guard.checks.middleware_run import Run
 from guard.checks.middleware_sources import Sources
-from guard.checks.middleware_stack import ClassAt, Node, Stack, reverse
+from guard.checks.middleware_stack import ClassAt, Stack
 from guard.checks.middleware_values import Application, Instance, Several, Value
 from guard.checks.modules import Definition
 
@@ -86,6 +86,8 @@ def _of_run(run: Run) -> Iterator[tuple[Stack, list[Bound]]]:
     if run.exhausted:
         return
     for app in run.applications:
+        if app.framework.is_part(app.kind) and not app.mounted_in:
+            continue
         yield _stack(app, run, made, 0), [(path, name) for path, name, value in run.variables() if _holds(value, app)]
 
 
@@ -100,17 +102,15 @@ def _stack(app: Application, run: Run, made: dict[Application, Stack], depth: in
     if known is not None:
         return known
 
-    def recorded(which: str) -> tuple[Node, ...]:
-        return cast("tuple[Node, ...]", run.recorder.contents(app, which))
-
     outer: list[Stack] = []
     if depth < _DEEPEST_MOUNT:
         outer = [_stack(other, run, made, depth + 1) for other in app.mounted_in if other is not app]
+    nodes, wraps = app.framework.stack(run.recorder, app)
     made[app] = stack = Stack(
         kind=app.kind,
         created=app.created,
-        nodes=(*reverse(recorded("constructor")), *recorded("added")),
-        wraps=recorded("wraps"),
+        nodes=nodes,
+        wraps=wraps,
         partial=tuple(app.partial),
         opaque=app.opaque,
         handed=app.handed,

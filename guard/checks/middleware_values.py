@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import msgspec
 
 from guard.checks.middleware_facts import Function
 from guard.checks.middleware_stack import Choice, ClassAt, FunctionAt, Late, Layer, Node, Place
 from guard.checks.modules import External
+
+if TYPE_CHECKING:
+    from guard.checks.middleware_framework import Framework
 
 
 class Application:
@@ -20,6 +23,7 @@ class Application:
         "created",
         "depends",
         "endpoints",
+        "framework",
         "futile",
         "given_state",
         "handed",
@@ -32,7 +36,10 @@ class Application:
         "started",
     )
 
-    def __init__(self, kind: External, created: tuple[Place, ...], cls: ClassAt | None = None) -> None:
+    def __init__(
+        self, framework: Framework, kind: External, created: tuple[Place, ...], cls: ClassAt | None = None
+    ) -> None:
+        self.framework = framework
         self.kind = kind
         self.created = created
         self.cls = cls
@@ -137,6 +144,13 @@ class Endpoint(msgspec.Struct, frozen=True):
     value: Callee | Opaque
 
 
+class Wrapped(msgspec.Struct, frozen=True):
+    """What an application calls for every request, with layers around it; they are its own once it is set there."""
+
+    app: Application
+    nodes: tuple[Node, ...]
+
+
 class Parent(msgspec.Struct, frozen=True):
     """`super()` in a method."""
 
@@ -173,6 +187,7 @@ Value = (
     | Requested
     | Mounted
     | Endpoint
+    | Wrapped
     | Parent
     | Several
     | ClassAt
@@ -181,6 +196,27 @@ Value = (
 )
 
 NOTHING = Nothing()
+
+
+def applications_in(values: Iterable[Value]) -> Iterator[Application]:
+    """The applications among some values, also those that one of them only may be."""
+    for value in values:
+        if isinstance(value, Item):
+            yield from applications_in((value.value,))
+        elif isinstance(value, Application):
+            yield value
+        elif isinstance(value, Several):
+            yield from applications_in([option for _, option in value.options])
+
+
+def flat(entries: Iterable[Entry]) -> Iterator[Value]:
+    """All items of a list, those of every alternative."""
+    for entry in entries:
+        if isinstance(entry, Choice):
+            for _, arm in entry.arms:
+                yield from flat(arm)
+        else:
+            yield entry.value if isinstance(entry, Item) else entry
 
 
 def one_of(values: Sequence[Value]) -> Value:
@@ -273,6 +309,10 @@ class Recorder:
     def contents(self, owner: object, which: str) -> tuple[Entry, ...]:
         """All that was recorded on the way here."""
         return tuple(entry for frame in self._frames for entry in frame.get((owner, which), ()))
+
+    def nodes(self, owner: object, which: str) -> tuple[Node, ...]:
+        """The same of a sink that holds layers only."""
+        return cast("tuple[Node, ...]", self.contents(owner, which))
 
     def born(self, owner: object) -> None:
         """Note that an owner comes into being here: in an arm, it exists only on that way, so what the arm records

@@ -6,12 +6,12 @@ Values only, which can be kept and compared: what `guard show middleware` draws,
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
-from guard.checks.middleware_known import is_fastapi
+from guard.checks.middleware_frameworks import framework_of, has_parts
 from guard.checks.middleware_order import Profiler, layer_names
+from guard.checks.middleware_profile import Profile
 from guard.checks.middleware_stack import ClassAt, FunctionAt, Layer, Node, Place, Stack, module_name
 from guard.checks.middleware_stacks import Bound
 from guard.checks.modules import External
@@ -45,7 +45,8 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
     spot: Spot | None = None
     """The statement that adds it; None for a layer that the framework puts there by itself."""
     means: str = ""
-    """How it is added: `add_middleware`, `constructor`, `decorator`, `wrap` or `settings`; `framework`."""
+    """How it is added: `add_middleware`, `constructor`, `append`, `decorator`, `wrap` or `settings`; in Flask
+    `before_request`, `after_request` or `teardown_request`; `framework`."""
     via: tuple[Spot, ...] = ()
     """The calls that lead to that statement, the first one first."""
     code: str = ""
@@ -79,7 +80,8 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     """`module:variable` where a module holds it, else the function that makes it; for Django, the settings module."""
     framework: str
-    """`fastapi`, `starlette`, `django`; `asgi` where it may be any."""
+    """`fastapi`, `starlette`, `django`, `flask` (or `blueprint`, for a part of such an application), `aiohttp`; `asgi`
+    where it may be any that speaks ASGI."""
     spot: Spot
     """Where it is created; for Django, where the settings give `MIDDLEWARE` its value."""
     impact: Impact
@@ -182,7 +184,7 @@ def _view(
     symbol = stack.created[-1].symbol
     made_by = f"{module_name(stack.place.path)}:{symbol}()" if symbol else _spoken(stack.place)
     outside = _outer_parts(stack, profile)
-    drawing = _Drawing(profile, outside)
+    drawing = _Drawing(profile if has_parts(stack) else _no_parts, outside)
     return AppView(
         name=min(names, key=lambda name: (name.count("."), len(name))) if names else made_by,
         framework=_framework(stack),
@@ -200,10 +202,15 @@ def _view(
     )
 
 
+def _no_parts(layer: Layer) -> Profile:
+    return Profile({})
+
+
 def _framework(stack: Stack) -> str:
-    if stack.handed:
-        return "asgi"
-    return "fastapi" if is_fastapi(stack.kind) else stack.kind.module.partition(".")[0]
+    framework = framework_of(stack.kind)
+    if framework is None:
+        return stack.kind.module.partition(".")[0]
+    return framework.handed if stack.handed else framework.spoken(stack.kind)
 
 
 def _spoken(place: Place) -> str:
@@ -227,21 +234,16 @@ def _notes(stack: Stack) -> Iterator[str]:
 def _outer_parts(stack: Stack, profile: Profiler) -> frozenset[str]:
     """What the applications that it is mounted in provide."""
     parts: set[str] = set()
-    for outer in stack.outer:
+    for outer in stack.outer if has_parts(stack) else ():
         parts |= _outer_parts(outer, profile)
         for layer in outer.layers():
             parts |= profile(layer).sets
     return frozenset(parts)
 
 
-_FRAMEWORK_OUTER: Final = LayerView(
-    name="ServerErrorMiddleware", origin="starlette.middleware.errors.ServerErrorMiddleware", means="framework"
-)
-_FRAMEWORK_INNER: Final = LayerView(
-    name="ExceptionMiddleware", origin="starlette.middleware.exceptions.ExceptionMiddleware", means="framework"
-)
-_OWN_LAYERS: Final = ("fastapi", "starlette")
-"""The frameworks that put layers of their own around and inside the user's."""
+def _own(names: Iterable[str]) -> tuple[LayerView, ...]:
+    """Layers that a framework puts there by itself."""
+    return tuple(LayerView(name=name.rpartition(".")[2], origin=name, means="framework") for name in names)
 
 
 class _Drawing:
@@ -255,13 +257,13 @@ class _Drawing:
 
     def stack(self, stack: Stack) -> tuple[NodeView, ...]:
         """All of a stack, outermost first."""
-        own = stack.kind.module.partition(".")[0] in _OWN_LAYERS and not stack.handed
+        framework = framework_of(stack.kind) if not stack.handed else None
         above = self._above(stack.inside_out(), {})
         drawn = self._nodes(stack.nodes, above)
         wraps = self._nodes(stack.wraps, above)
-        if own:
-            return (*wraps, _FRAMEWORK_OUTER, *drawn, _FRAMEWORK_INNER)
-        return (*wraps, *drawn)
+        if framework is None:
+            return (*wraps, *drawn)
+        return (*wraps, *_own(framework.outer), *drawn, *_own(framework.inner))
 
     def _above(self, nodes: Sequence[Node], above: dict[int, frozenset[str]]) -> dict[int, frozenset[str]]:
         """By the identity of a layer: what some layer further outside may have set."""

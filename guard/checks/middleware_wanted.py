@@ -8,41 +8,49 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from guard.checks.middleware_frameworks import APP_CLASSES, ATTRIBUTES, DECORATORS, METHODS, MOUNTS
 from guard.checks.middleware_names import MAKES, last_name
 from guard.scopes import BindingKind, Scope
 
-_APPLICATION: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette)$", re.IGNORECASE)
-APP_CLASSES: Final = frozenset({"FastAPI", "Starlette"})
-"""What an application is made by, by last name."""
+_APPLICATION: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|flask|wsgi)$", re.IGNORECASE)
+_WORD: Final = re.compile(r"\w+")
 
 
-def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozenset[str]:
-    """The names in one file that may stand for an application, for a layer, or for a list of layers."""
-    wanted: set[str] = set()
+def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating: Iterable[str]) -> frozenset[str]:
+    """The names in one file that may stand for an application, for a layer, or for a list of layers. `decorating` are
+    those of whose attributes decorators are made that add layers."""
+    wanted: set[str] = set(decorating)
     called: set[str] = set()
     owners: set[str] = set()
+    extended: list[tuple[str, ast.expr]] = []
     for call in calls:
         wanted.update(_named_by(call))
-        if isinstance(call.func, ast.Name):
-            if any(_APPLICATION.search(last_name(arg)) for arg in call.args):
-                called.add(call.func.id)
-        else:
+        direct = isinstance(call.func, ast.Name)
+        if direct and any(_APPLICATION.search(last_name(arg)) for arg in call.args):
+            called.add(last_name(call.func))
+        if not direct or last_name(call.func) in APP_CLASSES:
             owners.update(_owners_named_by(call))
+            if call.args and isinstance(call.func, ast.Attribute) and call.func.attr == "extend":
+                extended.append((last_name(call.func.value), call.args[0]))
     scopes = list(scopes)
     for scope in scopes:
         for name, bindings in scope.bindings.items():
             for binding in bindings:
                 annotation = binding.annotation
                 if (
-                    (annotation is not None and speaks_of_application(annotation))
+                    (annotation is not None and application_class(annotation))
                     or (_APPLICATION.search(name) and binding.kind is not BindingKind.IMPORT)
                     or (binding.value is not None and _makes_something(binding.value))
+                    or (isinstance(binding.value, ast.Attribute) and binding.value.attr in ATTRIBUTES)
                     or (name in called and (binding.kind is BindingKind.LOOP or binding.value is not None))
                     or (name in owners and isinstance(binding.value, ast.Call))
                 ):
                     wanted.add(name)
     for _ in range(3):
         size = len(wanted)
+        for name, values in extended:
+            if name in wanted:
+                wanted.update(_names_in(values))
         for scope in scopes:
             for name in wanted & scope.bindings.keys():
                 for binding in scope.bindings[name]:
@@ -52,18 +60,26 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope]) -> frozense
                     wanted.update(_names_in(source))
         if len(wanted) == size:
             break
-    return frozenset((wanted | {"user_middleware", "middleware_stack", "lifespan_context"}) - {"", "self", "cls"})
+    return frozenset((wanted | ATTRIBUTES) - {"", "self", "cls"})
 
 
-def speaks_of_application(annotation: ast.expr | None) -> bool:
-    """Whether an annotation names an application's class: `FastAPI`, `"FastAPI"`, `Starlette | None`, `Optional[…]`."""
+def application_class(annotation: ast.expr | None) -> str:
+    """The last name of the application's class that an annotation names: that of `FastAPI`, `"FastAPI"`,
+    `Starlette | None`, `Optional[Starlette]`. Empty where it names none."""
     if isinstance(annotation, ast.Constant):
-        return isinstance(annotation.value, str) and any(name in annotation.value for name in APP_CLASSES)
+        text = annotation.value
+        return _spoken_of(text) if isinstance(text, str) else ""
     if isinstance(annotation, ast.BinOp):
-        return speaks_of_application(annotation.left) or speaks_of_application(annotation.right)
+        return application_class(annotation.left) or application_class(annotation.right)
     if isinstance(annotation, ast.Subscript):
-        return speaks_of_application(annotation.slice)
-    return last_name(annotation) in APP_CLASSES
+        return application_class(annotation.slice)
+    last = last_name(annotation)
+    return last if last in APP_CLASSES else ""
+
+
+@functools.lru_cache(maxsize=10_000)
+def _spoken_of(text: str) -> str:
+    return next((word for word in _WORD.findall(text) if word in APP_CLASSES), "")
 
 
 def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
@@ -86,19 +102,24 @@ def _is_about_layers(last: str) -> bool:
 
 def _named_by(call: ast.Call) -> Iterator[str]:
     func = call.func
-    if isinstance(func, ast.Attribute) and func.attr in ("add_middleware", "middleware", "mount"):
+    if isinstance(func, ast.Attribute) and func.attr in METHODS:
         yield last_name(func.value)
-        yield from map(last_name, call.args[-1:] if func.attr == "mount" else call.args[:1])
-    elif isinstance(func, ast.Attribute) and func.attr in ("append", "insert") and call.args:
+        yield from map(last_name, call.args[: 2 if func.attr in MOUNTS else 1])
+    elif isinstance(func, ast.Attribute) and func.attr in ("append", "insert", "extend") and call.args:
         last = call.args[-1]
         if isinstance(last, ast.Call) and last_name(last.func) == "Middleware":
             yield last_name(func.value)
+        elif last_name(func.value) in ATTRIBUTES:
+            yield from _names_in(last)
     elif (
         isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware"
     ) or last_name(func) == "Middleware":
         yield from map(last_name, call.args[:1])
+    for value in (func.value if isinstance(func, ast.Attribute) else func, *call.args[:1]):
+        if isinstance(value, ast.Attribute) and value.attr in ATTRIBUTES:  # `app.middlewares.append`, `f(app.wsgi_app)`
+            yield last_name(value.value)
     for keyword in call.keywords:
-        if keyword.arg in ("middleware", "middleware_class", "dispatch", "routes"):
+        if keyword.arg in ("middleware", "middlewares", "middleware_class", "dispatch", "routes"):
             yield from _names_in(keyword.value)
         elif keyword.arg == "app" or (keyword.arg is None and last_name(func) in APP_CLASSES):
             yield last_name(keyword.value)
@@ -108,10 +129,18 @@ def _owners_named_by(call: ast.Call) -> Iterator[str]:
     """The variable whose method is made a layer, adds one, or which holds the application."""
     func = call.func
     layers = [keyword.value for keyword in call.keywords if keyword.arg == "dispatch"]
+    layers += [
+        element
+        for keyword in call.keywords
+        if keyword.arg == "middlewares" and isinstance(keyword.value, ast.List | ast.Tuple)
+        for element in keyword.value.elts
+    ]
+    if isinstance(func, ast.Attribute) and (last_name(func.value) in ATTRIBUTES or func.attr in DECORATORS):
+        layers += call.args[-1:]
     if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware":
         layers += call.args[:1]
     elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Attribute):
-        if func.attr in ("add_middleware", "middleware", "mount") and isinstance(func.value.value, ast.Name):
+        if func.attr in METHODS and isinstance(func.value.value, ast.Name):
             yield func.value.value.id
     elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
         handed = (*call.args[:1], *(keyword.value for keyword in call.keywords))

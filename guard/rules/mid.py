@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.checks.middleware import FAMILY, Stacks
+from guard.checks.middleware_frameworks import has_parts
 from guard.checks.middleware_order import Misplaced, against_order, reads_before_provider, refuses_outside_cors
 from guard.checks.middleware_stack import Place
 from guard.impact import reach_of
@@ -95,12 +96,13 @@ def wrong_order(program: Program) -> Iterator[Violation]:
     stacks = program.linked(FAMILY)
     reported: set[tuple[Place, Place]] = set()
     for stack in stacks.all:
-        for misplaced in reads_before_provider(stack, stacks.profile):
-            if _is_new(misplaced, reported):
-                yield _out_of_order(misplaced, *_words_for_read(misplaced))
-        for misplaced in refuses_outside_cors(stack, stacks.profile):
-            if _is_new(misplaced, reported):
-                yield _refusal(misplaced, stacks)
+        if has_parts(stack):
+            for misplaced in reads_before_provider(stack, stacks.profile):
+                if _is_new(misplaced, reported):
+                    yield _out_of_order(misplaced, *_words_for_read(misplaced))
+            for misplaced in refuses_outside_cors(stack, stacks.profile):
+                if _is_new(misplaced, reported):
+                    yield _refusal(misplaced, stacks)
         for misplaced in against_order(stack, program.config.middleware.order):
             if _is_new(misplaced, reported):
                 outer, inner = called(misplaced.outer), called(misplaced.inner)
@@ -150,8 +152,10 @@ def _out_of_order(
 ) -> Violation:
     outer, inner = called(misplaced.outer), called(misplaced.inner)
     place, other = misplaced.places
-    if misplaced.outer.means == "constructor":
+    if misplaced.outer.means in ("constructor", "append"):
         way_out = f"Put {inner} before {outer} in the list: the first entry is the outermost."
+    elif misplaced.outer.means.endswith("_request"):
+        way_out = f"Register {inner} before {outer}: what is registered first is the outermost."
     elif misplaced.outer.means == "wrap":
         way_out = f"Wrap the application in {inner} after {outer}: the last wrapper is the outermost."
     else:
@@ -238,7 +242,7 @@ def reads_too_early(program: Program) -> Iterator[Violation]:
     """
     stacks = program.linked(FAMILY)
     found: dict[tuple[Place, str], Misplaced] = {}
-    for stack in stacks.all:
+    for stack in stacks.with_parts:
         for misplaced in reads_before_provider(stack, stacks.profile):
             if misplaced.read is not None:
                 key = (misplaced.read.place, misplaced.read.part)

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from guard.checks.middleware import FAMILY, Stacks
 from guard.checks.middleware_endpoints import Served, Unprovided
 from guard.checks.middleware_faults import Lacking, Vanishing, lacking, vanishing
+from guard.checks.middleware_framework import Framework
+from guard.checks.middleware_frameworks import FRAMEWORKS, framework_of, has_parts
 from guard.checks.middleware_order import matches
 from guard.checks.middleware_stack import Layer, Place, Stack
 from guard.impact import Reach, reach_of
@@ -64,7 +66,8 @@ def missing(program: Program) -> Iterator[Violation]:
     ## Configuration
     `[tool.guard.middleware] required = ["CORSMiddleware", "app.auth.*"]`: names, dotted names or patterns. Each must
     be in the stack of every application that is served: those of production, or those of the entry points where some
-    are known. An application that is mounted in another one need not have them. Django's settings need them where
+    are known. An application that is mounted in another one need not have them. A layer that applications of one
+    framework have anywhere is not asked of those of another. Django's settings need them where
     there is no application of another framework, for which they are meant otherwise.
 
     ## What it cannot see
@@ -93,12 +96,22 @@ def _required(stacks: Stacks, required: tuple[str, ...], reach: Reach) -> Iterat
     for stack in stacks.all:
         if not stack.handed:
             variants.setdefault(stack.place, []).append(stack)
+    frameworks = {pattern: _asked(stacks, pattern) for pattern in required}
     for place, same in variants.items():
         if any(stack.outer for stack in same) or reach.kind(place.path) is not Impact.RUNTIME:
             continue
         starts = {stack.created[0].path for stack in same}
         if not reach.startup or not reach.startup.isdisjoint(starts):
-            yield from lacking(same, required)
+            framework = framework_of(same[0].kind)
+            yield from lacking(same, [pattern for pattern in required if framework in frameworks[pattern]])
+
+
+def _asked(stacks: Stacks, pattern: str) -> frozenset[Framework | None]:
+    """The frameworks whose applications need a layer: those that have it anywhere in the tree, else the first one."""
+    served = [stack for stack in stacks.all if not stack.handed]
+    having = {framework_of(one.kind) for one in served if any(matches(layer, pattern) for layer in one.layers())}
+    there = {framework_of(stack.kind) for stack in served}
+    return frozenset(having) or frozenset([one for one in FRAMEWORKS if one in there][:1])
 
 
 def _lacks(found: Lacking) -> Violation:
@@ -231,7 +244,7 @@ def _why_needed(layer: Layer, stack: Stack, stacks: Stacks, required: tuple[str,
     profile = stacks.profile(layer)
     if profile.refuses or profile.raises:
         return "it refuses requests that may not come in"
-    for part in sorted(profile.sets):
+    for part in sorted(profile.sets) if has_parts(stack) else ():
         for other in stack.layers():
             read = stacks.profile(other).reads.get(part)
             if other.origin != layer.origin and read is not None and not read.caught and read.how == "read":

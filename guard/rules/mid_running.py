@@ -267,7 +267,7 @@ def bypass_cors(program: Program) -> Iterator[Violation]:
     stacks = program.linked(FAMILY)
     reach = reach_of(program)
     reported: set[Place] = set()
-    for stack in stacks.all:
+    for stack in stacks.with_parts:
         if reach.kind(stack.place.path) is not Impact.RUNTIME:
             continue
         for layer in errors_bypass_cors(stack, stacks.profile):

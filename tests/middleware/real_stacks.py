@@ -8,17 +8,12 @@ combination of the environment variables that the folder's code asks for.
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import io
-import itertools
 import json
-import os
-import re
 import sys
 from pathlib import Path
 from types import FunctionType, MethodType
 
+from real_modules import each_module
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.routing import Host, Mount, Router
@@ -60,28 +55,7 @@ def applications(module: object) -> list[object]:
 
 
 def stacks_of(folder: Path) -> list[list[str]]:
-    asked = sorted(
-        {name for path in folder.rglob("*.py") for name in re.findall(r'environ\.get\("(\w+)"', path.read_text())}
-    )
-    found = []
-    sys.path.insert(0, str(folder))
-    for combination in itertools.product((None, "1"), repeat=len(asked)):
-        values = {name: value for name, value in zip(asked, combination, strict=True) if value}
-        for name in asked:
-            os.environ.pop(name, None)
-        os.environ.update(values)
-        for path in sorted(folder.glob("*.py")):
-            before = set(sys.modules)
-            with contextlib.redirect_stdout(io.StringIO()):
-                module = importlib.import_module(path.stem)
-                for app in applications(module):
-                    found.extend(stacks(app))
-            for name in set(sys.modules) - before:
-                if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
-                    del sys.modules[name]
-            importlib.invalidate_caches()
-    sys.path.remove(str(folder))
-    return [list(stack) for stack in sorted(set(map(tuple, found)))]
+    return each_module(folder, lambda module: [stack for app in applications(module) for stack in stacks(app)])
 
 
 if __name__ == "__main__":

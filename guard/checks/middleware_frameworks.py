@@ -1,0 +1,45 @@
+"""The frameworks whose applications are known."""
+
+from __future__ import annotations
+
+import functools
+from typing import Final
+
+from guard.checks.middleware_aiohttp import Aiohttp
+from guard.checks.middleware_flask import Flask
+from guard.checks.middleware_framework import Framework
+from guard.checks.middleware_stack import Stack
+from guard.checks.middleware_starlette import Starlette
+from guard.checks.modules import External
+
+STARLETTE: Final = Starlette()
+FRAMEWORKS: Final[tuple[Framework, ...]] = (STARLETTE, Flask(), Aiohttp())
+"""All of them, the one that is meant where nothing tells which at the beginning."""
+
+_SIGNS: Final = tuple(dict.fromkeys(sign for one in FRAMEWORKS for sign in one.signs))
+SIGNS: Final = tuple(sign for sign in _SIGNS if not any(other in sign for other in _SIGNS if other != sign))
+"""A file that holds none of these is mostly not about any application."""
+APP_CLASSES: Final = frozenset().union(*(one.classes for one in FRAMEWORKS))
+"""What an application is made by, by last name."""
+METHODS: Final = frozenset().union(*(one.methods for one in FRAMEWORKS))
+MOUNTS: Final = frozenset().union(*(one.mounts for one in FRAMEWORKS))
+DECORATORS: Final = frozenset().union(*(one.decorators for one in FRAMEWORKS))
+ATTRIBUTES: Final = frozenset().union(*(one.attributes for one in FRAMEWORKS))
+INERT: Final = frozenset().union(*(one.inert for one in FRAMEWORKS)) - METHODS
+
+
+@functools.lru_cache(maxsize=10_000)
+def framework_of(thing: External) -> Framework | None:
+    """The framework that something is an application's class of; None where it is of none."""
+    return next((one for one in FRAMEWORKS if one.is_application(thing)), None)
+
+
+def has_parts(stack: Stack) -> bool:
+    """Whether the requests of an application have the parts that `middleware_carriers` knows. Django's have too."""
+    framework = framework_of(stack.kind)
+    return framework is None or framework.parts_of_request
+
+
+def framework_of_class(name: str) -> Framework:
+    """The framework whose application a class of this last name is likely to be."""
+    return next((one for one in FRAMEWORKS if name in one.classes), STARLETTE)
