@@ -1,8 +1,8 @@
 """From a tree to an `Appraisal`: what `guard report` says.
 
-The findings are those of a check with the rules that are on in CI. The score is that of a second run, in which the
-configuration leaves nothing out, neither files nor findings, and as if empty files were not there. It is one run where
-the configuration leaves nothing out and no file is empty.
+The findings are those of a check with the rules that are on in CI, and those on what a build is sent. The score is that
+of a second run, in which the configuration leaves nothing out, neither files nor findings, and as if empty files were
+not there. It is one run where the configuration leaves nothing out and no file is empty.
 """
 
 from __future__ import annotations
@@ -48,12 +48,12 @@ class Appraiser:
     def __init__(
         self, config: Config, rules: Mapping[str, Rule], options: Options, within: Within = everywhere
     ) -> None:
-        """Raises ConfigError where no rule is on in CI."""
+        """Raises ConfigError where no rule is on in a report."""
         self._config = msgspec.structs.replace(config, gate=Gate.CI)
-        self._rules = rules
+        self._rules = _as_in_a_report(rules)
         self._options = options
         self._within = within
-        self.codes = resolve_selection(config, (), (), Gate.CI, rules)
+        self.codes = resolve_selection(config, (), (), Gate.CI, self._rules)
         """The rules that are on."""
         severities = resolve_severities(config, rules)
         self._scored = frozenset(
@@ -201,6 +201,15 @@ def failures_of(appraisal: Appraisal, least: float, *, nothing_new: bool) -> tup
         if new:
             failures.append(f"{new:,} new finding{'s' * (new != 1)} since {appraisal.comparison.since.rev}")
     return tuple(failures)
+
+
+def _as_in_a_report(rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
+    """The rules, those for a build as if they were for CI too: a gate in CI need not wait for what the gate before the
+    build will say, but where a repository stands is not known without it."""
+    return {
+        code: msgspec.structs.replace(rule, gates=(*rule.gates, Gate.CI)) if rule.gates == (Gate.PRE_BUILD,) else rule
+        for code, rule in rules.items()
+    }
 
 
 def _leaves_nothing_out(config: Config) -> bool:

@@ -20,8 +20,12 @@ from guard.checks.line_counts import MOST_LINES, LineCount, most_lines
 from guard.checks.middleware import FAMILY as MIDDLEWARE
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.packing import pack
-from guard.checks.roots import PROJECT_FILES
+from guard.checks.requirements import is_lock_file, is_requirements_file
+from guard.checks.roots import DECLARING, PROJECT_FILES
 from guard.checks.strings import FAMILY as STRINGS
+from guard.entrypoints import may_start
+from guard.entrypoints.files import is_dockerfile
+from guard.images.found import images_of, may_say_what_is_built, not_seen_whole
 from guard.impact import reach_of
 from guard.model import Impact, Problem
 from guard.sources.tree import ContentTree
@@ -60,6 +64,10 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     found in it says nothing."""
     empty: bool = False
     """It holds nothing but white space: the score is as if it were not there."""
+    dockerfile: bool = False
+    """It is a Dockerfile. Then it is `doubtful` where it is not certain that all was seen of its image."""
+    starts: bool = False
+    """It may name modules that are started, and is no Python."""
 
 
 class Unread(msgspec.Struct, frozen=True, array_like=True):
@@ -73,6 +81,10 @@ class Unread(msgspec.Struct, frozen=True, array_like=True):
     """Whether it may be Python."""
     kind: str
     """Of the problem, as in `PROBLEM_KINDS`."""
+    dockerfile: bool = False
+    """Whether it may be a Dockerfile."""
+    starts: bool = False
+    """Whether it may name modules that are started, and is no Python."""
 
 
 class Census(msgspec.Struct, frozen=True, array_like=True):
@@ -85,7 +97,9 @@ class Census(msgspec.Struct, frozen=True, array_like=True):
     is_partial: bool = False
     """Whether anything could not be read, in whatever part of the tree."""
     is_blind: bool = False
-    """Whether that may be Python."""
+    """Whether that may be Python, or say what imports lead to."""
+    hides_starts: bool = False
+    """Whether that may say what is started."""
     has_empty: bool = False
     """Whether a file of the tree holds nothing but white space."""
 
@@ -136,7 +150,15 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
     area = {path: _AREAS.get(kind(path), Area.PRODUCTION) for path in program.files}
     unread = tuple(sorted(_unread(program, problems), key=lambda one: one.path))
     missing = {one.path for one in unread}
-    doubtful = _leaning(program, {one.path for one in unread if one.python})
+    dockerfiles = images_of(program).dockerfiles
+    doubtful = _leaning(program, {one.path for one in unread if one.python}) - dockerfiles
+    is_lost = any(_says_what_is_imported(one.path) for one in unread)
+    if is_lost:
+        doubtful |= program.files.keys() - dockerfiles
+    if any(one.python or one.dockerfile or may_say_what_is_built(one.path) for one in unread):
+        doubtful |= dockerfiles
+    elif dockerfiles:
+        doubtful |= not_seen_whole(program)
     lines = program.linked(LINES)
     with_middleware, with_classes = program.facts(MIDDLEWARE), program.facts(CLASSES)
     counted = []
@@ -159,12 +181,21 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
                 classes=classes is not None
                 and bool(classes.classes or classes.calls or classes.uses or classes.chains or classes.updates),
                 doubtful=path in doubtful,
+                dockerfile=path in dockerfiles,
+                starts=facts.kind == "text" and may_start(path),
             )
         )
     projects = {posixpath.dirname(path) for path in program.tree.files if posixpath.basename(path) in PROJECT_FILES}
-    blind = any(one.python for one in unread)
-    empty = bool(program.hollow) or len(files) > len(program.files)
-    return Census(tuple(counted), unread, tuple(sorted(projects)), bool(unread), blind, empty)
+    blind = is_lost or any(one.python for one in unread)
+    return Census(
+        tuple(counted),
+        unread,
+        tuple(sorted(projects)),
+        is_partial=bool(unread),
+        is_blind=blind,
+        hides_starts=blind or any(one.starts for one in unread),
+        has_empty=bool(program.hollow) or len(files) > len(program.files),
+    )
 
 
 _SERVING: Final = re.compile(rb"middleware|starlette|fastapi", re.IGNORECASE)
@@ -191,7 +222,14 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
             continue  # it was read; what is wrong with it is something else
         told.add(path)
         area = _AREAS.get(kind(path), Area.PRODUCTION)
-        yield Unread(path, area, _most_lines(program, path, problem), python, problem.kind)
+        lines = _most_lines(program, path, problem)
+        dockerfile = lines < 0 or is_dockerfile(posixpath.basename(path))
+        yield Unread(path, area, lines, python, problem.kind, dockerfile, starts=not python and may_start(path))
+
+
+def _says_what_is_imported(path: str) -> bool:
+    """Whether a file may say where modules are found, or which distributions there are, by its name."""
+    return posixpath.basename(path) in DECLARING or is_requirements_file(path) or is_lock_file(path)
 
 
 def _most_lines(program: Program, path: str, problem: Problem) -> int:

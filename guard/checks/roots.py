@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
 PROJECT_FILES: Final = frozenset({"pyproject.toml", "setup.py", "setup.cfg"})
+DECLARING: Final = frozenset({"pyproject.toml", "setup.cfg", "pytest.ini", ".pytest.ini", "tox.ini"})
+"""The files, by their names, that may say where modules are found."""
 
 
 class Roots:
@@ -62,8 +64,7 @@ class Roots:
     def _declared(self) -> Mapping[str, tuple[str, ...]]:
         """Roots that a project's configuration names, by the project's folder."""
         found: dict[str, tuple[str, ...]] = {}
-        names = ("pyproject.toml", "setup.cfg", "pytest.ini", "tox.ini")
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in names]
+        wanted = [path for path in self._tree.files if posixpath.basename(path) in DECLARING]
         for path, content in self._tree.read_many(wanted, 1 << 20):
             folder, name = posixpath.split(path)
             roots = _roots_in_toml(content) if name == "pyproject.toml" else _roots_in_ini(content)

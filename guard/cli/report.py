@@ -87,9 +87,9 @@ def command(
 ) -> int:
     """Show where a repository stands: a score, what it is made of, and what would raise it the most.
 
-    The rules are those that are on in CI. What the configuration leaves out of a check (`exclude`, `per-file-ignores`,
-    the baseline) is in the score all the same, and what could not be read counts as not clean. PATHS narrow the report
-    and the score; the analysis always sees the whole tree.
+    The rules are those that are on in CI, and those on what images lack. What the configuration leaves out of a check
+    (`exclude`, `per-file-ignores`, the baseline) is in the score all the same, and what could not be read counts as not
+    clean. PATHS narrow the report and the score; the analysis always sees the whole tree.
 
     Exit codes: 0 the report was made, whatever the score; 1 --fail-under or --fail-on-new does not hold; 2 usage or
     configuration; 3 something could not be checked; 4 the environment failed.

@@ -99,7 +99,7 @@ class Ssot(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unk
 
 
 Weight = Annotated[int, Meta(ge=0, le=1000, extra={"expected": "a whole number from 0 to 1000"})]
-CategoryName = Literal["compiles", "imports", "text", "middleware", "data-classes", "ssot"]
+CategoryName = Literal["compiles", "imports", "text", "middleware", "data-classes", "ssot", "image"]
 AreaName = Literal["production", "tests", "tooling"]
 
 
@@ -110,7 +110,7 @@ class Scoring(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_
         Mapping[CategoryName, Weight],
         Meta(
             description="What each category weighs in the score; 0 leaves it out. Those not given keep their weights: "
-            "compiles 25, imports 25, text 10, middleware 10, data-classes 10, ssot 20."
+            "compiles 25, imports 25, text 10, middleware 10, data-classes 10, ssot 20, image 10."
         ),
     ] = {}
     areas: Annotated[

@@ -21,7 +21,7 @@ from guard.entrypoints.manifests import in_manifest, is_manifest
 if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
-__all__ = ["EntryPoint", "ending_with", "find_entry_points", "named_elsewhere", "served_by"]
+__all__ = ["EntryPoint", "ending_with", "find_entry_points", "may_start", "named_elsewhere", "served_by"]
 
 _READ_LIMIT: Final = 1 << 20
 """Bytes of a file that names entry points; a larger one is not such a file."""
@@ -74,6 +74,11 @@ def named_elsewhere(tree: Tree) -> tuple[EntryPoint, ...]:
         for named in reader(content.decode("utf-8", "replace")) if reader is not None else ():
             found.update(_entry(path, named.line, start) for start in named.starts if start.module)
     return tuple(sorted(found))
+
+
+def may_start(path: str) -> bool:
+    """Whether a file may name what a process starts, or others load by name, as its own name says."""
+    return reader_of(path) is not None or other_reader_of(path) is not None or is_manifest(path)
 
 
 def _entry(path: str, line: int, start: Start) -> EntryPoint:

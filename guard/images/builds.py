@@ -47,19 +47,31 @@ class Build(msgspec.Struct, frozen=True):
         return any(not mount or f"{path}/".startswith(f"{mount}/") for mount in self.mounts)
 
 
-def find_builds(tree: Tree) -> tuple[Build, ...]:
-    """The builds of a tree, those of compose files and those of Dockerfiles that none of these names, in order."""
+class Builds(msgspec.Struct, frozen=True):
+    """What a tree builds."""
+
+    builds: tuple[Build, ...]
+    """Those of compose files and those of Dockerfiles that none of these names, in order."""
+    dockerfiles: frozenset[str]
+    """All Dockerfiles, those of which it is not known which folder they are built with too."""
+    passed_over: frozenset[str]
+    """Those of them that have builds which are not looked at: they are too long, or too many, or a compose file is too
+    long that may name them, so that no person has written it."""
+
+
+def find_builds(tree: Tree) -> Builds:
+    """The builds of a tree."""
+    named = [path for path in tree.files if is_dockerfile(posixpath.basename(path))]
     texts = {
-        path: content.decode("utf-8", "replace")
-        for path, content in tree.read_many(
-            (path for path in tree.files if is_dockerfile(posixpath.basename(path))), _READ_LIMIT
-        )
+        path: content.decode("utf-8", "replace").removeprefix("\ufeff")
+        for path, content in tree.read_many(named, _READ_LIMIT)
     }
     # A template is no Dockerfile yet: it may be written to another place, and says less than what it becomes.
     files = {path: read_dockerfile(text) for path, text in texts.items() if not re.search(r"\{\{|\{%", text)}
     places = _Places(tree)
     builds: dict[Build, None] = {}
-    for path, dockerfile, context, one in _composed(tree, files):
+    composes = dict(tree.read_many(filter(is_compose, tree.files), _YAML_LIMIT))
+    for path, dockerfile, context, one in _composed(composes, files):
         if places.fits(dockerfile, context, _candidates(path, context), stated=True):
             builds[Build(path, dockerfile, context, one.target, tuple(sorted(set(one.mounts))))] = None
     composed = {build.path for build in builds}
@@ -68,13 +80,21 @@ def find_builds(tree: Tree) -> tuple[Build, ...]:
             found = _likely(path, dockerfile, places, tree)
             if found is not None:
                 builds[Build(path, dockerfile, found)] = None
-    return tuple(sorted(builds, key=lambda build: (build.path, build.context, build.target, build.mounts)))[:_MOST]
+    known = sorted(builds, key=lambda build: (build.path, build.context, build.target, build.mounts))
+    too_long = {path for path, file in tree.files.items() if path in named and path not in texts and not file.is_link}
+    too_long |= {path for path, dockerfile in files.items() if dockerfile.is_too_long}
+    dockerfiles = too_long | {path for path, dockerfile in files.items() if dockerfile.stages}
+    passed_over = too_long | {build.path for build in known[_MOST:]}
+    if any(is_compose(path) and path not in composes and not file.is_link for path, file in tree.files.items()):
+        passed_over = dockerfiles
+    return Builds(tuple(known[:_MOST]), frozenset(dockerfiles), frozenset(passed_over))
 
 
-def _composed(tree: Tree, files: Mapping[str, Dockerfile]) -> Iterator[tuple[str, Dockerfile, str, ComposeBuild]]:
+def _composed(
+    composes: Mapping[str, bytes], files: Mapping[str, Dockerfile]
+) -> Iterator[tuple[str, Dockerfile, str, ComposeBuild]]:
     """What compose files build: the Dockerfile with its path, the context, and what the service says beside that."""
-    wanted = filter(is_compose, tree.files)
-    for path, content in tree.read_many(wanted, _YAML_LIMIT):
+    for path, content in composes.items():
         folder = posixpath.dirname(path)
         for one in compose_services(content.decode("utf-8", "replace"), folder):
             for name in (one.dockerfile,) if one.dockerfile else _NAMES:

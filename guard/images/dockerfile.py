@@ -12,6 +12,7 @@ import msgspec
 
 from guard.target.base_image import instructions, python_of, substitute
 
+_BEGINS: Final = re.compile(r"(?:FROM|ARG)\s", re.IGNORECASE)
 _FROM: Final = re.compile(r"FROM\s+(?:--\S+\s+)*(\S+)(?:\s+AS\s+(\S+))?\s*", re.IGNORECASE)
 _ARG: Final = re.compile(r"ARG\s+(\w+)(?:=(\"[^\"]*\"|'[^']*'|\S*))?\s*", re.IGNORECASE)
 _INSTRUCTION: Final = re.compile(r"([A-Za-z]+)\s+(.*)", re.DOTALL)
@@ -98,6 +99,8 @@ class Dockerfile(msgspec.Struct, frozen=True):
     """All stages, in their order."""
 
     stages: tuple[Stage, ...]
+    is_too_long: bool = False
+    """It has so many instructions that nothing is read of it."""
 
     def chain(self, target: str) -> tuple[Stage, ...]:
         """The stage that an image is made of, and those that this one is built on; `target` names it, and is empty for
@@ -138,9 +141,12 @@ class Dockerfile(msgspec.Struct, frozen=True):
 
 
 def read_dockerfile(text: str) -> Dockerfile:
-    """The stages of a Dockerfile; what is malformed in it is passed over. None of one that no person has written."""
+    """The stages of a Dockerfile; what is malformed in it is passed over. None of one that no person has written, and
+    of what does not begin as Docker wants it: a program that is called `dockerfile_parser.go`, say."""
     found = list(instructions(text))
     if len(found) > _MOST:
+        return Dockerfile((), is_too_long=True)
+    if not found or _BEGINS.match(found[0][1]) is None:
         return Dockerfile(())
     lines = text.replace("\r\n", "\n").split("\n")
     ends = [*(line for line, _ in found[1:]), len(lines) + 1][: len(found)]

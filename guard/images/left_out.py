@@ -12,14 +12,13 @@ from guard.checks.elsewhere import Asked
 from guard.checks.module_facts import Import
 from guard.checks.modules import FAMILY as MODULES
 from guard.dockerignore import Pattern
-from guard.images.builds import find_builds
 from guard.images.contents import Image
 from guard.images.dockerfile import Copy
+from guard.images.found import images_of
 from guard.images.needs import Need, Step, Steps
 from guard.impact import Reach, reach_of
 from guard.model import Impact
 from guard.program import Program
-from guard.sources.context import find_context
 
 
 class LostCopy(msgspec.Struct, frozen=True):
@@ -76,11 +75,7 @@ def left_out_of(program: Program) -> LeftOut:
 
 
 def _find(program: Program) -> LeftOut:
-    images = []
-    for build in find_builds(program.tree):
-        context = find_context(program.tree, build.context, build.path)
-        if context is not None and build.dockerfile.chain(build.target):
-            images.append(Image(program, build, context))
+    images = images_of(program).images
     copies = [lost for image in images for lost in _lost_copies(image)]
     known = [image for image in images if image.is_known]
     starts = [lost for image in known for lost in _lost_starts(image)]

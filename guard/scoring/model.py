@@ -23,6 +23,7 @@ class Category(enum.StrEnum):
     MIDDLEWARE = "middleware"
     DATA_CLASSES = "data-classes"
     SSOT = "ssot"
+    IMAGE = "image"
 
     @property
     def label(self) -> str:
@@ -37,6 +38,7 @@ _LABELS: Final = {
     Category.MIDDLEWARE: "middleware",
     Category.DATA_CLASSES: "data classes",
     Category.SSOT: "one source of truth",
+    Category.IMAGE: "image",
 }
 FAMILIES: Final[Mapping[str, Category]] = {
     "SYN": Category.COMPILES,
@@ -46,12 +48,12 @@ FAMILIES: Final[Mapping[str, Category]] = {
     "MID": Category.MIDDLEWARE,
     "DCF": Category.DATA_CLASSES,
     "SSOT": Category.SSOT,
+    "IMG": Category.IMAGE,
 }
 """The category of a rule, by the letters of its code. Findings on comments that suppress (SUP) are in none."""
 NOT_YET: Final[Mapping[str, str]] = {
     "environment": "this version of guard has no rules for it",
     "tests that prove something": "this version of guard has no rules for it",
-    "image": "its rules (IMG) judge a build, and are not weighed yet: guard check --gate pre-build",
 }
 """What belongs in the picture and is not in the score, with the reason."""
 WEIGHTS: Final[Mapping[Category, int]] = {
@@ -61,14 +63,17 @@ WEIGHTS: Final[Mapping[Category, int]] = {
     Category.MIDDLEWARE: 10,
     Category.DATA_CLASSES: 10,
     Category.SSOT: 20,
+    Category.IMAGE: 10,
 }
 AREA_WEIGHTS: Final[Mapping[Area, int]] = {Area.PRODUCTION: 4, Area.TESTS: 2, Area.TOOLING: 1}
 GRADES: Final[Mapping[str, int]] = {"A": 98, "B": 95, "C": 90, "D": 75, "E": 0}
 """The least points of each grade."""
 CAPPED: Final = "D"
-"""The best grade while something stops the service from starting, or Python could not be read."""
+"""The best grade while something stops the service from starting, or what would could not be read."""
 FINDING_LINES: Final = 100
 """Lines of its file that a finding takes which does not take all of them."""
+IMAGE_LINES: Final = 10
+"""Lines of a Dockerfile that one takes on what its image lacks: a Dockerfile has few."""
 
 
 def points(share: Fraction) -> float:
@@ -199,7 +204,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[Unread, ...]
     left_out: LeftOut
     is_blind: bool
-    """Whether some Python could not be read."""
+    """Whether some Python could not be read, or something that says what is imported or started."""
     stops: int
     """Errors that stop a deployed service from starting."""
     suppressed: int
@@ -259,7 +264,7 @@ class Appraisal(msgspec.Struct, frozen=True, kw_only=True):
     """All that `guard report` says: every format is a function of this value."""
 
     report: Report
-    """The findings of a check with the rules that are on in CI, as the configuration has it."""
+    """The findings of the rules that are on in a report, as the configuration has it."""
     standing: Standing
     comparison: Comparison | None = None
     history: tuple[Point, ...] = ()

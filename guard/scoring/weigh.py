@@ -11,11 +11,11 @@ import posixpath
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Final
 
 from guard.census import NEVER_READ, Area, Census, Counted, Unread
 from guard.configuration.settings import Scoring
-from guard.model import WHOLE_FILE, Finding, Impact, Report, Severity
+from guard.model import Finding, Impact, Report, Severity
 from guard.scoring.model import (
     FAMILIES,
     FINDING_LINES,
@@ -32,6 +32,7 @@ from guard.scoring.model import (
     category_weights,
 )
 from guard.scoring.packages import packages_of
+from guard.scoring.taking import Cause, Takes, category_of, cause_of, family_of, lines_taken, takes_of
 
 _LIFTS: Final = 10
 _PYTHON: Final = (Category.COMPILES, Category.IMPORTS, Category.MIDDLEWARE, Category.DATA_CLASSES, Category.SSOT)
@@ -42,16 +43,8 @@ _OF_OTHERS: Final = "TXT008"
 """An empty module that others import from. Its own file has no lines, and must not come to count for one through what
 stands in others: then an unread one of these would raise the score."""
 
-Cause = tuple[str, ...]
 Cells = dict[tuple[str, Category, Area], Share]
 """Shares by package, category and area."""
-
-
-class Takes(NamedTuple):
-    """What one finding takes of its file."""
-
-    cause: Cause
-    whole: bool
 
 
 def standing_of(
@@ -76,7 +69,7 @@ class _Scale:
         self._on = frozenset(FAMILIES[family] for family in families if family in FAMILIES)
         self._known = {Category(name): weight for name, weight in category_weights(settings).items()}
         self._counted = [
-            one for one in report.findings if one.severity is not Severity.INFO and _category(one) is not None
+            one for one in report.findings if one.severity is not Severity.INFO and category_of(one) is not None
         ]
         self._part = packages_of(census)
         self._files = {one.path: one for one in census.files if not one.empty}
@@ -107,7 +100,7 @@ class _Scale:
             unread=self._census.unread,
             left_out=left_out,
             suppressed=self._report.suppressed,
-            is_blind=self._census.is_blind,
+            is_blind=self._census.hides_starts,
             stops=sum(one.impact is Impact.STARTUP and one.severity is Severity.ERROR for one in self._counted),
             files=len(self._census.files) + len(self._census.unread),
             python_files=sum(one.python for one in self._census.files) + sum(one.python for one in self._census.unread),
@@ -125,18 +118,25 @@ class _Scale:
         looks at Python by what says why."""
         taken: dict[tuple[str, Category], list[Takes]] = {}
         for finding in self._counted:
-            category = _category(finding)
+            category = category_of(finding)
             assert category is not None
             file = self._files.get(finding.path)
-            takes = Takes(cause_of(finding), _takes_all(finding))
+            takes = takes_of(finding)
             if file is not None and file.python and not file.parsed:
-                if _family(finding) in _SAYING_WHY:
+                if family_of(finding) in _SAYING_WHY:
                     for each in _PYTHON:
-                        taken.setdefault((finding.path, each), []).append(Takes(takes.cause, True))
-                if category is not Category.TEXT:
+                        taken.setdefault((finding.path, each), []).append(takes._replace(whole=True))
+                if category in _PYTHON:
                     continue
-            taken.setdefault((finding.path, category), []).append(takes)
+            for path in self._hit(finding) or (finding.path,):
+                taken.setdefault((path, category), []).append(takes)
         return taken
+
+    def _hit(self, finding: Finding) -> Sequence[str]:
+        """The Dockerfiles that a finding takes from which stands in code that their images hold."""
+        images = finding.data.get("images") if category_of(finding) is Category.IMAGE else None
+        found = images if isinstance(images, list | tuple) else ()
+        return [path for path in map(str, found) if path in self._files or path in self._missing]
 
     def _fill(self) -> Cells:
         cells: Cells = {}
@@ -149,7 +149,7 @@ class _Scale:
             for category in self._looked_at(file):
                 takes = self._taken.get((file.path, category), ())
                 lines = file.lines
-                unclean = _unclean(lines, takes)
+                unclean = lines_taken(lines, takes)
                 if file.python and not file.parsed and category in _PYTHON:
                     # Where no finding says why, a problem does.
                     add(file.path, category, file.area, Share(lines=lines, unclean=unclean, unread=lines - unclean))
@@ -157,15 +157,22 @@ class _Scale:
                     doubtful = lines - unclean if self._is_doubtful(file, category) else 0
                     add(file.path, category, file.area, Share(lines=lines, unclean=unclean, doubtful=doubtful))
         for one in self._census.unread:
-            for category in (Category.TEXT, *(_PYTHON if one.python else ())):
+            for category in _looking_at(one):
                 lines = self._most(one)
                 add(one.path, category, one.area, Share(lines=lines, unread=lines))
+            if one.starts:
+                add(one.path, Category.IMPORTS, one.area, Share(lines=1, unread=1))
         for path, category in self._taken:
             lines = self._beside(path, category)
             if lines:
                 where = self._files.get(path)
                 area = Area.PRODUCTION if where is None else where.area
                 add(path, category, area, Share(lines=lines, unclean=lines))
+        if self._census.is_blind:
+            # They count where something is found in them, which what was not read may keep from being seen.
+            for file in self._census.files:
+                if file.starts and (file.path, Category.IMPORTS) not in self._taken:
+                    add(file.path, Category.IMPORTS, file.area, Share(lines=1, doubtful=1))
         if self._census.is_partial and ".gitattributes" not in self._files:
             add(".gitattributes", Category.TEXT, Area.PRODUCTION, Share(lines=FINDING_LINES, doubtful=FINDING_LINES))
         return cells
@@ -188,6 +195,8 @@ class _Scale:
         """The categories that look at a file. What does not parse may be of any kind."""
         if file.lines:
             yield Category.TEXT
+        if file.dockerfile and file.lines:
+            yield Category.IMAGE
         if not file.python or not file.lines:
             return
         yield Category.COMPILES
@@ -227,7 +236,7 @@ class _Scale:
         return Fraction(clean, lines) if lines else Fraction(1)
 
     def _category(self, category: Category, weight: int, shares: Mapping[Area, Share]) -> CategoryScore:
-        errors, warnings = _counts(one for one in self._counted if _category(one) is category)
+        errors, warnings = _counts(one for one in self._counted if category_of(one) is category)
         return CategoryScore(
             category=category,
             weight=weight,
@@ -297,21 +306,23 @@ class _Scale:
             if category not in present:
                 continue
             file = self._files.get(path)
-            lines = self._beside(path, category) or (file.lines if file is not None else 0)
+            beside = self._beside(path, category)
+            lines = beside or (file.lines if file is not None else 0)
             if file is not None and self._is_doubtful(file, category):
                 continue
             weight = self._areas[Area.PRODUCTION if file is None else file.area] * present[category]
             scale = everything * self._weighed(totals[category])[1]
-            before = _unclean(lines, takes)
+            before = beside or lines_taken(lines, takes)
             for cause in dict.fromkeys(one.cause for one in takes):
-                after = _unclean(lines, [one for one in takes if one.cause != cause])
+                left = [one for one in takes if one.cause != cause]
+                after = beside if beside and left else lines_taken(lines, left)
                 if after < before:
                     gains[cause] = gains.get(cause, Fraction(0)) + Fraction(weight * (before - after), scale)
         groups: dict[Cause, list[Finding]] = {}
         for finding in self._counted:
             groups.setdefault(cause_of(finding), []).append(finding)
         lifts = [
-            Lift(category=FAMILIES[_family(groups[cause][0])], findings=tuple(groups[cause]), gain=gain)
+            Lift(category=FAMILIES[family_of(groups[cause][0])], findings=tuple(groups[cause]), gain=gain)
             for cause, gain in gains.items()
         ]
         lifts.sort(key=lambda lift: (-lift.gain, lift.findings[0].sort_key))
@@ -322,45 +333,13 @@ _UNBOUNDED: Final = 10**15
 """Lines of a place that may hold any number: so many that no share is left beside them."""
 
 
-def cause_of(finding: Finding) -> Cause:
-    """What one mends to be rid of a finding, so that findings with one cause count as one: the module or name that
-    imports miss, the class and what of it is misused, the rule where one command mends all."""
-    family = _family(finding)
-    data = finding.data
-    match family:
-        case "IMP" if data.get("module"):
-            return family, str(data["module"]), str(data.get("name", ""))
-        case "DCF" if data.get("class"):
-            what = data.get("field") or data.get("arguments") or data.get("surplus") or ""
-            return finding.code, str(data.get("class_path", "")), str(data["class"]), str(what)
-        case "EOL" | "TXT":
-            return (finding.code,)
-        case "SSOT" if data.get("name"):
-            return finding.code, str(data["name"]), str(data.get("canonical", ""))
-        case _:
-            return finding.code, finding.path
-
-
-def _category(finding: Finding) -> Category | None:
-    return FAMILIES.get(_family(finding))
-
-
-def _family(finding: Finding) -> str:
-    return finding.code.rstrip("0123456789")
-
-
-def _takes_all(finding: Finding) -> bool:
-    """Whether nothing of a file is worth anything for a finding in it: it does not compile or cannot be imported, or
-    it is the file as such that is at fault."""
-    whole = bool(finding.raises) or finding.span.closed() == WHOLE_FILE
-    return whole or finding.code.startswith(("EOL", "TXT"))
-
-
-def _unclean(lines: int, takes: Sequence[Takes]) -> int:
-    """The lines that findings take of so many."""
-    if any(one.whole for one in takes):
-        return lines
-    return min(lines, FINDING_LINES * len(takes))
+def _looking_at(one: Unread) -> Iterator[Category]:
+    """The categories that would look at a file that was not read, whatever is in it."""
+    yield Category.TEXT
+    if one.python:
+        yield from _PYTHON
+    if one.dockerfile:
+        yield Category.IMAGE
 
 
 def _merged(cells: Cells) -> dict[Category, dict[Area, Share]]:

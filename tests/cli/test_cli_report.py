@@ -49,7 +49,41 @@ def test_findings_alone_are_no_failure(repo: Path) -> None:
     assert run.out.startswith("guard report: ")
     assert "IMP002 app does not define lost" in run.out
     assert "not in the score: environment, tests that prove something: this version" in run.out
-    assert "not in the score: image: its rules (IMG) judge a build" in run.out
+    assert "image: there is nothing of it to look at" in " ".join(run.out.split())
+
+
+def test_what_an_image_lacks_is_in_the_report(tmp_path: Path) -> None:
+    files = {
+        ".dockerignore": b"scripts\n",
+        "Dockerfile": b"FROM python:3.12-slim\nCOPY app /srv/app\nCOPY scripts/run.sh /srv/\nCMD sleep 9\n",
+        "app/main.py": b"value = 1\n",
+        "scripts/run.sh": b"exec python -m app.main\n",
+    }
+    folder = repository(tmp_path / "repo", files)
+    found = document(folder)
+    assert [one["code"] for one in found["findings"] if one["code"].startswith("IMG")] == ["IMG003"]
+    image = next(one for one in found["categories"] if one["category"] == "image")
+    assert (image["score"], image["errors"], found["stops"], found["grade"]) == (0, 1, 1, "D")
+    assert next(one for one in found["lifts"] if one["category"] == "image")["code"] == "IMG003"
+    assert "IMG003" not in inside("check", "--gate", "ci", cwd=folder).out
+    # Without the rules, or the weight, there is no such category.
+    for setting, why in (
+        ("ignore=['IMG']", "none of its rules is on"),
+        ("report.weights={image=0}", "its weight is 0"),
+    ):
+        left = document(folder, "--config", setting)
+        assert "image" not in {one["category"] for one in left["categories"]}
+        assert {"label": "image", "why": why} in left["absent"]
+    # What is mended is told of, and what is new.
+    (folder / ".dockerignore").write_bytes(b"scripts\n!scripts/run.sh\n")
+    mended = document(folder, "--since", "HEAD", "--fail-on-new")
+    assert [one["code"] for one in mended["since"]["fixed"]] == ["IMG003"]
+    assert mended["score"] > found["score"]
+    commit(folder)
+    (folder / ".dockerignore").write_bytes(b"scripts\n")
+    broken = document(folder, "--since", "HEAD", "--fail-on-new", code=1)
+    assert broken["failures"] == ["1 new finding since HEAD"]
+    assert [one["score"] for one in document(folder, "--history", "5")["history"]] == [found["score"], mended["score"]]
 
 
 def test_attributes_without_a_line_are_none(tmp_path: Path) -> None:

@@ -185,6 +185,7 @@ def test_the_report_is_described_as_it_is_made() -> None:
     grades = {row[0]: int(row[1]) for row in re.findall(r"^\| ([A-E]) \| (\d+) \|$", page, re.MULTILINE)}
     assert grades == scoring.GRADES
     assert f"takes {scoring.FINDING_LINES} lines" in page
+    assert f"takes {scoring.IMAGE_LINES} lines of" in page
     assert f"no more than {MOST_LINES:,} lines" in page
     assert f"the grade is {scoring.CAPPED} at the best" in page
     assert MARKER in page

@@ -147,7 +147,62 @@ EMPTIES = (
     *("manage.py", "Procfile", "docker-compose.yml", "pytest.ini", "tox.ini", "meson.build", "CMakeLists.txt"),
     *(".editorconfig", ".gitignore", "MANIFEST.in", "Makefile", ".python-version", "runtime.txt", "guard.toml"),
     *("py.typed", "app/py.typed", "a", "app/new.py", "tests/test_new.py", "x/y/z.txt"),
+    *(".dockerignore", "Dockerfile.dockerignore", "app/.dockerignore", "app/Dockerfile", "start.sh", "gone.txt"),
 )
 """Files that say something by being there, or may seem to."""
-TEXTS = st.lists(st.sampled_from(LINES), max_size=4).map(lambda lines: "".join(f"{line}\n" for line in lines).encode())
-TREES = st.dictionaries(st.sampled_from(PLACES), TEXTS, min_size=2)
+FIRST = ("FROM python:3.12-slim\nWORKDIR /srv", "FROM node AS base\nCOPY app/store.py .\nFROM base\nWORKDIR /srv")
+STEPS = (
+    *("COPY . .", "COPY app ./app", "COPY main.py .", "COPY scripts app/views.py /srv/app/", "ADD app/sub app/sub"),
+    *("COPY requirements.txt .", "COPY start.sh /start.sh", "COPY gone.txt .", "COPY *.py .", "COPY app/__init__.py ."),
+    *("RUN pip install -r requirements.txt", "RUN git clone https://example.org/x", "FROM python:3.12 AS second"),
+    *('CMD ["uvicorn", "app.main:app"]', 'CMD ["python", "-m", "app.main"]', 'ENTRYPOINT ["/start.sh"]'),
+    *('CMD ["python", "app/main.py"]', 'CMD ["python", "main.py"]', "RUN echo {{name}}"),
+)
+STARTS = ('CMD ["uvicorn", "app.main:app"]', 'CMD ["python", "-m", "app.views"]', 'ENTRYPOINT ["./start.sh"]')
+PATTERNS = (
+    *("*", "!app", "!app/main.py", "app/store.py", "**/views*", "app/sub", "**/sub/*", "requirements.txt", "*.sh"),
+    *("!start.sh", "scripts", "tests", "main.py", "app/wide.py", "store.py", "!", "# nothing"),
+)
+SERVICES = (
+    "services:\n  web:\n    build: .\n",
+    "services:\n  web:\n    build: ./app\n",
+    "services:\n  web:\n    build: {context: ., dockerfile: web.Dockerfile}\n    volumes: ['./app/sub:/srv/s']\n",
+    "services:\n  web:\n    build: {context: ., target: base}\n    command: uvicorn app.views:app\n",
+    "services:\n  web:\n    build: {context: app, dockerfile: ../Dockerfile}\n",
+)
+
+
+def _texts(lines: Sequence[str], most: int = 4) -> st.SearchStrategy[bytes]:
+    """Up to so many lines of those."""
+    chosen = st.lists(st.sampled_from(lines), max_size=most)
+    return chosen.map(lambda lines: "".join(f"{line}\n" for line in lines).encode())
+
+
+def _joined(contents: Sequence[Contents]) -> Contents:
+    return {path: content for some in contents for path, content in some.items()}
+
+
+DOCKERFILES = st.builds(
+    lambda first, steps, start: f"{first}\n".encode() + steps + f"{start}\n".encode(),
+    st.sampled_from(FIRST),
+    _texts(STEPS),
+    st.sampled_from(STARTS),
+)
+BUILT = st.dictionaries(st.sampled_from(("Dockerfile", "app/Dockerfile", "web.Dockerfile")), DOCKERFILES)
+IGNORED = st.dictionaries(
+    st.sampled_from((".dockerignore", "app/.dockerignore", "web.Dockerfile.dockerignore")), _texts(PATTERNS)
+)
+BESIDE = st.dictionaries(
+    st.sampled_from(("docker-compose.yml", "start.sh", "main.py")),
+    st.sampled_from(
+        (*(text.encode() for text in SERVICES), b"exec uvicorn app.main:app\n", b"from app.main import x\n")
+    ),
+)
+IMPORTED = st.dictionaries(
+    st.sampled_from(("app/__init__.py", *(f"app/{name}.py" for name in MODULES))),
+    st.sampled_from([f"from app.{name} import *\nfrom app.{name} import x\n".encode() for name in MODULES]),
+)
+TEXTS = _texts(LINES)
+TREES = st.tuples(IMPORTED, st.dictionaries(st.sampled_from(PLACES), TEXTS, min_size=2), BUILT, IGNORED, BESIDE).map(
+    _joined
+)

@@ -38,6 +38,35 @@ LOOSE: Contents = {
 }
 """That `app` is a package is known only from the file that imports through it."""
 
+ROOTED: Contents = {
+    "tool/main.py": b"from store import gone\n" + b"name = 'a line of code'\n" * 50,
+    "tool/lib/store.py": b"value = 1\n",
+    "tool/pytest.ini": b"[pytest]\npythonpath = lib\n",
+}
+"""Where a module is found, a file says that is no Python."""
+STARTED: Contents = {
+    "app/main.py": b"from app.main import Thing\n",
+    "app/store.py": b"value = 1\n",
+    "Dockerfile": b'FROM python:3.12-slim\nCMD ["uvicorn", "app.main:app"]\n',
+    "app/Dockerfile": b'FROM python:3.12-slim\nCMD ["uvicorn", "app.main:app"]\n',
+}
+"""There are findings on imports in files that are no Python."""
+SERVED: Contents = {
+    ".dockerignore": b"scripts\n**/store.py\n",
+    "Dockerfile": b"FROM python:3.12-slim\nWORKDIR /srv\nCOPY app ./app\nCMD python -m app.main\n" + b"LABEL a=b\n" * 9,
+    "app/__init__.py": b"x = 1\n",
+    "app/main.py": b"import app.views\n",
+    "app/views.py": b"import app.store\n\ndef later():\n    import app.wide.store\n",
+    "app/store.py": b"value = 1\n",
+    "app/wide/__init__.py": b"x = 1\n",
+    "app/wide/store.py": b"value = 1\n",
+    "compose.yaml": b"services:\n  web:\n    build: .\n  jobs:\n    build: {context: ., dockerfile: jobs.Dockerfile}\n",
+    "jobs.Dockerfile": b"FROM python:3.12-slim\nWORKDIR /srv\nCOPY app ./app\nCOPY scripts/run.sh .\nCMD ./run.sh\n",
+    "ok.Dockerfile": b"FROM python:3.12-slim\nCOPY app/main.py .\nCMD python main.py\n",
+    "scripts/run.sh": b"exec python -m app.main\n",
+}
+"""Findings in Dockerfiles, and in what their images hold, which other files than those bring about."""
+
 
 def never_above(after: Appraisal, before: Appraisal) -> None:
     """The score, and every category that both have; a category comes up or goes without raising the score."""
@@ -57,7 +86,7 @@ def test_what_cannot_be_read_never_raises_the_score(contents: Contents, data: st
     never_above(appraised(SampleTree(contents, unreadable, sized=sized)), appraised(SampleTree(contents)))
 
 
-@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS, LOOSE])
+@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS, LOOSE, ROOTED, STARTED, SERVED])
 @pytest.mark.parametrize("sized", [True, False])
 def test_nor_does_what_others_lean_on(contents: Contents, sized: bool) -> None:
     before = appraised(SampleTree(contents))
@@ -137,6 +166,15 @@ def test_no_empty_file_mends_anything(what: str, content: bytes) -> None:
     before = appraised(SampleTree(contents)).standing
     after = appraised(SampleTree({**contents, added: content})).standing
     assert after.score <= before.score < 1
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n\n"])
+def test_no_empty_file_mends_an_image(content: bytes) -> None:
+    before = appraised(SampleTree(SERVED))
+    assert [one.code for one in before.report.findings] == ["IMG001", "IMG003", "IMG002"]
+    for added in (*EMPTIES, "jobs.Dockerfile.dockerignore", "app/wide/.dockerignore", "srv/app/store.py"):
+        if added not in SERVED:
+            never_above(appraised(SampleTree({**SERVED, added: content})), before)
 
 
 def test_what_an_empty_file_keeps_away_is_counted_beside_the_list() -> None:

@@ -15,7 +15,7 @@ from guard.scoring.model import Category, Standing, change, grade, points
 from guard.scoring.packages import packages_of
 from guard.scoring.weigh import standing_of
 
-CODES = ("SYN001", "IMP001", "EOL001", "MID001", "DCF001", "SSOT001", "SUP001")
+CODES = ("SYN001", "IMP001", "EOL001", "MID001", "DCF001", "SSOT001", "IMG001", "SUP001")
 ONLY_IMPORTS = Scoring(weights={category.value: int(category is Category.IMPORTS) for category in Category})
 
 
@@ -37,6 +37,10 @@ def finding(code: str, path: str, **changes: object) -> Finding:
 
 def python(path: str, lines: int, area: Area = Area.PRODUCTION, **changes: bool) -> Counted:
     return Counted(path=path, area=area, lines=lines, python=True, **changes)
+
+
+def dockerfile(path: str, lines: int, area: Area = Area.PRODUCTION, **changes: bool) -> Counted:
+    return Counted(path=path, area=area, lines=lines, dockerfile=True, **changes)
 
 
 def stand(files: tuple[Counted, ...], *findings: Finding, **given: object) -> Standing:
@@ -121,10 +125,59 @@ def test_what_does_not_parse_is_in_no_category_clean() -> None:
     assert shares(standing) == {
         category: Fraction(1 if category is Category.TEXT else 3, 1 if category is Category.TEXT else 4)
         for category in Category
+        if category is not Category.IMAGE  # there is no Dockerfile
     }
     assert (standing.unparsed_files, standing.unparsed_lines) == (1, 100)
     # Mending it is worth what it takes everywhere.
     assert standing.lifts[0].gain == 1 - standing.score
+
+
+def test_what_an_image_lacks_is_taken_from_its_dockerfile() -> None:
+    files = (python("a.py", 1000), dockerfile("Dockerfile", 50), dockerfile("ci/Dockerfile", 200, Area.TOOLING))
+    both = {"images": ["Dockerfile", "ci/Dockerfile"], "file": "b.py", "pattern": "b*", "ignore_file": ".dockerignore"}
+    for one, share in [
+        (finding("IMG003", "Dockerfile"), Fraction(1, 2)),  # 50 lines of production count as much as 200 of tooling
+        (finding("IMG001", "a.py", data=both), Fraction(0)),
+        (finding("IMG001", "a.py", data=both, severity=Severity.WARNING), Fraction(400 - 50, 400)),
+        (finding("IMG001", "a.py", data={**both, "images": ["ci/Dockerfile"]}), Fraction(1, 2)),
+        # Where the report is about other files than the Dockerfile, it is there all the same.
+        (finding("IMG001", "a.py", data={**both, "images": ["other/Dockerfile"]}), Fraction(400, 404)),
+        (finding("IMG003", "other/Dockerfile"), Fraction(1, 2)),
+        (finding("IMG001", "a.py", severity=Severity.INFO), Fraction(1)),
+    ]:
+        standing = stand(files, one)
+        assert shares(standing)[Category.IMAGE] == share, one
+        assert {share for category, share in shares(standing).items() if category is not Category.IMAGE} == {1}
+        assert [lift.gain for lift in standing.lifts] == ([1 - standing.score] if share < 1 else [])
+    assert [one.name for one in stand(files, finding("IMG001", "a.py", data=both)).packages if one.share < 1] == [
+        ".",
+        "ci",
+    ]
+
+
+def test_one_pattern_is_one_cause() -> None:
+    files = (python("a.py", 1000), dockerfile("Dockerfile", 50), dockerfile("b.Dockerfile", 50))
+    pattern = {"pattern": "b*", "ignore_file": ".dockerignore"}
+    findings = [
+        finding("IMG001", "a.py", data={"images": ["Dockerfile"], "file": "b.py", **pattern}),
+        finding("IMG003", "b.Dockerfile", data={"file": "b.txt", **pattern}),
+        finding("IMG003", "b.Dockerfile", data={"file": "c.txt", "pattern": "c*", "ignore_file": ".dockerignore"}),
+    ]
+    standing = stand(files, *findings)
+    # Where two causes have each all lines of an image, one alone mends nothing of it.
+    assert [(one.category, len(one.findings)) for one in standing.lifts] == [(Category.IMAGE, 2)]
+    assert standing.lifts[0].gain == stand(files, *findings[2:]).score - standing.score > 0
+
+
+def test_a_dockerfile_that_was_not_read_is_not_clean() -> None:
+    files = (python("a.py", 1000), dockerfile("Dockerfile", 50, doubtful=True))
+    unread = (Unread("b.Dockerfile", Area.PRODUCTION, 50, False, "unreadable", True),)
+    assert shares(stand((python("a.py", 1000),)))[Category.TEXT] == 1
+    assert Category.IMAGE not in shares(stand((python("a.py", 1000),)))
+    assert shares(stand(files))[Category.IMAGE] == 0
+    image = stand(files, unread=unread).categories[-1]
+    assert (image.category, image.share, image.best) == (Category.IMAGE, 0, 1)
+    assert (image.areas[Area.PRODUCTION].doubtful, image.areas[Area.PRODUCTION].unread) == (50, 50)
 
 
 def test_findings_of_one_cause_are_mended_together() -> None:

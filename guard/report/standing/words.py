@@ -12,7 +12,9 @@ from guard.scoring.model import (
     CAPPED,
     FINDING_LINES,
     GRADES,
+    IMAGE_LINES,
     Appraisal,
+    Category,
     Comparison,
     Lift,
     PackageScore,
@@ -73,12 +75,18 @@ def formula(standing: Standing) -> str:
     """The formula with the weights of this report, in a few sentences."""
     weights = ", ".join(f"{one.category.label} {one.weight}" for one in standing.categories)
     areas = ", ".join(f"{area} {weight}" for area, weight in standing.areas.items())
+    images = ""
+    if any(one.category is Category.IMAGE for one in standing.categories):
+        images = (
+            " What an image lacks is taken from its Dockerfile, wherever it shows: all lines where it is not built or "
+            f"does not start, else {IMAGE_LINES}."
+        )
     return (
         f"The score is the mean of the categories by weight ({weights or 'none'}). A category is the share of its "
         f"lines that are clean, a line counting by what it is for ({areas}). A file that does not compile or cannot be "
         "imported has no clean line in what looks at it, and neither has one whose text is at fault; any other error "
-        f"or warning takes {FINDING_LINES} lines of its file. What could not be read, or leans on Python that could "
-        "not be read, is not clean. Blank lines, empty files and findings of severity info count for nothing."
+        f"or warning takes {FINDING_LINES} lines of its file.{images} What could not be read, or leans on Python that "
+        "could not be read, is not clean. Blank lines, empty files and findings of severity info count for nothing."
     )
 
 
@@ -90,7 +98,7 @@ def grades(standing: Standing) -> str:
         does = "an error stops" if standing.stops == 1 else f"{standing.stops:,} errors stop"
         text += f" {CAPPED} at the best while {does} the service from starting."
     elif standing.is_blind:
-        text += f" {CAPPED} at the best while some Python could not be read."
+        text += f" {CAPPED} at the best while some Python, or what says what is imported or started, could not be read."
     return text
 
 
@@ -138,12 +146,15 @@ def unread(standing: Standing) -> list[str]:
     for kind, lines in sorted(kinds.items()):
         most = "any number of lines" if min(lines) < 0 else f"at most {counted(sum(lines), 'line')}"
         told.append(f"{kind}: {counted(len(lines), 'place')}, {most}")
-    shares = [share for one in standing.categories for share in one.areas.values()]
-    if any(share.doubtful for share in shares):
+    doubtful = {one.category: sum(share.doubtful for share in one.areas.values()) for one in standing.categories}
+    in_images = doubtful.pop(Category.IMAGE, 0)
+    if any(doubtful.values()):
         told.append("what leans on these has no clean line in what looks across files")
     if standing.unparsed_files:
         extent_of = f"{counted(standing.unparsed_files, 'file')}, {counted(standing.unparsed_lines, 'line')}"
         told.append(f"does not parse: {extent_of}, for every category that looks at Python")
+    if in_images:
+        told.append(f"image: {counted(in_images, 'line')} of Dockerfiles, since what they build may hang on such files")
     told += [
         f"{scored.category.label}: nothing of it could be read, if there is any"
         for scored in standing.categories
