@@ -38,6 +38,8 @@ class Focus(msgspec.Struct, frozen=True):
     """What all files of the tree say together, which the run does not look for."""
     complete: bool = False
     """The facts of every file are at hand."""
+    beside: Sequence[str] = ()
+    """Further files whose facts are at hand, but which are not judged."""
 
 
 class Program:
@@ -73,6 +75,12 @@ class Program:
         """What was asked of the disk beside the tree, with the answers: the verdict depends on them."""
         self.remembered: dict[str, object] = {}
         """What is derived from the whole program and belongs to no family, by name; for its owner's use only."""
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only some files are judged, and the facts of the others are not all at hand: what depends on those is
+        found, if at all, once they are, and is not to be said before."""
+        return self.focus is not None and not self.focus.complete
 
     def is_beside(self, path: str) -> bool:
         """Whether git ignores a file that is on disk at `path`."""
@@ -132,6 +140,7 @@ class _Focused(Mapping[str, Any]):
         self._decode = msgspec.msgpack.Decoder(family.facts).decode
         self._known: dict[str, Any] = {}
         self._all: dict[str, Any] | None = None
+        self._near: dict[str, Any] | None = None
 
     def __getitem__(self, path: str) -> Any:
         if path not in self._known:
@@ -154,16 +163,28 @@ class _Focused(Mapping[str, Any]):
             self._all = {path: self[path] for path in self._files if path in self}
         return self._all
 
+    def near(self) -> Mapping[str, Any]:
+        """The facts of the files in focus, and of those beside it."""
+        if not self._focus.beside:
+            return self
+        if self._near is None:
+            self._near = {
+                path: self[path] for path in sorted({*self._focus.paths, *self._focus.beside}) if path in self
+            }
+        return self._near
+
 
 def everywhere(facts: Mapping[str, F]) -> Mapping[str, F]:
     """A family's facts of every file of the tree, in focus or not: for what a verdict on one file asks of all others.
 
     Raises NotComplete where not all are at hand: the run is then made anew, with all of them.
     """
-    found = at_hand(facts)
-    if isinstance(facts, _Focused) and found is facts:
-        raise NotComplete
-    return found
+    if isinstance(facts, _Focused):
+        whole = facts.everything()
+        if whole is None:
+            raise NotComplete
+        return whole
+    return facts
 
 
 def at_hand(facts: Mapping[str, F]) -> Mapping[str, F]:
@@ -171,5 +192,5 @@ def at_hand(facts: Mapping[str, F]) -> Mapping[str, F]:
     reported, or is only said of what is. Whatever is new for the lack of it is looked at again with all of them."""
     if isinstance(facts, _Focused):
         whole = facts.everything()
-        return facts if whole is None else whole
+        return facts.near() if whole is None else whole
     return facts

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections.abc import Iterable
 from typing import Final
@@ -29,7 +28,9 @@ def built_modules(paths: Iterable[str]) -> frozenset[str]:
     """Dotless paths of the modules that a compiler or a template makes from other files."""
     found: set[str] = set()
     for path in paths:
-        folder, name = posixpath.split(path)
+        folder, _, name = path.rpartition("/")
+        if name.endswith(".py") and name.count(".") == 1:
+            continue  # as most are
         match = _BUILT_FROM.match(name) or _BUILT_TEMPLATE.match(name)
         if match:
             found.add(f"{folder}/{match['stem']}" if folder else match["stem"])

@@ -264,7 +264,7 @@ class Classes:
     def _positional(self) -> Mapping[Class, int]:
         """How many positional arguments each class is called with at most."""
         most: dict[Class, int] = {}
-        for path, facts in self.table.facts.items():
+        for path, facts in at_hand(self.table.facts).items():
             for ref, raw in facts.calls.items():
                 cls = self.table.class_of(path, ref)
                 if cls is not None:

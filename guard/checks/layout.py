@@ -8,7 +8,6 @@ whole. Everything else is not known to be first-party, and guard says nothing of
 
 from __future__ import annotations
 
-import posixpath
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -108,9 +107,7 @@ class Layout:
             path for path, file in tree.files.items() if path.endswith((".py", ".pyi")) and not file.is_link
         )
         self.packages = frozenset(
-            parent_of(path)
-            for path in self.files - hollow
-            if posixpath.basename(path) in ("__init__.py", "__init__.pyi")
+            parent_of(path) for path in tree.named(("__init__.py", "__init__.pyi")) if path in self.files
         )
         """The folders that are packages, and so no roots for most who import."""
         self.folders = _with_parents(parent_of(path) for path in tree.files)
@@ -219,7 +216,7 @@ class Layout:
 
     def _mentioned(self, by: frozenset[str]) -> frozenset[str]:
         names: set[str] = set()
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in by]
+        wanted = self._tree.named(by)
         for _, content in self._tree.read_many(wanted, 1 << 20):
             names.update(name.decode("ascii", "replace") for name in _MENTIONS.findall(content))
         return frozenset(names)
@@ -227,12 +224,8 @@ class Layout:
     @cached_property
     def _builds_extensions(self) -> frozenset[str]:
         """Folders of projects whose build compiles extension modules."""
-        found = {
-            parent_of(path)
-            for path in self._tree.files
-            if posixpath.basename(path) in ("meson.build", "CMakeLists.txt")
-        }
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in PROJECT_FILES]
+        found = {parent_of(path) for path in self._tree.named(("meson.build", "CMakeLists.txt"))}
+        wanted = self._tree.named(PROJECT_FILES)
         found.update(
             parent_of(path)
             for path, content in self._tree.read_many(wanted, 1 << 20)

@@ -72,6 +72,10 @@ class _Presence:
     NO: Final = 0
 
 
+LAYOUT: Final = "layout"
+"""What `Program.remembered` calls the layout of another program on the same tree, which serves for this one too."""
+
+
 class Modules:
     """The linked module table."""
 
@@ -84,7 +88,10 @@ class Modules:
         """Without the files of templates (`{{name}}/cli.py`): what they import is there once they are filled in."""
         if self._whole is None:
             self.facts = {path: facts for path, facts in self.facts.items() if not is_template(path)}
-        self.layout = Layout(program.tree, self.facts, tuple(program.config.roots), self._whole, program.hollow)
+        layout = program.remembered.get(LAYOUT)
+        if not isinstance(layout, Layout):
+            layout = Layout(program.tree, self.facts, tuple(program.config.roots), self._whole, program.hollow)
+        self.layout = layout
         self.resolve: Callable[[str, int, str], Resolution] = self.layout.resolve
         """Where a module named in a file leads: path, dots, module."""
         self._presence: dict[tuple[str, str], int] = {}

@@ -364,6 +364,13 @@ class Projects:
                     self._read(place)
                     yield place, include.kind
 
+    @property
+    def included(self) -> frozenset[str]:
+        """The names of the files, without their folders, that files which were read include."""
+        return frozenset(
+            posixpath.basename(include.path) for stated in self._stated.values() for include in stated.includes
+        )
+
     def _read(self, path: str) -> None:
         if path not in self._stated:
             self._stated[path] = next(

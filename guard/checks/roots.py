@@ -49,10 +49,7 @@ class Roots:
     def strong(self) -> frozenset[str]:
         """Folders that are certainly import roots for the files below them (and, for `src`, beside them)."""
         found = {"", *self._configured}
-        for path in self._tree.files:
-            folder, name = posixpath.split(path)
-            if name in PROJECT_FILES:
-                found.add(folder)
+        found.update(map(parent_of, self._tree.named(PROJECT_FILES)))
         for folder in tuple(found):
             for source in ("src", "lib"):
                 candidate = f"{folder}/{source}" if folder else source
@@ -64,7 +61,7 @@ class Roots:
     def _declared(self) -> Mapping[str, tuple[str, ...]]:
         """Roots that a project's configuration names, by the project's folder."""
         found: dict[str, tuple[str, ...]] = {}
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in DECLARING]
+        wanted = self._tree.named(DECLARING)
         for path, content in self._tree.read_many(wanted, 1 << 20):
             folder, name = posixpath.split(path)
             roots = _roots_in_toml(content) if name == "pyproject.toml" else _roots_in_ini(content)

@@ -23,7 +23,7 @@ from guard.families import Family
 from guard.listeners import Listeners
 from guard.model import Span
 from guard.parse import Parsed
-from guard.program import Program, at_hand
+from guard.program import Program
 from guard.scopes import BindingKind, Context, Scope
 from guard.syntax_oracle import LATE_FUTURE_IMPORT, UNDEFINED_NAME, UNREAD, Diagnostic
 
@@ -67,10 +67,11 @@ class SyntaxFacts(msgspec.Struct, frozen=True, array_like=True):
 class SyntaxTruth:
     """The facts of every file that has some, and what they have in common."""
 
-    def __init__(self, files: Mapping[str, SyntaxFacts]) -> None:
+    def __init__(self, files: Mapping[str, SyntaxFacts], builtins: frozenset[str] = frozenset()) -> None:
+        """`builtins` are those of files that are not among `files`."""
         self.files: Final = files
         """By path."""
-        self.builtins: Final = frozenset(name for facts in at_hand(files).values() for name in facts.into_builtins)
+        self.builtins: Final = builtins.union(name for facts in files.values() for name in facts.into_builtins)
         """Names that some file of the tree puts into builtins."""
 
 
@@ -339,7 +340,8 @@ _NOTHING: Final = SyntaxFacts()
 
 
 def _link(program: Program) -> SyntaxTruth:
-    return SyntaxTruth(program.facts(FAMILY))
+    elsewhere = program.focus.whole.builtins if program.focus is not None else frozenset[str]()
+    return SyntaxTruth(program.facts(FAMILY), elsewhere)
 
 
 FAMILY: Final[Family[SyntaxFacts, SyntaxTruth]] = Family(

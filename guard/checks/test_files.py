@@ -57,7 +57,7 @@ class TestFiles:
         names = {*_SECTIONS, "pyproject.toml"}
         # In pytest's order: the first of a folder's files that configures it is the only one.
         order = ("pytest.ini", ".pytest.ini", "pyproject.toml", "tox.ini", "setup.cfg")
-        wanted = [path for path in self._tree.files if posixpath.basename(path) in names]
+        wanted = self._tree.named(names)
         contents = dict(self._tree.read_many(wanted, 1 << 20))
         for path in sorted(contents, key=lambda path: order.index(posixpath.basename(path))):
             folder, name = posixpath.split(path)

@@ -24,5 +24,7 @@ class Whole(msgspec.Struct, frozen=True, array_like=True):
     """The folders of the tree that each file puts on `sys.path`, in the order of the files."""
     used: frozenset[tuple[str, str]]
     """The roots through which imports lead to something below a top-level name, with that name."""
+    builtins: frozenset[str] = frozenset()
+    """Names that some file puts into builtins."""
     texts: frozenset[str] = frozenset()
     """The files whose text has something remarkable: those of which the family of texts has facts."""

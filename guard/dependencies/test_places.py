@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections.abc import Iterator
 from typing import Final
 
 from guard.checks.module_facts import LAZY, TYPING
@@ -45,6 +46,16 @@ class TestPlaces:
             if part in _FOLDERS or (_NAMED_SO.match(part) and self.is_top(folder) and self._holds_tests(folder)):
                 return folder
         return path if _NAMED_SO.match(name) and self.is_test(path) else ""
+
+    def possible(self, path: str) -> Iterator[str]:
+        """Every folder or file that `place_of` may give for a file, whatever else is in these folders."""
+        name = posixpath.basename(path).removesuffix(".py")
+        parts = path.split("/")
+        for depth, part in enumerate(parts[:-1]):
+            if part in _FOLDERS or _NAMED_SO.match(part):
+                yield "/".join(parts[: depth + 1])
+        if name == "conftest" or _NAMED_SO.match(name):
+            yield path
 
     def is_top(self, folder: str) -> bool:
         """Whether a folder or file is a top-level one: what it stands in is no package."""

@@ -13,11 +13,12 @@ from guard.checks.requirements import is_lock_file, is_requirements_file
 from guard.checks.roots import PROJECT_FILES, parent_of
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_classes import ClassNames
+from guard.incremental import kept as keeping
 from guard.incremental.kept import Kept, files_by, is_among
 from guard.incremental.on_demand import FactsOnDemand
 from guard.incremental.shape import (
-    ANYTHING,
     EMPTY,
+    GIVEN_TO,
     Shape,
     bases_of_changed,
     changed_names,
@@ -26,18 +27,39 @@ from guard.incremental.shape import (
     newly_given,
     shape_of,
 )
+from guard.model import Finding
 from guard.sources.tree import SourceFile, Tree
 
 MOST_CHANGED: Final = 100
 """Files. A larger difference is judged whole."""
 _MOST_NEAR: Final = 400
 """Files that may be hit."""
+_MOST_BESIDE: Final = 200
+"""Files that may keep a finding from being reported."""
 _MOST_IMPORTERS: Final = 10_000
 """Files whose facts are looked into for the names that have changed."""
 _PROSE: Final = frozenset(
     {
         *("md", "markdown", "rst", "adoc", "html", "htm", "css", "scss", "less", "svg", "csv", "tsv", "json", "jsonl"),
-        *("xml", "xsl", "js", "jsx", "mjs", "cjs", "ts", "tsx", "vue", "png", "jpg", "jpeg", "gif", "ico", "webp"),
+        *(
+            "sql",
+            "txt",
+            "xml",
+            "xsl",
+            "js",
+            "jsx",
+            "mjs",
+            "cjs",
+            "ts",
+            "tsx",
+            "vue",
+            "png",
+            "jpg",
+            "jpeg",
+            "gif",
+            "ico",
+            "webp",
+        ),
         *("pdf", "woff", "woff2", "ttf", "otf", "mp3", "mp4", "zip", "gz", "snap", "log", "ipynb"),
     }
 )
@@ -48,6 +70,8 @@ _READ_BY_NAME: Final = PROJECT_FILES | frozenset(
 """Python files that are read for other things than what they define."""
 
 
+_LISTS: Final = frozenset({"runtime.txt", "CMakeLists.txt"})
+"""Texts with a name that has a meaning; what lists requirements is told by `is_requirements_file`."""
 _ENVIRONMENTS: Final = frozenset({".venv", "venv", "site-packages", "dist-packages"})
 
 
@@ -97,7 +121,7 @@ def _refuse_what_is_read(change: Change) -> None:
             raise NotCertain(f"{path}: is in an environment")
         if name in _READ_BY_NAME or (comes_or_goes and (name.startswith("__") or name.count(".") > 1)):
             raise NotCertain(f"{path}: is read by its name")
-    elif name.startswith(".") or name.rpartition(".")[2].lower() not in _PROSE or "." not in name:
+    elif name.startswith(".") or name in _LISTS or name.rpartition(".")[2].lower() not in _PROSE or "." not in name:
         raise NotCertain(f"{path}: may be read by its name")
 
 
@@ -106,8 +130,21 @@ class Near(msgspec.Struct, frozen=True):
 
     paths: tuple[str, ...]
     """The files of the later tree in which something may be found that was not there before, or be gone. Sorted."""
-    silenced: bool
-    """Among them are some in which what was found may be gone, since another file gives what was missing."""
+    visibly: tuple[str, ...]
+    """The files that others can see a change of."""
+    names: frozenset[str]
+    """The names by which they see it."""
+    given: Mapping[str, frozenset[str]]
+    """By family, names that something gives by now to what may have lacked them."""
+    parents: frozenset[str]
+    """Names of classes of which less may be lacking by now, since others inherit from them."""
+
+    def may_silence(self, finding: Finding) -> bool:
+        """Whether what has changed may keep from being reported what was found before."""
+        return any(
+            finding.code.startswith(GIVEN_TO[family]) and not names.isdisjoint(keeping.names_in(finding, keeping.FIELD))
+            for family, names in self.given.items()
+        ) or not self.parents.isdisjoint(keeping.names_in(finding, keeping.CLASS))
 
 
 class Search:
@@ -125,24 +162,27 @@ class Search:
         """What the changes may hit. Raises NotCertain where that is too much, or may be anything."""
         changes = tuple(changes)
         for change in changes:
+            if not change.is_python and change.path.rpartition("/")[2] in self._kept.listed:
+                raise NotCertain(f"{change.path}: is named by a list of requirements")
             if change.before is None or change.now is None:
                 self._refuse_other_folders(change.path)
         python = [change for change in changes if change.is_python]
         names: set[str] = set()
         visibly: list[str] = []
         found = {change.path for change in changes if change.now is not None}
-        silenced: set[str] = set()
+        fields: dict[str, frozenset[str]] = {}
+        classes: set[str] = set()
         for change in python:
             if change.path in self._kept.starts:
                 raise NotCertain(f"{change.path}: a deployed process starts there")
             before = self._shape(change.path, self._before) if change.before is not None else EMPTY
             now = self._shape(change.path, self._now) if change.now is not None else EMPTY
-            given = newly_given(before, now)
-            if given is ANYTHING:
+            gained = newly_given(before, now)
+            if gained is None:
                 raise NotCertain(f"{change.path}: may give anything to anything")
-            known, parents = self._kept.known, self._with_parents(bases_of_changed(before, now))
-            silenced.update(path for name in given for path in known.fields.get(name, ()))
-            silenced.update(path for name in parents for path in known.classes.get(name, ()))
+            for family, given_names in gained.items():
+                fields[family] = fields.get(family, frozenset()) | given_names
+            classes |= self._with_parents(bases_of_changed(before, now))
             if change.before is None or change.now is None:
                 self._refuse_what_others_look_for(change, before, now)
                 continue
@@ -158,11 +198,13 @@ class Search:
             found |= self._naming(visibly, names)
             if not self._kept.starts.isdisjoint(found) or any(_stem(path) in self._kept.named for path in found):
                 raise NotCertain("what an entry point is may have changed")
-        silenced = {path for path in silenced if path in self._now}
-        found |= silenced
+        known = self._kept.known
+        silenced = {path for given in fields.values() for name in given for path in known.fields.get(name, ())}
+        silenced.update(path for name in classes for path in known.classes.get(name, ()))
+        found.update(path for path in silenced if path in self._now)
         if len(found) > _MOST_NEAR:
             raise NotCertain(f"{len(found)} files may be hit")
-        return Near(tuple(sorted(found)), bool(silenced))
+        return Near(tuple(sorted(found)), tuple(visibly), frozenset(names), fields, frozenset(classes))
 
     def _shape(self, path: str, facts: FactsOnDemand) -> Shape:
         found = facts[path]
@@ -207,10 +249,10 @@ class Search:
             self._importers = files_by(self._kept.importers)
         return self._importers
 
-    def ancestors(self, paths: Iterable[str], most: int) -> set[str]:
+    def ancestors(self, paths: Iterable[str]) -> set[str]:
         """The files that import some of them, at any number of removes, without themselves unless they do so too.
 
-        Raises NotCertain where there are more than `most`.
+        Raises NotCertain where these are too many.
         """
         found: set[str] = set()
         waiting = list(paths)
@@ -219,7 +261,7 @@ class Search:
                 if importer not in found and importer in self._tree.files:
                     found.add(importer)
                     waiting.append(importer)
-            if len(found) > most:
+            if len(found) > _MOST_IMPORTERS:
                 raise NotCertain("too many files import what has changed")
         return found
 
@@ -252,9 +294,23 @@ class Search:
                     waiting.append(parent)
         return found
 
+    def silencing(self, findings: Iterable[Finding]) -> tuple[str, ...] | None:
+        """The files that may keep some findings from being reported, sorted; None where it may be any, or too many."""
+        keys: set[str] = set()
+        for finding in findings:
+            if not finding.code.startswith("DCF"):
+                return None
+            keys.update(keeping.names_in(finding, keeping.FIELD))
+            keys.update(_MAKING)
+            keys.update(f"{name}=" for name in self._with_children(set(keeping.names_in(finding, keeping.CLASS))))
+        by_key = files_by(self._kept.silencing) if keys else {}
+        keys.add("=")
+        found = {path for key in keys for path in by_key.get(key, ()) if path in self._tree.files}
+        return tuple(sorted(found)) if len(found) <= _MOST_BESIDE else None
+
     def _naming(self, visibly: list[str], names: set[str]) -> set[str]:
         """The files that name something that has changed, and may mean it."""
-        importing = self.ancestors(visibly, _MOST_IMPORTERS)
+        importing = self.ancestors(visibly)
         strings = files_by(self._kept.strings)
         candidates = set(importing)
         for path in (*importing, *visibly):
@@ -281,10 +337,10 @@ class Search:
                 yield from (path for path in strings.get(name, ()) if path in self._tree.files)
 
 
-_OFFERS: Final = frozenset(
-    {"defined", "stars", "exports", "exports_open", "open", "handed_to", "sys_path", "extends_path"}
-)
-"""What concerns only those that import a module; `sys_path` is compared by itself."""
+_MAKING: Final = ("__init__", "__new__", "__init_subclass__")
+"""Methods of a class without which nothing is known of how it is made."""
+_OFFERS: Final = frozenset({"defined", "stars", "exports_open", "open", "handed_to", "extends_path"})
+"""What concerns only those that import a module."""
 
 
 def _without_offers(shape: Shape) -> Shape:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Set
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ from guard.checks.standard_library import change_of, is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
 from guard.dependencies.imports import modules_of
+from guard.dependencies.test_places import TestPlaces
 from guard.families import Family
 from guard.impact import Reach
 from guard.incremental import kept as keeping
@@ -47,6 +48,8 @@ class Edges:
         self._program = program
         self._at_start = kept.started.startup | kept.executed
         self._seen: set[str] = set()
+        self.alike: set[str] = set()
+        """The files that have changed, and import what they imported before in the same way."""
         self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
 
     def refuse_effects(self, change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
@@ -55,6 +58,8 @@ class Edges:
         self._seen.add(path)
         old = facts_of(before, path, MODULES) if change.before is not None else None
         new = facts_of(now, path, MODULES) if change.now is not None else None
+        if _imports_of(old) == _imports_of(new):
+            self.alike.add(path)
         asked, asks = _asking_pydantic(before, path, change.before), _asking_pydantic(now, path, change.now)
         if asked - asks if self._kept.second_pydantic else asks - asked:
             raise NotCertain(f"{path}: asks for other things of pydantic")
@@ -78,10 +83,14 @@ class Edges:
         if not gained.isdisjoint(self._kept.known.broken):
             raise NotCertain(f"{path}: imports what cannot be imported")
         # A module that is new is imported by none.
-        above = self._search.ancestors([path], _MOST_ANCESTORS) if gained and change.before is not None else set()
+        above = self._search.ancestors([path]) if gained and change.before is not None else set()
         if not gained.isdisjoint({path, *above}):
             raise NotCertain(f"{path}: may close a circle of imports")
-        if self._reach.kind(path) is not Impact.TESTS and any("test" in target.lower() for target in reached):
+        if self._reach.kind(path) is not Impact.TESTS and any(
+            not path.startswith(f"{place}/")
+            for target in reached
+            for place in TestPlaces(self._modules).possible(target)
+        ):
             raise NotCertain(f"{path}: may import test code")
         excused = [(facts.skips, facts.provides_later) for facts in (old, new) if facts is not None]
         if excused[0] != excused[-1]:
@@ -90,6 +99,15 @@ class Edges:
         self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
         for one in has - had:
             self._refuse_unknown(path, one.module)
+
+    def is_needed(self, path: str) -> bool:
+        """Whether others may not be imported where a file of the tree cannot be."""
+        return path.endswith(("__init__.py", "conftest.py")) or bool(self._search.importers.get(path))
+
+    def executed_for(self, path: str) -> set[str]:
+        """The files that are executed for an import of a file of the tree, itself left out."""
+        facts = self._modules.facts.get(path)
+        return self._targets(path, facts, at_start=True).union(run_before(path)) - {path}
 
     def _refuse_shadows(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
         """Raises NotCertain where a process may begin, or go on, that takes a module of the tree for another one."""
@@ -133,15 +151,17 @@ class Edges:
     def _refuse_unknown(self, path: str, module: str) -> None:
         """Raises NotCertain for an import out of the tree that may fail, or find a file of the tree by mistake."""
         top = module.partition(".")[0]
-        ours = bool(self._modules.resolve(path, 0, module).targets)
-        if ours and not (is_standard(top) or known().providers_of(top)):
+        found = self._modules.resolve(path, 0, module)
+        another = is_standard(top) or bool(known().providers_of(top))
+        if (found.targets or found.missing is not None) and not another:
             return
-        if self._modules.layout.holders_of(top):
-            raise NotCertain(f"{path}: {top} is also a name in the tree")
         if is_standard(top):
+            # From which process a file of the tree hides it is looked at in `_refuse_shadows`.
             if change_of(top, self._target) is not None:
                 raise NotCertain(f"{path}: imports {top}, which not every Python has")
             return
+        if self._modules.layout.holders_of(top):
+            raise NotCertain(f"{path}: {top} is also a name in the tree")
         for_whom = [ALWAYS]
         if self._reach.of(path) in (Impact.TESTS, Impact.TOOLING):
             for_whom.append(FOR_DEVELOPERS)
@@ -160,6 +180,7 @@ class Edges:
         importers: dict[str, set[str]] = {}
         strings: dict[str, set[str]] = {}
         children: dict[str, set[str]] = {}
+        silencing: dict[str, set[str]] = {}
         words: set[str] = set()
         for path, (module, texts, classes) in self._now.items():
             if module is not None:
@@ -170,6 +191,8 @@ class Edges:
                 strings.setdefault(part, set()).add(path)
             for base, child in keeping.kinships(classes) if classes is not None else ():
                 children.setdefault(base, set()).add(child)
+            for key in keeping.silenced_by(classes) if classes is not None else ():
+                silencing.setdefault(key, set()).add(path)
         words.update(strings)
         fresh = {word for word in words if not is_among(word, kept.words)}
         return msgspec.structs.replace(
@@ -178,12 +201,10 @@ class Edges:
             importers=keeping.with_more(kept.importers, importers),
             strings=keeping.with_more(kept.strings, strings),
             children=keeping.with_more(kept.children, children),
+            silencing=keeping.with_more(kept.silencing, silencing),
             witnesses=keeping.without(kept.witnesses, self._seen),
             outside=keeping.without(kept.outside, self._seen),
         )
-
-
-_MOST_ANCESTORS: Final = 10_000
 
 
 class _Import(NamedTuple):
@@ -214,6 +235,24 @@ def facts_of(facts: FactsOnDemand, path: str, family: Family[F, Any]) -> F | Non
     """The facts of one family on one file."""
     raw = facts[path].parts.get(family.name)
     return None if raw is None else msgspec.msgpack.decode(raw, type=family.facts)
+
+
+def run_before(path: str) -> Iterator[str]:
+    """What is executed before a module is, if it is there: the packages around it, and for a test what pytest runs."""
+    folder = parent_of(path)
+    while True:
+        for name in ("__init__.py", "conftest.py"):
+            yield f"{folder}/{name}" if folder else name
+        if not folder:
+            return
+        folder = parent_of(folder)
+
+
+def _imports_of(facts: ModuleFacts | None) -> object:
+    """All that a file imports, with what is around each import."""
+    if facts is None:
+        return None
+    return without_positions((facts.imports, facts.guards, facts.skips, facts.provides_later)), facts.main
 
 
 def _packages_around(path: str) -> Iterator[str]:

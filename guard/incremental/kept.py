@@ -16,10 +16,12 @@ from guard.checks.import_graph import graph_of
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.module_table import Modules, whole_of
 from guard.checks.modules import FAMILY as MODULES
+from guard.checks.projects import projects_of
 from guard.checks.requirements import Kind
 from guard.checks.standard_library import is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
+from guard.checks.syntax import FAMILY as SYNTAX
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.whole import Whole
 from guard.dependencies.imports import imports_out, modules_of
@@ -95,6 +97,12 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     packed too."""
     children: msgspec.Raw
     """By name of a class, the names of the classes that name it as a base, whatever class they mean: packed too."""
+    listed: frozenset[str]
+    """The names of the files that lists of requirements include."""
+    silencing: msgspec.Raw
+    """By name of an attribute, the files that give it to something; by name of a class and an equals sign, those that
+    give it attributes of any name or inherit from one that is called so; by an equals sign alone, those that give
+    attributes of any name to what an attribute holds: packed too."""
 
 
 _QUICK: Final = 1
@@ -175,23 +183,33 @@ def _known(judged: Judged, every: Sequence[Finding]) -> Known:
 
 def fields_of(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
     """What `Known.fields` has of some findings."""
-    return _speaking(findings, ("DCF", "IMP011", "IMP015", "SYN004"), ("field", "name"))
+    return _speaking(findings, ("DCF", "IMP011", "IMP015", "SYN004"), FIELD)
 
 
 def classes_of(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
     """What `Known.classes` has of some findings."""
-    return _speaking(findings, ("DCF",), ("class",))
+    return _speaking(findings, ("DCF",), CLASS)
 
 
 def _speaking(findings: Iterable[Finding], codes: tuple[str, ...], keys: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
     found: dict[str, set[str]] = {}
     for finding in findings:
         if finding.code.startswith(codes):
-            for key in keys:
-                value = finding.data.get(key)
-                if isinstance(value, str):
-                    found.setdefault(value.rpartition(".")[2], set()).add(finding.path)
+            for name in names_in(finding, keys):
+                found.setdefault(name, set()).add(finding.path)
     return {name: tuple(sorted(paths)) for name, paths in found.items()}
+
+
+def names_in(finding: Finding, keys: tuple[str, ...]) -> Iterator[str]:
+    """The last parts of the names under some keys of what a finding says for programs."""
+    for key in keys:
+        value = finding.data.get(key)
+        if isinstance(value, str) and value:
+            yield value.rpartition(".")[2]
+
+
+FIELD: Final = ("field", "name")
+CLASS: Final = ("class",)
 
 
 def joined(known: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
@@ -212,9 +230,12 @@ def _kept(program: Program, known: Known) -> Kept:
         for part in parts_of_strings(texts):
             strings.setdefault(part, set()).add(path)
     children: dict[str, set[str]] = {}
-    for classes in program.facts(CLASSES).values():
+    silencing: dict[str, set[str]] = {}
+    for path, classes in program.facts(CLASSES).items():
         for base, child in kinships(classes):
             children.setdefault(base, set()).add(child)
+        for key in silenced_by(classes):
+            silencing.setdefault(key, set()).add(path)
     named = {
         part
         for entry in (*reach.entry_points, *reach.starts, *named_elsewhere(program.tree))
@@ -223,7 +244,9 @@ def _kept(program: Program, known: Known) -> Kept:
     graph = graph_of(program)
     return Kept(
         known=known,
-        whole=msgspec.structs.replace(whole_of(modules), texts=frozenset(program.facts(TEXT))),
+        whole=msgspec.structs.replace(
+            whole_of(modules), texts=frozenset(program.facts(TEXT)), builtins=program.linked(SYNTAX).builtins
+        ),
         anybody=modules.layout.roots.anybody,
         starts=frozenset(path for paths in reach.starts.values() for path in paths),
         started=Started(reach.startup, reach.scripts),
@@ -240,6 +263,8 @@ def _kept(program: Program, known: Known) -> Kept:
         importers=packed(importers),
         strings=packed(strings),
         children=packed(children),
+        listed=projects_of(program).included,
+        silencing=packed(silencing),
     )
 
 
@@ -317,6 +342,17 @@ def kinships(facts: ClassesFacts) -> Iterator[tuple[str, str]]:
         for base in header.bases:
             if base >= 0:
                 yield facts.refs[base].name.rpartition(".")[2], header.name.rpartition(".")[2]
+
+
+def silenced_by(facts: ClassesFacts) -> Iterator[str]:
+    """The keys of `Kept.silencing` under which a file stands."""
+    yield from facts.set_by_name
+    for write in facts.writes:
+        leading, _, last = write.path.rpartition(".")
+        owner = "" if leading else facts.refs[write.type].name.rpartition(".")[2]
+        yield f"{owner}=" if write.opens else last
+    for base, _ in kinships(facts):
+        yield f"{base}="
 
 
 def between_newlines(words: Iterable[str]) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -18,11 +18,14 @@ from guard import __version__
 from guard.cache import Cache
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.classes_pydantic import SECOND
+from guard.checks.layout import Layout
+from guard.checks.module_table import LAYOUT
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.requirement_commands import has_own_requirements
-from guard.checks.roots import parent_of, put_on_sys_path
+from guard.checks.roots import put_on_sys_path
 from guard.checks.standard_library import is_standard
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
+from guard.checks.syntax import FAMILY as SYNTAX
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.text import TextFacts
 from guard.checks.whole import Whole
@@ -43,9 +46,10 @@ from guard.facts import FileFacts, Gathering
 from guard.impact import Reach
 from guard.incremental import kept as keeping
 from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
-from guard.incremental.edges import Edges, facts_of, outside
+from guard.incremental.edges import Edges, facts_of, outside, run_before
 from guard.incremental.kept import Kept, Known
 from guard.incremental.on_demand import FactsOnDemand, NotKnown
+from guard.incremental.stacks import refuse_other_stacks
 from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
 from guard.program import Focus, NotComplete, Program
 from guard.registry import Depends, Rule, all_rules
@@ -58,6 +62,9 @@ from guard.verdicts import findings_of
 HANDLED: Final = frozenset({"IMP003", "IMP005", "IMP009", "IMP013", "IMP014", "SUP001", "SUP004"})
 """Rules that depend on the whole tree and are not run: a change that may concern one of them is left to a run over the
 whole tree. So it is with all of the family MID."""
+
+_SAID_ALONE: Final = frozenset({"DCF002", "DCF003", "DCF005", "DCF006"})
+"""Rules that say nothing of a finding but what the files know that it is about."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -161,6 +168,7 @@ class _Comparison:
         self.changes = changes_between(base, tree)
         self._kept = self._read_kept(base_config)
         self._excluded = matcher(config.exclude)
+        self._layout: Layout | None = None
         if any(map(self._excluded, (change.path for change in self.changes))):
             raise NotCertain("an excluded file differs")
 
@@ -226,23 +234,57 @@ class _Comparison:
         program = self._program(now, focus)
         if program.linked(MODULES).layout.roots.anybody != self._kept.anybody:
             raise NotCertain("the roots of the tree have changed")
+        refuse_other_stacks(program, near, search.ancestors(near.visibly))
         edges = Edges(self._kept, program, search)
         for change in self.changes:
             if change.is_python:
                 edges.refuse_effects(change, before, now)
         self._refuse_names_of_empty(program, now)
-        with contextlib.suppress(NotComplete):
-            found = self._found(program)
-            # What is there to be said of names is said with all that may keep it from being said.
-            if not near.silenced and all(self._is_whole(finding) for finding in found):
-                return self._told(rev, near, found, Broken(), edges)
-        found, broken = self._complete(now, focus, search)
+        found, broken = self._settled(now, near, program, search)
         return self._told(rev, near, found, broken, edges)
+
+    def _settled(
+        self, now: FactsOnDemand, near: Near, program: Program, search: Search
+    ) -> tuple[list[Finding], Broken]:
+        """What is found in the files near the change, as a run over the whole tree says it, and what that breaks.
+
+        What was found before was said with all files at hand, and stays but for what has changed. What is new of names
+        is looked for again, with the facts of those files that may keep it from being reported; and if it is still
+        there, and what is said of it depends on more, with those of all files.
+        """
+        focus = program.focus
+        assert focus is not None
+        rules = self._rules()
+        try:
+            found = self._found(program, rules)
+        except NotComplete:
+            return self._complete(now, focus, search, [], rules)
+        doubtful = [finding for finding in found if self._is_new(finding) or self._may_be_gone(finding, near)]
+        of_classes = [finding for finding in doubtful if finding.code.startswith("DCF")]
+        beside = search.silencing(of_classes)
+        settled: frozenset[str] = frozenset()
+        if of_classes and beside is not None:
+            found = self._with_beside(now, focus, found, of_classes, beside)
+            settled = _SAID_ALONE
+        doubtful = [
+            finding
+            for finding in found
+            if (self._is_new(finding) and (finding.raises or finding.code not in settled))
+            or (self._may_be_gone(finding, near) and not (finding.code.startswith("DCF") and beside is not None))
+        ]
+        if not doubtful:
+            return found, Broken()
+        again = {finding.code for finding in doubtful}
+        known = [finding for finding in found if finding.code not in again]
+        return self._complete(now, focus, search, known, [rule for rule in rules if rule.code in again])
 
     def _program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
         program = Program(
             *(self._tree, self._config, self._target, facts, self._environments, self._gathering.only), focus=focus
         )
+        if self._layout is not None:
+            program.remembered[LAYOUT] = self._layout
+        self._layout = program.linked(MODULES).layout
         program.remembered["reach"] = Reach(program, self._kept.started)
         program.linked(CLASSES).table.remembered[SECOND] = self._kept.second_pydantic
         return program
@@ -256,12 +298,14 @@ class _Comparison:
                 if not any(code == "TXT008" for code, _ in known):
                     raise NotCertain(f"{broken.path}: takes a name from a module that is empty")
 
-    def _complete(self, now: FactsOnDemand, focus: Focus, search: Search) -> tuple[list[Finding], Broken]:
-        """What is found in the files near the change with the facts of all files at hand, so that all that keeps
-        something from being reported is there, and all that is said of the way out; and the files that it breaks."""
+    def _complete(
+        self, now: FactsOnDemand, focus: Focus, search: Search, known: Sequence[Finding], rules: Sequence[Rule]
+    ) -> tuple[list[Finding], Broken]:
+        """`known`, and what some rules find in the files near the change with the facts of all files at hand: with all
+        that keeps something from being reported, and all that is said of the way out. And what all this breaks."""
         now.fetch(now)
         program = self._program(now, msgspec.structs.replace(focus, complete=True))
-        found = self._found(program)
+        found = [*known, *self._found(program, rules)]
         changed = {change.path for change in self.changes}
         for finding in self._new(found):
             path = finding.path
@@ -269,7 +313,7 @@ class _Comparison:
                 path not in changed
                 or path.endswith("/__init__.py")
                 or search.importers.get(path)
-                or not self._kept.known.broken.isdisjoint((self._moved.get(path, path), *_run_before(path)))
+                or not self._kept.known.broken.isdisjoint((self._moved.get(path, path), *run_before(path)))
             ):
                 raise NotCertain(f"{path}: what is new may stop other files from being imported")
         told, broken = with_extents(program, found)
@@ -312,12 +356,20 @@ class _Comparison:
             facts = facts_of(now, change.path, MODULES) if change.now is not None else None
             if facts is not None and (roots := put_on_sys_path(change.path, facts)):
                 put[change.path] = roots
+        builtins = set(self._kept.whole.builtins)
         texts = set(self._kept.whole.texts)
         for change in self.changes:
             texts.discard(change.path)
             if change.now is not None and TEXT.name in now[change.path].parts:
                 texts.add(change.path)
-        return msgspec.structs.replace(self._kept.whole, on_sys_path=dict(sorted(put.items())), texts=frozenset(texts))
+            syntax = facts_of(now, change.path, SYNTAX) if change.now is not None else None
+            builtins.update(syntax.into_builtins if syntax is not None else ())
+        return msgspec.structs.replace(
+            self._kept.whole,
+            on_sys_path=dict(sorted(put.items())),
+            builtins=frozenset(builtins),
+            texts=frozenset(texts),
+        )
 
     # What is found
 
@@ -325,17 +377,41 @@ class _Comparison:
         """Whether nothing is said of a finding that the files at hand do not know."""
         return not finding.raises and self._depends.get(finding.code) in (Depends.FILE, Depends.PATHS)
 
+    def _is_new(self, finding: Finding) -> bool:
+        """Whether something is new, and may be gone, or said otherwise, once all files are at hand."""
+        return not self._is_whole(finding) and bool(self._new([finding]))
+
+    def _may_be_gone(self, finding: Finding, near: Near) -> bool:
+        """Whether something was found before, and what has changed may keep it from being reported."""
+        return near.may_silence(finding) and not self._is_whole(finding)
+
+    def _with_beside(
+        self,
+        now: FactsOnDemand,
+        focus: Focus,
+        found: Sequence[Finding],
+        doubtful: Sequence[Finding],
+        beside: Sequence[str],
+    ) -> list[Finding]:
+        """What is found if what is doubtful is looked for again, with the facts of other files at hand."""
+        paths = {finding.path for finding in doubtful}
+        codes = {finding.code for finding in doubtful}
+        program = self._program(now, Focus(sorted(paths), focus.whole, beside=sorted({*focus.paths, *beside})))
+        again = self._found(program, [rule for rule in self._rules() if rule.code in codes])
+        kept = [finding for finding in found if finding.path not in paths or finding.code not in codes]
+        return kept + [finding for finding in again if finding.path in paths]
+
     @property
     def _paths_differ(self) -> bool:
         return any(change.before is None or change.now is None for change in self.changes)
 
-    def _rules(self) -> Iterator[Rule]:
+    def _rules(self) -> list[Rule]:
         passed_over = {Depends.TREE} if self._paths_differ else {Depends.TREE, Depends.PATHS}
         rules = all_rules()
-        return (rules[code] for code, depends in self._depends.items() if depends not in passed_over)
+        return [rules[code] for code, depends in self._depends.items() if depends not in passed_over]
 
-    def _found(self, program: Program) -> list[Finding]:
-        violations = [(rule, violation) for rule in self._rules() for violation in rule.check(program)]
+    def _found(self, program: Program, rules: Sequence[Rule]) -> list[Finding]:
+        violations = [(rule, violation) for rule in rules for violation in rule.check(program)]
         ignored = ignored_in(self._config, all_rules())
         return [
             finding
@@ -364,7 +440,8 @@ class _Comparison:
         moved = self._moved
         later = {before: path for path, before in moved.items()}
         new = self._new(found)
-        self._refuse_other_breakage(found, new)
+        healed = self._healed(found, new, near.paths, edges)
+        changed = {change.path for change in self.changes}
         keys: dict[str, set[tuple[str, str]]] = {}
         for finding in found:
             keys.setdefault(finding.path, set()).add((finding.code, finding.fingerprint))
@@ -382,15 +459,16 @@ class _Comparison:
                 now = now | {key for key in old if self._depends.get(key[0]) is not Depends.PATHS}
             elif not self._paths_differ:
                 now = now | {key for key in old if self._depends.get(key[0]) is Depends.PATHS}
+            if path in judged:
+                handled = {key for key in old if _is_handled(key[0])}
+                if handled and path in changed and path not in edges.alike:
+                    raise NotCertain(f"{path}: has a finding of a rule that was not run")
+                now = now | handled
             if old == now:
                 continue
             if any(code == "IMP015" for code, _ in old ^ now):
                 raise NotCertain(f"{path}: one finding may speak of several files")
-            if path in judged and any(_is_handled(code) for code, _ in old):
-                raise NotCertain(f"{path}: has a finding of a rule that was not run")
             fixed += len(old - now)
-            if old - now and before in known.broken:
-                raise NotCertain(f"{path}: may be imported again")
             findings.pop(before, None)
             if now:
                 findings[path] = tuple(sorted(now))
@@ -404,7 +482,7 @@ class _Comparison:
             shown=known.shown - fixed + len(new),
             found=known.found + come - gone,
             analysed=known.analysed + come - gone,
-            broken=known.broken.union(broken.modules, broken.test_files),
+            broken=known.broken.union(broken.modules, broken.test_files) - healed,
             fields=keeping.joined(known.fields, keeping.fields_of(new)),
             classes=keeping.joined(known.classes, keeping.classes_of(new)),
         )
@@ -426,16 +504,25 @@ class _Comparison:
             since=Since(rev=rev, commit=self._base.revision, unchanged=known.shown - len(new), fixed=fixed),
         )
 
-    def _refuse_other_breakage(self, found: Sequence[Finding], new: Sequence[Finding]) -> None:
-        """What was found before may stop an import by now, or stop none any more."""
+    def _healed(
+        self, found: Sequence[Finding], new: Sequence[Finding], judged: Iterable[str], edges: Edges
+    ) -> set[str]:
+        """The files that can be imported by now. Raises NotCertain where others depend on them, or where what was found
+        before stops an import by now."""
         raising = {finding.path for finding in found if finding.raises}
         had = self._kept.known.broken
         if any(finding.raises and self._moved.get(finding.path, finding.path) not in had for finding in found
                if finding not in new):  # fmt: skip
             raise NotCertain("what was found before stops an import by now")
-        for change in self.changes:
-            if change.now is not None and self._moved.get(change.path, change.path) in had - raising:
-                raise NotCertain(f"{change.path}: may be imported again")
+        healed: set[str] = set()
+        for path in judged:
+            if self._moved.get(path, path) not in had or path in raising:
+                continue
+            if path in self._moved or edges.is_needed(path):
+                raise NotCertain(f"{path}: may be imported again")
+            if had.isdisjoint(edges.executed_for(path)):
+                healed.add(path)
+        return healed
 
     def _keep(self, known: Known, edges: Edges) -> None:
         """Keep of this tree what was kept of the other one, with what has changed."""
@@ -446,17 +533,6 @@ class _Comparison:
 
 def _is_handled(code: str) -> bool:
     return code in HANDLED or code.startswith("MID")
-
-
-def _run_before(path: str) -> Iterator[str]:
-    """The files that are executed before a module is: the packages around it, and for a test what pytest runs first."""
-    folder = parent_of(path)
-    while True:
-        for name in ("__init__.py", "conftest.py"):
-            yield f"{folder}/{name}" if folder else name
-        if not folder:
-            return
-        folder = parent_of(folder)
 
 
 def _refuse_other_texts(change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:

@@ -25,7 +25,10 @@ from guard.facts import FileFacts
 
 _OWN: Final[Mapping[str, frozenset[str]]] = {
     # Edges between files are looked at by themselves: see `changes`.
-    "modules": frozenset({"bound", "defined", "imports", "guards", "skips", "provides_later", "main"}),
+    # Folders on `sys.path` hold for the file that puts them there; as roots that anybody may have they are compared.
+    "modules": frozenset(
+        {"bound", "defined", "imports", "guards", "skips", "provides_later", "main", "exports", "sys_path"}
+    ),
     "attributes": frozenset({"used"}),
     "strings": frozenset({"uses", "refs", "provides", "sets", "classes"}),
     "classes": frozenset(
@@ -70,6 +73,7 @@ def shape_of(facts: FileFacts) -> Shape:
         if isinstance(found, ModuleFacts):
             names.update((name, (bound.flags, bound.origins)) for name, bound in found.names.items())
             names.update((f"{name}()", True) for name in found.definitions)
+            names.update((f"{name}*", True) for name in _taken_by_star(found))
         elif isinstance(found, ClassesFacts):
             names.update(_classes(found))
             names.update((f"{name}=", True) for name in found.loose)
@@ -96,6 +100,13 @@ def _classes(facts: ClassesFacts) -> Iterator[tuple[str, object]]:
         seen[header.name] += 1
         bases = tuple([_reference(base, facts.refs) for base in header.bases])
         yield f"{header.name}#{seen[header.name]}", (bases, without_positions(unpack(header.body, Body), facts.refs))
+
+
+def _taken_by_star(facts: ModuleFacts) -> Iterator[str]:
+    """The names that a module gives to who imports all of them."""
+    if facts.exports is None:
+        return (name for name in facts.names if not name.startswith("_"))
+    return (exported.name for exported in facts.exports)
 
 
 def _numbered(returns: Iterable[Returning]) -> Iterator[tuple[int, Returning]]:
@@ -134,7 +145,7 @@ def changed_names(before: Shape, now: Shape) -> frozenset[str]:
         old, new = before.names.get(key), now.names.get(key)
         if old == new:
             continue
-        qualified = re.split(r"[#>]", key)[0].rstrip(":()=@")
+        qualified = re.split(r"[#>]", key)[0].rstrip(":()=@*")
         found.update((qualified.partition(".")[0], qualified.rpartition(".")[2]))
         if key != qualified:
             found.update(_strings_that_differ(old, new))
@@ -191,21 +202,27 @@ def concerns_anybody(before: Shape, now: Shape) -> str:
     return ""
 
 
-def newly_given(before: Shape, now: Shape) -> frozenset[str]:
-    """The names that may be given to something elsewhere since a shape changed, so that less may be found of them."""
-    found: set[str] = set()
+GIVEN_TO: Final = {"classes": ("DCF",), "attributes": ("IMP011", "IMP015"), "syntax": ("SYN004",)}
+"""By family of what silences, how the codes begin of what it keeps from being reported."""
+
+
+def newly_given(before: Shape, now: Shape) -> Mapping[str, frozenset[str]] | None:
+    """By family, the names that may be given to something elsewhere since a shape changed, so that less may be found of
+    them; None for any name."""
+    found: dict[str, frozenset[str]] = {}
     for key in _SILENCING:
         old, new = before.rest.get(key), now.rest.get(key)
         if old == new or not new:
             continue
         if not isinstance(new, tuple):
-            return ANYTHING
+            return None
         had = set(old) if isinstance(old, tuple) else set()
         for gained in set(new) - had:
             if isinstance(gained, tuple) and (any(item is True for item in gained) or gained[-1] == ""):
-                return ANYTHING  # attributes of any name
-            found.update(part for text in strings_in(gained) for part in text.split("."))
-    return frozenset(found)
+                return None  # attributes of any name
+            names = frozenset(part for text in strings_in(gained) for part in text.split(".") if part)
+            found[key[0]] = found.get(key[0], frozenset()) | names
+    return found
 
 
 def bases_of_changed(before: Shape, now: Shape) -> frozenset[str]:
@@ -217,10 +234,6 @@ def bases_of_changed(before: Shape, now: Shape) -> frozenset[str]:
         if "#" in name and before.names.get(name) != cls and isinstance(cls, tuple)
         for text in strings_in(cls[0])
     )
-
-
-ANYTHING: Final = frozenset({"*"})
-"""What `newly_given` says where any name may be concerned."""
 
 
 def _has_all(value: object, wanted: object) -> bool:

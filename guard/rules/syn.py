@@ -297,7 +297,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("SYN004", "undefined-name", Severity.ERROR, depends=Depends.NAMES)
+@rule("SYN004", "undefined-name", Severity.ERROR, depends=Depends.FILE)
 def undefined_name(program: Program) -> Iterator[Violation]:
     """A name that nothing binds.
 

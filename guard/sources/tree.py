@@ -7,6 +7,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -95,6 +96,18 @@ class Tree(abc.ABC):
     """Those of `files` that git neither tracks nor ignores: nobody else has them."""
     ignored: tuple[str, ...] = ()
     """What is on disk beside `files` and may hold modules, by its topmost paths: git ignores it. Folders end in `/`."""
+
+    def named(self, names: Iterable[str]) -> list[str]:
+        """The paths of the files that have one of some names, in the order of `files`."""
+        return [path for _, path in sorted(one for name in set(names) for one in self._by_name.get(name, ()))]
+
+    @cached_property
+    def _by_name(self) -> Mapping[str, list[tuple[int, str]]]:
+        """The paths of the files, by their last part, each with its place among them."""
+        found: dict[str, list[tuple[int, str]]] = {}
+        for place, path in enumerate(self.files):
+            found.setdefault(path.rpartition("/")[2], []).append((place, path))
+        return found
 
     @abc.abstractmethod
     def reader(self) -> Reader:

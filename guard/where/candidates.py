@@ -25,7 +25,9 @@ class Where(NameIndex):
         """Answers by module, name, what is near, and whether it is a test that asks."""
 
     def replacements(self, module: str, name: str, origin: str = "") -> tuple[Replacement, ...]:
-        """See `guard.where.replacements`."""
+        """See `guard.where.replacements`. None in a run in which not all files are at hand."""
+        if self._program.is_partial:
+            return ()
         old = self.absolute(module, origin)
         itself = not name or self.binds(origin, name)
         key = (old, name, origin if itself else parent_of(origin), not origin or self.is_test(origin))

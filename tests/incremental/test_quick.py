@@ -6,6 +6,7 @@ import random
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -77,6 +78,7 @@ def told(tmp_path: Path, changes: Mapping[str, bytes | None], files: Mapping[str
         ({"tests/test_other.py": b"from app.other import other\n\n\ndef test_it():\n    assert other()\n"}, []),
         ({"tests/test_other.py": b"from app.other import gone\n"}, ["IMP002"]),
         ({"app/views.py": b"from app.users import User\n\n\ndef show():\n    return User().name\n"}, ["DCF003"]),
+        ({"notes.txt": b"of today\n", "query.sql": b"select 1\n"}, []),
         # What is found stands in another file than what has changed.
         ({"app/users.py": b"class User:\n    def __init__(self, name, age):\n        self.name = name\n"}, ["DCF003"]),
     ],
@@ -98,7 +100,7 @@ def test_small_changes_are_told_without_judging_the_whole_tree(
         ({"app/users.py": b"from app.views import show\n" + APP["app/users.py"]}, "may close a circle of imports"),
         (
             {"app/users.py": b"import sys\nsys.path.insert(0, 'tests')\n" + APP["app/users.py"]},
-            "what it does to others",
+            "the roots of the tree have changed",
         ),
         ({"app/views.py": b"import tests.test_views\n" + APP["app/views.py"]}, "leads through another root"),
         ({"app/other.py": APP["app/other.py"] + b"# guard: ignore[IMP001] it is there\n"}, "a comment leaves"),
@@ -109,6 +111,173 @@ def test_what_may_hit_anything_is_left_to_a_whole_run(
     tmp_path: Path, changes: Mapping[str, bytes | None], why: str
 ) -> None:
     compared = told(tmp_path, changes)
+    assert compared.outcome.report is None
+    assert why in compared.outcome.why
+
+
+class Shape(NamedTuple):
+    """A tree, a change, and what the change brings."""
+
+    name: str
+    files: Mapping[str, bytes]
+    changes: Mapping[str, bytes | None]
+    codes: list[str]
+    complete: bool = False
+    """Whether the facts of all files are needed: what is new is said with what all of them know."""
+
+
+GIVING = {
+    **APP,
+    "app/loader.py": b"from app.users import User\n\n\ndef load(user: User):\n    user.age = 1\n",
+    "app/users.py": b"from dataclasses import dataclass\n\n\n@dataclass\nclass User:\n    name: str\n",
+    "app/children.py": (
+        b"from dataclasses import dataclass\nfrom app.users import User\n\n\n"
+        b"@dataclass\nclass Child(User):\n    size: int\n"
+    ),
+    "app/opener.py": (
+        b"from app.users import User\n\n\n"
+        b"class Holder:\n    held: User\n\n    def fill(self, values):\n"
+        b"        for name, value in values:\n            setattr(self.held, name, value)\n"
+    ),
+}
+BROKEN = {
+    **APP,
+    "app/script.py": b"from app.users import Gone\n",
+    "app/above.py": b"from app.script import Gone\n",
+    "app/alone.py": b"from app.views import gone\n",
+    "app/below.py": b"from app.alone import *\nfrom app.users import Lost\n",
+}
+EXPORTING = {
+    **APP,
+    "app/all.py": b"__all__ = ['one', 'two']\none = two = three = 1\n",
+    "app/star.py": b"from app.all import *\n",
+    "tests/test_star.py": b"def test_it():\n    from app.star import two\n",
+    "tests/test_both.py": b"from app.star import one\n",
+}
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Shape(
+            "another file gives the attribute",
+            {path: content for path, content in GIVING.items() if path != "app/opener.py"},
+            {"app/views.py": APP["app/views.py"] + b"\n\ndef age(user: User):\n    return user.age\n"},
+            [],
+        ),
+        Shape(
+            "a subclass gives the attribute",
+            {path: content for path, content in GIVING.items() if path != "app/opener.py"},
+            {"app/views.py": APP["app/views.py"] + b"\n\ndef size(user: User):\n    return user.size\n"},
+            [],
+        ),
+        Shape(
+            "another file gives attributes of any name to what an attribute holds",
+            GIVING,
+            {"app/views.py": APP["app/views.py"] + b"\n\ndef any(user: User):\n    return user.any\n"},
+            [],
+        ),
+        Shape(
+            "no other file gives the attribute",
+            {path: content for path, content in GIVING.items() if path != "app/opener.py"},
+            {"app/views.py": APP["app/views.py"] + b"\n\ndef none(user: User):\n    return user.none\n"},
+            ["DCF001"],
+            complete=True,
+        ),
+        Shape(
+            "what was missing is given, elsewhere and by a file that was there",
+            {
+                **{path: content for path, content in GIVING.items() if path != "app/opener.py"},
+                "app/views.py": APP["app/views.py"] + b"\n\ndef far(user: User):\n    return user.far\n",
+            },
+            {"app/other.py": b"from app.users import User\n\n\ndef other(user: User):\n    user.far = 1\n"},
+            ["DCF007"],
+            complete=True,
+        ),
+        Shape("what nobody imports is mended", BROKEN, {"app/above.py": b"from app.users import User\n"}, []),
+        Shape("what is mended imports what is broken", BROKEN, {"app/below.py": b"from app.alone import *\n"}, []),
+        Shape(
+            "other names are exported",
+            EXPORTING,
+            {"app/all.py": b"__all__ = ['one', 'three']\none = two = three = 1\n"},
+            ["IMP002"],
+            complete=True,
+        ),
+        Shape(
+            "all names are exported",
+            EXPORTING,
+            {"app/all.py": b"one = two = three = 1\n"},
+            [],
+        ),
+        Shape(
+            "a folder is put on the path twice",
+            {**APP, "app/other.py": b"import sys\nsys.path.insert(0, 'app')\n"},
+            {"app/other.py": b"import sys\nsys.path.insert(0, 'app')\nsys.path.insert(0, 'app')\n"},
+            [],
+        ),
+        Shape(
+            "a module of the standard library has a namesake in the tree",
+            {**APP, "app/tools/json.py": b"def dumps(it): ...\n", "app/tools/__init__.py": b""},
+            {"app/views.py": b"import json\n" + APP["app/views.py"]},
+            [],
+        ),
+        Shape(
+            "a file with a finding of a rule that is not run",
+            {**APP, "app/other.py": b"import nobody_has_this\n\n\ndef other(): ...\n", "requirements.txt": b"click\n"},
+            {"app/other.py": b"import nobody_has_this\n\n\ndef other():\n    return 1\n"},
+            [],
+        ),
+    ],
+    ids=lambda shape: shape.name,
+)
+def test_a_change_is_told_with_no_more_than_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: Shape
+) -> None:
+    asked: list[bool] = []
+    complete = quick._Comparison._complete
+
+    def counted(*args: Any) -> Any:
+        asked.append(True)
+        return complete(*args)
+
+    monkeypatch.setattr(quick._Comparison, "_complete", counted)
+    compared = told(tmp_path, shape.changes, shape.files)
+    assert compared.outcome.why == ""
+    assert [finding.code for finding in compared.whole.findings] == shape.codes
+    assert bool(asked) == shape.complete
+
+
+@pytest.mark.parametrize(
+    ("files", "changes", "why"),
+    [
+        (BROKEN, {"app/script.py": b"from app.users import User as Gone\n"}, "may be imported again"),
+        (
+            {**APP, "requirements.txt": b"-r app/deps.txt\n", "app/deps.txt": b"click\n"},
+            {"app/deps.txt": b"flask\n"},
+            "is named by a list of requirements",
+        ),
+        (APP, {"runtime.txt": b"python-3.13\n"}, "may be read by its name"),
+        (
+            {
+                **APP,
+                "app/first.py": b"class Layer:\n    def __init__(self, app): ...\n",
+                "app/second.py": b"class Layer:\n    def __init__(self, app): ...\n",
+                "app/layers.py": b"from app.first import Layer\n",
+                "main.py": (
+                    b"from fastapi import FastAPI\nfrom app.layers import Layer\n"
+                    b"app = FastAPI()\napp.add_middleware(Layer)\n"
+                ),
+            },
+            {"app/layers.py": b"from app.second import Layer\n"},
+            "a stack of middleware may have changed",
+        ),
+        (APP, {"app/views.py": b"import tests.test_views\n" + APP["app/views.py"]}, "leads through another root"),
+    ],
+)
+def test_what_may_be_felt_elsewhere_is_left_to_a_whole_run(
+    tmp_path: Path, files: Mapping[str, bytes], changes: Mapping[str, bytes | None], why: str
+) -> None:
+    compared = told(tmp_path, changes, files)
     assert compared.outcome.report is None
     assert why in compared.outcome.why
 
