@@ -81,7 +81,7 @@ def find_builds(tree: Tree) -> Builds:
             if found is not None:
                 builds[Build(path, dockerfile, found)] = None
     known = sorted(builds, key=lambda build: (build.path, build.context, build.target, build.mounts))
-    too_long = {path for path, file in tree.files.items() if path in named and path not in texts and not file.is_link}
+    too_long = {path for path in named if path not in texts and not tree.files[path].is_link}
     too_long |= {path for path, dockerfile in files.items() if dockerfile.is_too_long}
     dockerfiles = too_long | {path for path, dockerfile in files.items() if dockerfile.stages}
     passed_over = too_long | {build.path for build in known[_MOST:]}

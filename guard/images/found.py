@@ -40,7 +40,7 @@ def _find(program: Program) -> Images:
     images = []
     passed_over = set(found.passed_over)
     for build in found.builds:
-        context = find_context(tree, build.context, build.path)
+        context = find_context(tree, build.context, build.path, program.is_beside)
         if context is not None and build.dockerfile.chain(build.target):
             images.append(Image(program, build, context))
         elif context is None and any(path in tree.files for path in _ignore_files(build)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 import msgspec
@@ -43,11 +43,14 @@ class Context(msgspec.Struct, frozen=True):
         return path[len(self.folder) + 1 :] if self.folder else path
 
 
-def find_context(tree: Tree, folder: str, dockerfile: str = "") -> Context | None:
+def find_context(
+    tree: Tree, folder: str, dockerfile: str = "", is_beside: Callable[[str], bool] | None = None
+) -> Context | None:
     """The context of a build with the Dockerfile at `dockerfile`, if that is known; None where nobody can tell what
     Docker would make of its ignore file.
 
-    BuildKit prefers the one that is called as the Dockerfile, with `.dockerignore` behind it.
+    BuildKit prefers the one that is called as the Dockerfile, with `.dockerignore` behind it. `is_beside` is asked in
+    place of the tree, where somebody remembers what was asked.
     """
     own = [f"{dockerfile}{IGNORE_FILE}"] if dockerfile else []
     for path in (*own, posixpath.join(folder, IGNORE_FILE)):
@@ -58,7 +61,7 @@ def find_context(tree: Tree, folder: str, dockerfile: str = "") -> Context | Non
                 return None
             ignore = parse(content) if content is not None else None
             return None if ignore is None else Context(folder, path, ignore)
-        if tree.is_beside(path):
+        if (is_beside or tree.is_beside)(path):
             return None  # one that git ignores, so that it is another one on every machine
     return Context(folder, "", Ignore(()))
 

@@ -75,6 +75,19 @@ def test_a_comment_leaves_it_out_and_is_not_called_unused_elsewhere(repo: Path) 
         assert found(run) == [], gate
 
 
+def test_an_ignore_file_that_git_ignores_is_seen_to_come_and_go(repo: Path) -> None:
+    (repo / ".gitignore").write_bytes(b"app/made.py\nDockerfile.dockerignore\n")
+
+    def lacking() -> list[str]:
+        return found(inside("check", "--gate", "pre-build", "--select", "IMG", "--output", "json", cwd=repo))
+
+    assert lacking() == ["IMG001 app/main.py:2"]
+    (repo / "Dockerfile.dockerignore").write_bytes(b"*.md\n")
+    assert lacking() == []  # it is another one on every machine
+    (repo / "Dockerfile.dockerignore").unlink()
+    assert lacking() == ["IMG001 app/main.py:2"]
+
+
 def test_several_images_lack_one_import_in_one_finding(repo: Path) -> None:
     for name in ("Dockerfile.worker", "Dockerfile.web"):
         (repo / name).write_bytes(FILES["Dockerfile"])
