@@ -7,7 +7,7 @@ together: the calls and attributes that cannot work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -83,6 +83,7 @@ class Classes:
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
         self._parameters: dict[Class, Parameters] = {}
+        self._positional: dict[Class, int] = {}
         self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
         self._set_by_name = frozenset(
             name for facts in at_hand(self.table.facts).values() for name in facts.set_by_name
@@ -116,7 +117,8 @@ class Classes:
                     continue
                 misfit = self._misfit(cls, constructor, call)
                 if misfit is not FITS:
-                    yield BadCall(_place(path, facts, call), cls, constructor, misfit)
+                    for place in _places(path, facts, call.places):
+                        yield BadCall(place, cls, constructor, misfit)
 
     def _misfit(self, cls: Class, constructor: Constructor, call: Call) -> Misfit:
         """`Parameters.bind`, once for all calls of a class that are written alike."""
@@ -154,8 +156,8 @@ class Classes:
             constructor, taken = found
             unexpected = tuple(name for name in update.keywords if name not in taken)
             if unexpected:
-                place = _place(path, facts, update)
-                yield BadCall(place, cls, constructor, Misfit(unexpected), update.method or "replace")
+                for place in _places(path, facts, update.places):
+                    yield BadCall(place, cls, constructor, Misfit(unexpected), update.method or "replace")
 
     def _rebuilt(self, path: str, cls: Class, update: Update) -> tuple[Constructor, frozenset[str]] | None:
         """What a copy that calls the constructor takes."""
@@ -188,8 +190,11 @@ class Classes:
 
     @cached_property
     def missing_attributes(self) -> tuple[MissingAttribute, ...]:
-        """Every use of an attribute that cannot be there, by path."""
-        return tuple(missing for path, facts in self.table.facts.items() for missing in self._missing_in(path, facts))
+        """Every use of an attribute that cannot be there: reads by path, then writes by path."""
+        return (
+            *(missing for path, facts in self.table.facts.items() for missing in self._missing_in(path, facts)),
+            *(found for found in self._bad_stores if isinstance(found, MissingAttribute)),
+        )
 
     @cached_property
     def bad_fields(self) -> tuple[BadField, ...]:
@@ -209,7 +214,8 @@ class Classes:
             keys = frozenset(field.name for one in self.table.lineage(cls).classes for field in one.facts.fields)
             for use in unpack(raw, list[Use]):
                 if use.path not in keys and (use.exact or not any(self.table.descendants(cls))):
-                    yield MissingKey(_place(path, facts, use), cls, use.path, keys, use.exact)
+                    for place in _places(path, facts, use.places):
+                        yield MissingKey(place, cls, use.path, keys, use.exact)
 
     @cached_property
     def drifts(self) -> tuple[Drift, ...]:
@@ -219,12 +225,11 @@ class Classes:
     @cached_property
     def bad_writes(self) -> tuple[BadWrite, ...]:
         """Every write of an attribute that fails since it is frozen, or that no field is there for, by path."""
-        return tuple(
-            found
-            for path, facts in self.table.facts.items()
-            for found in self._writes(path, facts)
-            if isinstance(found, BadWrite)
-        )
+        return tuple(found for found in self._bad_stores if isinstance(found, BadWrite))
+
+    @cached_property
+    def _bad_stores(self) -> tuple[MissingAttribute | BadWrite, ...]:
+        return tuple(found for path, facts in self.table.facts.items() for found in self._writes(path, facts))
 
     def _missing_in(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         for ref, raw in facts.uses.items():
@@ -241,7 +246,6 @@ class Classes:
                 for use in unpack(raw, list[Use]):
                     yield from self._missing(path, facts, cls, use)
         yield from self._missing_members(path, facts)
-        yield from (found for found in self._writes(path, facts) if isinstance(found, MissingAttribute))
 
     def _held(self, path: str, facts: ClassesFacts, ref: int) -> Class | None:
         """The class of a receiver; None too where a function gives it that code of the file puts another one for."""
@@ -261,15 +265,23 @@ class Classes:
         return {key: frozenset(hints - {""}) for key, hints in found.items()}
 
     @cached_property
-    def _positional(self) -> Mapping[Class, int]:
-        """How many positional arguments each class is called with at most."""
-        most: dict[Class, int] = {}
+    def _calls(self) -> Mapping[Class, list[msgspec.Raw]]:
+        """The calls of each class, still packed: few are asked for."""
+        found: dict[Class, list[msgspec.Raw]] = {}
         for path, facts in at_hand(self.table.facts).items():
             for ref, raw in facts.calls.items():
                 cls = self.table.class_of(path, ref)
                 if cls is not None:
-                    counts = [_EVERY if call.starred else call.positional for call in unpack(raw, list[Call])]
-                    most[cls] = max([most.get(cls, 0), *counts])
+                    found.setdefault(cls, []).append(raw)
+        return found
+
+    def _most_positional(self, cls: Class) -> int:
+        """How many positional arguments a class is called with at most."""
+        most = self._positional.get(cls)
+        if most is None:
+            calls = [call for raw in self._calls.get(cls, ()) for call in unpack(raw, list[Call])]
+            most = max((_EVERY if call.starred else call.positional for call in calls), default=0)
+            self._positional[cls] = most
         return most
 
     def extensible(self, cls: Class) -> tuple[str, int] | None:
@@ -279,7 +291,7 @@ class Classes:
         if kind is None or kind.name not in _EXTENSIBLE:
             return None
         related = (cls, *self.table.descendants(cls))
-        return kind.name, max(self._positional.get(one, 0) for one in related)
+        return kind.name, max(map(self._most_positional, related))
 
     def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         """Members that an enumeration has not, and attributes that no member has."""
@@ -293,7 +305,7 @@ class Classes:
                 second = rest.partition(".")[0]
                 if first not in there:
                     if use.access is Access.LOAD and first not in facts.loose and first not in self._set_by_name:
-                        yield _missing_attribute(path, facts, use, cls, 0)
+                        yield from _missing_attributes(path, facts, use, cls, 0)
                 elif (
                     second
                     and use.access is Access.LOAD
@@ -301,7 +313,7 @@ class Classes:
                     and self._lacks(cls, second, True)
                     and second not in facts.loose
                 ):
-                    yield _missing_attribute(path, facts, use, cls, 1)
+                    yield from _missing_attributes(path, facts, use, cls, 1)
 
     def _is_enumeration(self, cls: Class) -> bool:
         return not ENUMS.isdisjoint(self.table.lineage(cls).externals) and self._is_judged(cls)
@@ -311,46 +323,45 @@ class Classes:
             cls = self._held(path, facts, ref)
             if cls is not None:
                 for use in unpack(raw, list[Use]):
-                    found = self._write(path, facts, cls, use)
-                    if found is not None:
-                        yield found
+                    yield from self._written(path, facts, cls, use)
         for ref, raw in facts.members.items():
             cls = self.table.class_of(path, ref)
             if cls is None or not self._is_enumeration(cls):
                 continue
             for use in unpack(raw, list[Use]):
                 if use.access is not Access.LOAD and self.table.is_plain_member(cls, use.path):
-                    place = _place(path, facts, use)
-                    yield BadWrite(place, cls, use.path, use.path, use.access, cls, "enumeration")
+                    for place in _places(path, facts, use.places):
+                        yield BadWrite(place, cls, use.path, use.path, use.access, cls, "enumeration")
 
-    def _write(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> MissingAttribute | BadWrite | None:
-        """What is wrong with one attribute that is given a value or deleted."""
+    def _written(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> Iterator[MissingAttribute | BadWrite]:
+        """What is wrong with an attribute that is given a value or deleted."""
         *leading, name = use.path.split(".")
         holder = cls
         for depth, attribute in enumerate(leading):
             held = self.table.attribute_type(holder, attribute, exact=use.exact and not depth)
             if held is None:
-                return None
+                return
             holder = held
         exact = use.exact and not leading
         if not self._is_judged(holder) or name in self._set_by_name or (name.startswith("__") and name.endswith("__")):
-            return None
-        place = _place(path, facts, use)
+            return
         declared = self.table.has_attribute(holder, name, exact=exact, given=False)
         family = (holder,) if exact else (holder, *self.table.descendants(holder))
         kind = next(kind for owner in self.table.lineage(holder).classes if (kind := kind_of(self.table, owner)))
         owners = [frozen_by(self.table, one, name, exact=exact) for one in family]
         if owners[0] is not None and all(owners):
-            if declared or use.access is Access.STORE:
-                return BadWrite(place, holder, name, use.path, use.access, owners[0], kind.name)
-            return None
-        if declared or use.access is not Access.STORE or kind.name in _WITHOUT_FIELDS:
-            return None
-        if all(self._refuses(one, name) for one in family):
-            return _missing_attribute(path, facts, use, holder, len(leading))
-        if not name.startswith("_") and not any(self._refuses(one, name) for one in family):
-            return BadWrite(place, holder, name, use.path, use.access, None, kind.name)
-        return None
+            if not declared and use.access is not Access.STORE:
+                return
+        elif declared or use.access is not Access.STORE or kind.name in _WITHOUT_FIELDS:
+            return
+        elif all(self._refuses(one, name) for one in family):
+            yield from _missing_attributes(path, facts, use, holder, len(leading))
+            return
+        elif name.startswith("_") or any(self._refuses(one, name) for one in family):
+            return
+        frozen = owners[0] if all(owners) else None
+        for place in _places(path, facts, use.places):
+            yield BadWrite(place, holder, name, use.path, use.access, frozen, kind.name)
 
     def _refuses(self, cls: Class, name: str) -> bool:
         """Whether an instance of exactly this class takes no attribute that is not declared."""
@@ -372,12 +383,14 @@ class Classes:
                 holder = held
             if name in _OF_OTHERS and not (use.exact and not depth):
                 return  # written for a dictionary or a double, whatever the annotation says
+            if not self._is_judged(holder):
+                continue
             if not (use.exact and not depth) and self._is_enumeration(holder):
                 return  # what has other attributes than a member is annotated with an enumeration by mistake
             if self._lacks(holder, name, use.exact and not depth):
                 changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
                 if changed.isdisjoint(names[: depth + 1]):
-                    yield _missing_attribute(path, facts, use, holder, depth)
+                    yield from _missing_attributes(path, facts, use, holder, depth)
                 return
 
     def _lacks(self, cls: Class, name: str, exact: bool) -> bool:
@@ -418,22 +431,25 @@ class Classes:
         return found
 
 
-def _place(path: str, facts: ClassesFacts, used: Call | Update | Use) -> Place:
-    return Place(path, used.line, used.column, used.end_column, facts.scopes[used.scope], used.lazy)
+def _places(path: str, facts: ClassesFacts, places: Sequence[int]) -> Iterator[Place]:
+    """The places of a `Use` or a `Call`."""
+    numbers = iter(places)
+    for line, column, end_column, where in zip(numbers, numbers, numbers, numbers, strict=True):
+        yield Place(path, line, column, end_column, facts.scopes[where // 2], where % 2 == 1)
 
 
-def _missing_attribute(path: str, facts: ClassesFacts, use: Use, cls: Class, depth: int) -> MissingAttribute:
+def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, depth: int) -> Iterator[MissingAttribute]:
     parts = use.path.split(".")
     behind = sum(len(part) + 1 for part in parts[depth + 1 :])
-    place = _place(path, facts, use)
-    return MissingAttribute(
-        msgspec.structs.replace(place, end_column=max(place.column, place.end_column - behind)),
-        cls,
-        parts[depth],
-        ".".join(parts[: depth + 1]),
-        Access.LOAD if depth < len(parts) - 1 else use.access,
-        parts[depth + 1] if depth < len(parts) - 1 else use.value,
-    )
+    for place in _places(path, facts, use.places):
+        yield MissingAttribute(
+            msgspec.structs.replace(place, end_column=max(place.column, place.end_column - behind)),
+            cls,
+            parts[depth],
+            ".".join(parts[: depth + 1]),
+            Access.LOAD if depth < len(parts) - 1 else use.access,
+            parts[depth + 1] if depth < len(parts) - 1 else use.value,
+        )
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(

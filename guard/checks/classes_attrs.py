@@ -30,7 +30,7 @@ class Attrs:
 
     def makes(self, table: ClassTable, cls: Class) -> bool:
         """Whether the class is decorated."""
-        return bool(cls.facts.decorators) and self._decorator(table, cls) is not None
+        return cls.header.decorated and self._decorator(table, cls) is not None
 
     def _decorator(self, table: ClassTable, cls: Class) -> tuple[Applied, External] | None:
         for applied in cls.facts.decorators:

@@ -22,6 +22,7 @@ from guard.checks.classes_seen import (
     SETS_BY_NAME,
     STANDARD_LIBRARY,
     Seen,
+    arguments_of,
     literal,
     place,
 )
@@ -130,8 +131,8 @@ class Calls(Seen):
         if not isinstance(receiver, (Known, OwnInstance)) or self.excuses.excuse(context, "TypeError"):
             return
         known = self._as_known(receiver)
-        where = (*place(func), *self._scope(context), function, method)
-        self.updates.append(Update(*where, self._index(known.ref), path, known.exact, keywords))
+        where = (*place(func), self._where(context))
+        self.updates.append(Update(where, function, method, self._index(known.ref), path, known.exact, keywords))
 
     def _own_class(self, context: Context) -> Ref | None:
         """What `cls` is in a method."""
@@ -139,18 +140,16 @@ class Calls(Seen):
         return self._as_known(receiver).ref if isinstance(receiver, OwnClass) else None
 
     def _class_calls(self) -> dict[int, list[Call]]:
-        calls: dict[int, list[Call]] = {}
-        for text, context, line, column, end_column, arguments in self.seen.calls:
+        calls: dict[int, dict[tuple[int, tuple[str, ...], bool, bool, bool], list[int]]] = {}
+        for text, node, context in self.seen.calls:
             ref = self.types.reference(text, context.scope) if text != "cls" else self._own_class(context)
             if ref is None or (not ref.level and ref.module.partition(".")[0] in STANDARD_LIBRARY):
                 continue
             if not self.excuses.excuse(context, "TypeError"):
-                index, lazy = self._scope(context)
-                positional, keywords, starred, double_starred = arguments
-                where = (line, column, end_column, index, lazy)
-                call = Call(*where, positional, keywords, starred, double_starred, text == "cls")
-                calls.setdefault(self._index(ref), []).append(call)
-        return calls
+                shape = (*arguments_of(node), text == "cls")
+                alike = calls.setdefault(self._index(ref), {})
+                alike.setdefault(shape, []).extend((*place(node.func), self._where(context)))
+        return {ref: [Call(*shape, tuple(places)) for shape, places in alike.items()] for ref, alike in calls.items()}
 
 
 def _listed(given: ast.expr, scope: Scope) -> Iterator[ast.expr]:

@@ -16,8 +16,6 @@ from guard.checks.classes_seen import (
     MAKERS,
     SETS_BY_NAME,
     STANDARD_LIBRARY,
-    arguments_of,
-    place,
 )
 from guard.listeners import Listeners
 from guard.parse import Parsed
@@ -99,8 +97,8 @@ class ClassCollector:
         self._has_decorated = False
         self.classes: list[tuple[ast.ClassDef, Context]] = []
         self.class_names: set[str] = set()
-        self.calls: list[tuple[str, Context, int, int, int, tuple[int, tuple[str, ...], bool, bool]]] = []
-        """Callee, context, place and arguments of each call of what may be a class."""
+        self.calls: list[tuple[str, ast.Call, Context]] = []
+        """Calls of what may be a class, with the callee as it is written."""
         self.tuples: list[tuple[ast.Call, Context]] = []
         """Calls that make a class: `namedtuple("P", "a b")`."""
         self.special_calls: list[tuple[ast.Call, str, Context]] = []
@@ -148,6 +146,8 @@ class ClassCollector:
         """Literal keys that are set, or asked for, on anything."""
         self.rebound: set[str] = set()
         self.subjects: list[tuple[ast.Match, Context]] = []
+        self.own_chains: dict[str, list[tuple[ast.Attribute, list[str], Context]]] = {}
+        """Chains of several attributes that are read from `self`, by the first."""
         self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
         """Attribute chains with the name that they begin with, and what is done to the last; None is a plain store."""
 
@@ -303,7 +303,7 @@ class ClassCollector:
     def see_own_call(self, node: ast.Call, name: str, context: Context) -> None:
         """`cls(…)`."""
         if node.func.__class__ is ast.Name:
-            self.calls.append((name, context, *place(node.func), arguments_of(node)))
+            self.calls.append((name, node, context))
 
     def see_class_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of a class, by the look of its name."""
@@ -311,7 +311,7 @@ class ClassCollector:
             callee = node.func
             text = name if callee.__class__ is ast.Name else dotted(callee)
             if text:
-                self.calls.append((text, context, *place(callee), arguments_of(node)))
+                self.calls.append((text, node, context))
 
     def see_assign(self, node: ast.Assign, context: Context) -> None:
         """An assignment whose value may say what class a name or an attribute has."""
@@ -403,7 +403,9 @@ class ClassCollector:
             if kind is ast.Load:
                 return
         if kind is ast.Load:
-            if root != "self" or len(attributes) > 1 or self._has_decorated or attributes[0] == "__dict__":
+            if root == "self" and len(attributes) > 1:
+                self.own_chains.setdefault(attributes[0], []).append((node, attributes, context))
+            elif root != "self" or self._has_decorated or attributes[0] == "__dict__":
                 self.chains.append((node, root, attributes, context, Access.LOAD))
         elif root == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
             scope: Scope | None = context.scope

@@ -26,7 +26,7 @@ class Dataclasses:
 
     def makes(self, table: ClassTable, cls: Class) -> bool:
         """Whether the class is decorated."""
-        return bool(cls.facts.decorators) and self._decorator(table, cls) is not None
+        return cls.header.decorated and self._decorator(table, cls) is not None
 
     def writes_constructor(self, table: ClassTable, cls: Class) -> bool:
         """Unless `init=False`, or the class has its own."""

@@ -188,31 +188,24 @@ class ClassFacts(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """A call of something that may be a class. The place is that of the callee."""
+    """Calls of something that may be a class, in one file, whose arguments are written alike."""
 
-    line: int
-    column: int
-    end_column: int
-    scope: int
-    lazy: bool
-    """Whether it runs only when a function is called."""
-    positional: int = 0
-    keywords: tuple[str, ...] = ()
-    starred: bool = False
+    positional: int
+    keywords: tuple[str, ...]
+    starred: bool
     """Whether there is a `*iterable`."""
-    double_starred: bool = False
-    own: bool = False
+    double_starred: bool
+    own: bool
     """Whether it is `cls(…)` in a method of the class, where a subclass may be what is called."""
+    places: tuple[int, ...]
+    """Of the callee; as in `Use`."""
 
 
 class Update(msgspec.Struct, frozen=True, array_like=True):
     """A call that copies an instance with other values: `dataclasses.replace(instance, name=…)`, or by a method."""
 
-    line: int
-    column: int
-    end_column: int
-    scope: int
-    lazy: bool
+    places: tuple[int, ...]
+    """One, of the callee; as in `Use`."""
     function: int
     """UNKNOWN where it is a method."""
     method: str
@@ -236,20 +229,23 @@ class Access(enum.IntEnum):
 
 
 class Use(msgspec.Struct, frozen=True, array_like=True):
-    """Attributes used on a receiver whose class is known. The place is that of the whole chain, receiver included."""
+    """What a file does with the same attributes of receivers of one class, wherever it does it: the answer is the same
+    for all of these places."""
 
-    line: int
-    column: int
-    end_column: int
-    scope: int
-    lazy: bool
     path: str
     """The attributes, dotted: `a.b` for `x.a.b`."""
     exact: bool
     """False where an instance of a subclass may be what is there."""
-    access: Access = Access.LOAD
-    value: str = ""
+    access: Access
+    value: str
     """What type of constant it is augmented by: `int`, `float`, `str`."""
+    places: tuple[int, ...]
+    """Four numbers for each: line, column and end column of the whole chain, receiver included, and twice the index of
+    the scope, one more where it runs only when a function is called."""
+
+
+Noted = dict[int, dict[tuple[str, bool, Access, str], list[int]]]
+"""`Use`s while they are gathered, by the class of the receiver: the places by all the rest."""
 
 
 class Write(msgspec.Struct, frozen=True, array_like=True):

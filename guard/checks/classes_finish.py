@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from guard.checks.classes_body import (
     ClassBody,
     applied,
@@ -20,9 +22,11 @@ from guard.checks.classes_facts import (
     Body,
     ClassesFacts,
     ClassFacts,
+    Noted,
     Returning,
     Serializer,
     Typed,
+    Use,
     Write,
 )
 from guard.checks.classes_seen import NONE, STANDARD_LIBRARY, qualified
@@ -44,6 +48,10 @@ _UNNAMED: Final = "<made>"
 def finish(seen: ClassCollector) -> ClassesFacts | None:
     """The facts on one file; None where it says nothing of classes. Only right once the walk is over."""
     return _Finish(seen).facts()
+
+
+def _packed(noted: Noted) -> dict[int, msgspec.Raw]:
+    return {ref: pack([Use(*one, tuple(places)) for one, places in alike.items()]) for ref, alike in noted.items()}
 
 
 class _Finish(Uses, Calls):
@@ -74,11 +82,11 @@ class _Finish(Uses, Calls):
             classes,
             {ref: pack(found) for ref, found in calls.items()},
             tuple(self.updates),
-            {ref: pack(found) for ref, found in self.uses.items()},
-            {ref: pack(found) for ref, found in self.paths.items()},
-            {ref: pack(found) for ref, found in self.stores.items()},
-            {ref: pack(found) for ref, found in members.items()},
-            {ref: pack(found) for ref, found in keys.items()},
+            _packed(self.uses),
+            _packed(self.paths),
+            _packed(self.stores),
+            _packed(members),
+            _packed(keys),
             tuple(Write(*write) for write in sorted(self.writes)),
             returns,
             self.again,
@@ -119,19 +127,23 @@ class _Finish(Uses, Calls):
             ref = self.types.reference(text, scope) if text else None
             return text if ref is None else ref.name or text
 
-        metaclass = next((k.value for k in node.keywords if k.arg == "metaclass"), None)
+        # Most classes are plain ones, so what few have is looked for only where there may be some.
+        decorators, metaclass = node.decorator_list, None
+        if node.keywords:
+            metaclass = next((k.value for k in node.keywords if k.arg == "metaclass"), None)
+        assigned = self.assigned.get(node)
         facts = Body(
-            tuple(applied(decorator, index) for decorator in node.decorator_list),
+            tuple([applied(decorator, index) for decorator in decorators]) if decorators else (),
             None if metaclass is None else index(metaclass),
-            keywords_of(node),
+            keywords_of(node) if node.keywords else (),
             node in self.dynamic,
             tuple(sorted(body.names)),
-            body.fields(index, type_index, imported),
-            tuple(sorted(self.assigned.get(node, set()) - body.names - body.annotated.keys())),
-            self._typed_of(node),
+            body.fields(index, type_index, imported) if body.annotated or body.made else (),
+            tuple(sorted(assigned - body.names - body.annotated.keys())) if assigned else (),
+            self._typed_of(node) if node in self.typed else (),
             tuple(body.signatures.items()),
             settings_of(node) if node.name == "Config" else (),
-            self._serializers(body) if node.decorator_list else (),
+            self._serializers(body) if decorators else (),
             valued_of(node) if node in self.seen.enumerations else (),
             tuple(body.marks),
         )
@@ -139,12 +151,12 @@ class _Finish(Uses, Calls):
         return ClassFacts(
             qualified(node, scope),
             node.lineno,
-            tuple(index(base) for base in node.bases),
+            tuple([index(base) for base in node.bases]) if node.bases else (),
             pack(facts),
             lazy,
             not lazy and not context.branch and not context.main and scope.kind == "module",
-            any(self.excuses.excuse(context, error) for error in ("TypeError", "ValueError")),
-            bool(node.decorator_list),
+            self.excuses.excuse(context, "TypeError") or self.excuses.excuse(context, "ValueError"),
+            bool(decorators),
         )
 
     def _serializers(self, body: ClassBody) -> tuple[Serializer, ...]:
@@ -181,7 +193,7 @@ class _Finish(Uses, Calls):
 
     def _typed_of(self, node: ast.ClassDef) -> tuple[Typed, ...]:
         typed = []
-        for name, held in sorted(self.typed.get(node, {}).items()):
+        for name, held in sorted(self.typed[node].items()):
             known = [one for one in held if one is not None]
             if not known:
                 continue

@@ -35,6 +35,8 @@ KINDS: Final[tuple[Kind, ...]] = (
 
 def kind_of(table: ClassTable, cls: Class) -> Kind | None:
     """The kind that the class statement itself is of."""
+    if not cls.header.decorated and not table.lineage(cls).externals:
+        return None  # what makes a kind is a decorator or something external, and most classes have neither
     key = ("kind", cls)
     try:
         return table.remembered[key]  # type: ignore[return-value]
@@ -83,7 +85,7 @@ def constructor_of(table: ClassTable, cls: Class) -> Constructor | None:
 
 def is_open(table: ClassTable, cls: Class) -> bool:
     """Whether the class statement asks for attributes of any name."""
-    return any(kind.is_open(table, cls) for kind in KINDS if kind.makes(table, cls))
+    return kind_of(table, cls) is not None and any(kind.is_open(table, cls) for kind in KINDS if kind.makes(table, cls))
 
 
 def frozen_by(table: ClassTable, cls: Class, name: str, *, exact: bool) -> Class | None:

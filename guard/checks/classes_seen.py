@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from guard.checks.classes_body import ClassBody
 from guard.checks.classes_excuses import Excuses
-from guard.checks.classes_facts import UNKNOWN, Update, Use
+from guard.checks.classes_facts import UNKNOWN, Noted, Update
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, Types
 from guard.checks.references import Ref
 from guard.scopes import BindingKind, Context, Scope, dotted
@@ -60,24 +60,25 @@ class Seen:
         )
         self.refs: dict[Ref, int] = {}
         self.scopes: dict[str, int] = {}
-        self.scope_indices: dict[Scope, tuple[int, bool]] = {}
+        self.scope_indices: dict[Scope, int] = {}
         self.excuses = Excuses()
         self.local = {qualified(node, context.scope): node for node, context in seen.classes}
         self.typed_dicts: set[str] = set()
         """Names of classes of the file that inherit from `TypedDict`, in order of the file."""
         for node, _ in seen.classes:
-            bases = {dotted(base).rpartition(".")[2] for base in node.bases}
-            if "TypedDict" in bases or not bases.isdisjoint(self.typed_dicts):
-                self.typed_dicts.add(node.name)
+            for base in node.bases:
+                last = dotted(base).rpartition(".")[2]
+                if last == "TypedDict" or last in self.typed_dicts:
+                    self.typed_dicts.add(node.name)
         self.assigned = seen.assigned
         """By class statement: what methods assign on `self`, or on the class."""
         self.typed: dict[ast.AST, dict[str, list[Known | None]]] = {}
         self.dynamic: set[ast.AST] = set()
         self.loose: set[str] = set()
         self.set_by_name: set[str] = set()
-        self.uses: dict[int, list[Use]] = {}
-        self.paths: dict[int, list[Use]] = {}
-        self.stores: dict[int, list[Use]] = {}
+        self.uses: Noted = {}
+        self.paths: Noted = {}
+        self.stores: Noted = {}
         self.writes: set[tuple[int, str, bool]] = set()
         self.updates: list[Update] = []
         self.below: list[tuple[ast.Call, tuple[int, ...]]] = []
@@ -103,14 +104,15 @@ class Seen:
     def _index(self, ref: Ref) -> int:
         return self.refs.setdefault(ref, len(self.refs))
 
-    def _scope(self, context: Context) -> tuple[int, bool]:
-        """The index of the enclosing scope's name, and whether what stands there runs only when something calls it."""
+    def _where(self, context: Context) -> int:
+        """Twice the index of the enclosing scope's name, one more where what stands there runs only when something
+        calls it."""
         scope = context.scope
         known = self.scope_indices.get(scope)
         if known is None:
             index = self.scopes.setdefault(scope.qualname, len(self.scopes))
-            known = self.scope_indices[scope] = (index, scope.function is not None)
-        return (known[0], True) if context.main else known
+            known = self.scope_indices[scope] = index * 2 + (scope.function is not None)
+        return known | 1 if context.main else known
 
     def _named(self, expression: ast.expr, scope: Scope) -> int:
         """A base class, decorator or callee: parameters of a generic are taken off, builtins are known."""

@@ -15,7 +15,7 @@ import msgspec
 
 from guard.checks.classes_elements import Taken, container_of, element_of, iterated_by
 from guard.checks.classes_facts import AWAITED, RETURNED, Marker
-from guard.checks.references import Ref, reference_of_name
+from guard.checks.references import Ref, reference_in
 from guard.scopes import Binding, BindingKind, Scope, dotted
 
 _WRAPPERS: Final = frozenset({"Optional", "Final", "ClassVar", "InitVar", "Annotated", "Required", "NotRequired"})
@@ -60,6 +60,8 @@ def method_kind(function: ast.AST) -> str:
     """`instance`, `class` or `static`, for a function in a class body."""
     if not isinstance(function, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return "static"
+    if not function.decorator_list:
+        return "class" if function.name in _CLASS_METHODS else "instance"
     decorators = {dotted(node).rpartition(".")[2] for node in function.decorator_list}
     if "staticmethod" in decorators:
         return "static"
@@ -149,6 +151,7 @@ class Types:
         self._again = again
         """Names that several class statements of the module bind: code that runs later sees the last."""
         self._refs: dict[tuple[Scope, str], Ref | None] = {}
+        self._bindings: dict[tuple[Scope, str], Ref | None] = {}
         self._names: dict[tuple[Scope, str], Receiver] = {}
         self._receivers: dict[tuple[Scope, str], Receiver] = {}
 
@@ -158,12 +161,23 @@ class Types:
         try:
             return self._refs[key]
         except KeyError:
-            found = reference_of_name(text, scope)
+            root, _, rest = text.partition(".")
+            where = scope.lookup(root)
+            found = None if where is None else self._bound_to(where, text, root, rest)
             if found is None and self._again and text in self._again and scope.function is not None:
-                where = scope.lookup(text)
                 found = Ref(0, "", text) if where is not None and where[0].kind == "module" else None
             self._refs[key] = found
             return found
+
+    def _bound_to(self, found: tuple[Scope, list[Binding]], text: str, root: str, rest: str) -> Ref | None:
+        """What a name stands for wherever its bindings are found: many functions use the names of one module."""
+        where, bindings = found
+        key = (where, text)
+        try:
+            return self._bindings[key]
+        except KeyError:
+            known = self._bindings[key] = reference_in(where, bindings, root, rest)
+            return known
 
     def annotated(self, annotation: ast.expr | None, scope: Scope) -> Ref | None:
         """The one class that an annotation names, read in `scope`; None for anything less certain."""
@@ -357,11 +371,13 @@ class Types:
 
 def _own_receiver(name: str, where: Scope, bindings: list[Binding]) -> OwnInstance | OwnClass | None:
     """`self` or `cls`, where `name` is the first parameter of a method and nothing else."""
-    if where.kind != "function" or where.parent is None or where.parent.kind != "class" or len(bindings) != 1:
+    if len(bindings) != 1 or bindings[0].kind is not BindingKind.PARAMETER:
+        return None
+    if where.kind != "function" or where.parent is None or where.parent.kind != "class":
         return None
     arguments = where.node.args  # type: ignore[attr-defined]
-    first = next(iter((*arguments.posonlyargs, *arguments.args)), None)
-    if first is None or first.arg != name:
+    first = arguments.posonlyargs or arguments.args
+    if not first or first[0].arg != name:
         return None
     kind = method_kind(where.node)
     if kind == "instance":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Set
+from typing import TYPE_CHECKING, Final
 
 from guard.checks.classes_body import (
     CONSTRUCTORS,
@@ -12,16 +14,32 @@ from guard.checks.classes_facts import (
     AWAITED,
     RETURNED,
     Access,
-    Use,
+    Noted,
 )
 from guard.checks.classes_seen import READS_OF_DICT, STANDARD_LIBRARY, Seen, place
 from guard.checks.classes_types import Known, OwnClass, OwnInstance, Receiver, looks_like_class
 from guard.checks.references import Ref
 from guard.scopes import BindingKind, Context, Scope, dotted
 
+if TYPE_CHECKING:
+    from guard.checks.classes_collect import ClassCollector
+
+_NOTHING: Final[Set[str]] = frozenset()
+
+
+def _is_known_elsewhere(ref: Ref) -> bool:
+    return ref.module in STANDARD_LIBRARY or (not ref.level and ref.module.partition(".")[0] in STANDARD_LIBRARY)
+
 
 class Uses(Seen):
     """The attribute chains of one file."""
+
+    def __init__(self, seen: ClassCollector) -> None:
+        super().__init__(seen)
+        self.readable: dict[Context, int] = {}
+        """`_where`, or -1 where an AttributeError is meant."""
+        self.own_groups: dict[Scope, _Group] = {}
+        """By class: what is known of `self`, where the code asks nothing about it."""
 
     def _chains(self) -> None:
         leading = {name for names in self.typed.values() for name, held in names.items() if any(held)}
@@ -31,19 +49,28 @@ class Uses(Seen):
         groups: dict[tuple[Scope, str], _Group] = {}
         narrowed = self._narrowed()
         for node, root, attributes, context, access in self.seen.chains:
-            if root in narrowed and access is Access.LOAD:
-                self._load_narrowed(node, root, attributes, context, narrowed[root])
-            if root == "self" and access is Access.LOAD and len(attributes) > 1 and attributes[0] not in leading:
-                continue
             group = groups.get((context.scope, root))
             if group is None:
                 group = groups[context.scope, root] = self._group(root, context.scope)
-            if access is not Access.LOAD:
+            if access is Access.LOAD:
+                if root in narrowed:
+                    self._load_narrowed(node, root, attributes, context, narrowed[root])
+            else:
                 self._note_store(node, attributes, context, group, access or Access.STORE)
-            if access is None:
-                self._store(root, attributes, context, group.receiver, node in self.seen.plain)
-            elif group.ref is not None:
+                if access is None:
+                    self._store(root, attributes, context, group.receiver, node in self.seen.plain)
+                    continue
+            if group.ref is not None:
                 self._load(node, attributes, context, group, access)
+        for first, chains in self.seen.own_chains.items():
+            if first not in leading:
+                continue  # nothing is known of what it holds
+            for node, attributes, context in chains:
+                group = groups.get((context.scope, "self"))
+                if group is None:
+                    group = groups[context.scope, "self"] = self._group("self", context.scope)
+                if group.ref is not None:
+                    self._load(node, attributes, context, group, Access.LOAD)
 
     def _narrowed(self) -> dict[str, list[tuple[ast.If, Scope, _Group]]]:
         """By name: the branches in which `isinstance` says what it is."""
@@ -79,9 +106,7 @@ class Uses(Seen):
             and found[0] is where
         ]
         if len(groups) == 1 and attributes[0] != "__dict__":
-            group = groups[0]
-            plain = _Group(group.receiver, group.ref, group.exact)
-            plain.single, plain.present, plain.asked = group.single, group.present, group.asked - {BY_CLASS}
+            plain = groups[0].but_asked(groups[0].asked - {BY_CLASS})
             self._load(node, attributes, context, plain, Access.LOAD)
 
     def _note_store(
@@ -91,9 +116,8 @@ class Uses(Seen):
         if group.ref is None or (len(attributes) == 1 and not group.single) or "__dict__" in attributes:
             return
         path = ".".join(attributes)
-        if not group.is_asked_about(path) and not self.excuses.excuse(context, "AttributeError"):
-            use = Use(*place(node), *self._scope(context), path, group.exact, access)
-            self.stores.setdefault(self._index(group.ref), []).append(use)
+        if not group.is_asked_about(path):
+            self._note(self.stores, group, node, self._read_in(context), path, access)
 
     def _own_stores(self) -> None:
         """What methods assign on `self`, for the classes of which that may fail."""
@@ -104,22 +128,21 @@ class Uses(Seen):
                 group = groups[context.scope] = self._group("self", context.scope)
             self._note_store(node, [name], context, group, Access.STORE)
 
-    def _members(self) -> dict[int, list[Use]]:
+    def _members(self) -> Noted:
         """What may be members of enumerations."""
-        found: dict[int, list[Use]] = {}
+        found: Noted = {}
         for node, root, attributes, context in self.seen.members:
             ref = self.types.reference(root, context.scope)
-            if ref is None or self.excuses.excuse(context, "AttributeError"):
+            if ref is None:
                 continue
             kind = node.ctx.__class__
             access = Access.LOAD if kind is ast.Load else Access.STORE if kind is ast.Store else Access.DELETE
-            use = Use(*place(node), *self._scope(context), ".".join(attributes), True, access)
-            found.setdefault(self._index(ref), []).append(use)
+            self._note(found, _Group(None, ref, True), node, self._read_in(context), ".".join(attributes), access)
         return found
 
-    def _keys(self) -> dict[int, list[Use]]:
+    def _keys(self) -> Noted:
         """Literal keys that are read of names whose class is known."""
-        found: dict[int, list[Use]] = {}
+        found: Noted = {}
         for node, root, key, context in self.seen.keys:
             if key in self.seen.loose_keys or any(guard.kind != "test" for guard in context.guards):
                 continue
@@ -127,22 +150,27 @@ class Uses(Seen):
             if group.ref is None or isinstance(group.receiver, OwnInstance) or group.asked or not group.single:
                 continue
             if not self.excuses.excuse(context, "KeyError"):
-                use = Use(*place(node), *self._scope(context), key, group.exact)
-                found.setdefault(self._index(group.ref), []).append(use)
+                self._note(found, group, node, self._where(context), key)
         return found
 
     def _group(self, root: str, scope: Scope) -> _Group:
         return self._group_of(self.types.receiver(root, scope), root, scope)
 
     def _group_of(self, receiver: Receiver, root: str, scope: Scope) -> _Group:
-        if not isinstance(receiver, (Known, OwnInstance)):
+        if isinstance(receiver, OwnInstance):
+            group = self.own_groups.get(receiver.scope)
+            if group is None:
+                group = self.own_groups[receiver.scope] = self._group_like(receiver, self._as_known(receiver))
+        elif not isinstance(receiver, Known) or _is_known_elsewhere(receiver.ref):
             return _Group(receiver)
-        known = self._as_known(receiver)
+        else:
+            group = self._group_like(receiver, receiver)
+        asked = self.excuses.asked_about(root, scope)
+        return group.but_asked(asked) if asked else group
+
+    def _group_like(self, receiver: Receiver, known: Known) -> _Group:
         ref = known.ref
-        if ref.module in STANDARD_LIBRARY:
-            return _Group(receiver)
         group = _Group(receiver, ref, known.exact)
-        group.asked = self.excuses.asked_about(root, scope)
         if ref.is_local and not ref.name.endswith((RETURNED, AWAITED)):
             # A class of this file that is neither decorated nor has bases is of no kind with fields; and what its
             # body binds is there.
@@ -169,15 +197,45 @@ class Uses(Seen):
             path, held = first, self.uses
         else:
             path, held = ".".join(attributes), self.paths
-        if group.is_asked_about(path):
+        if group.asked and group.is_asked_about(path):
             return
-        if self.excuses.excuse(context, "AttributeError"):
-            return
-        if group.ref is not None:
+        kind = ""
+        if access is Access.AUGMENT:
             value = self.seen.augmented.get(node)
             kind = type(value.value).__name__ if isinstance(value, ast.Constant) else ""
-            use = Use(*place(node), *self._scope(context), path, group.exact, access, kind)
-            held.setdefault(self._index(group.ref), []).append(use)
+        self._note(held, group, node, self._read_in(context), path, access, kind)
+
+    def _read_in(self, context: Context) -> int:
+        where = self.readable.get(context)
+        if where is None:
+            excused = self.excuses.excuse(context, "AttributeError")
+            where = self.readable[context] = -1 if excused else self._where(context)
+        return where
+
+    def _note(
+        self,
+        noted: Noted,
+        group: _Group,
+        node: ast.expr,
+        where: int,
+        path: str,
+        access: Access = Access.LOAD,
+        value: str = "",
+    ) -> None:
+        """Keep the place of a use of attributes."""
+        if where < 0 or group.ref is None:
+            return
+        if group.index < 0:
+            group.index = self._index(group.ref)
+        alike = noted.get(group.index)
+        if alike is None:
+            alike = noted[group.index] = {}
+        key = (path, group.exact, access, value)
+        places = alike.get(key)
+        if places is None:
+            alike[key] = [*place(node), where]
+        else:
+            places += (*place(node), where)
 
     def _store(
         self,
@@ -219,19 +277,27 @@ class Uses(Seen):
 class _Group:
     """What is known of one name in one scope."""
 
-    __slots__ = ("asked", "exact", "present", "receiver", "ref", "single")
+    __slots__ = ("asked", "exact", "index", "present", "receiver", "ref", "single")
 
     def __init__(self, receiver: Receiver, ref: Ref | None = None, exact: bool = False) -> None:
         self.receiver = receiver
         self.ref = ref
         """The class, where uses of attributes are worth remembering."""
+        self.index = -1
+        """Its index in the table of the file, once a use is remembered."""
         self.exact = exact
         self.single = True
         """Whether a use of one attribute can be wrong."""
-        self.present: set[str] = set()
+        self.present: Set[str] = _NOTHING
         """Attributes that are certainly there."""
-        self.asked: set[str] = set()
+        self.asked: Set[str] = _NOTHING
         """Chains of attributes that the code asks about; the empty one is the name itself."""
+
+    def but_asked(self, asked: Set[str]) -> _Group:
+        """The same where the code asks about other chains."""
+        group = _Group(self.receiver, self.ref, self.exact)
+        group.single, group.present, group.asked = self.single, self.present, asked
+        return group
 
     def is_asked_about(self, path: str) -> bool:
         """Whether the code asks for the class or the attributes of something on the way."""

@@ -7,6 +7,7 @@ At collect time `reference` says which import or definition a name stands for, b
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -45,6 +46,14 @@ def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
     if found is None:
         return None
     where, bindings = found
+    binding = _only_one(bindings, name)
+    return None if binding is None else (where, binding)
+
+
+def _only_one(bindings: Sequence[Binding], name: str) -> Binding | None:
+    if len(bindings) == 1:  # as nearly always
+        (only,) = bindings
+        return None if only.context.dead or only.kind is BindingKind.DECLARED else only
     live = [b for b in bindings if not b.context.dead and b.kind is not BindingKind.DECLARED]
     if len(live) > 1:
         live = [b for b in live if not b.context.type_checking] or live
@@ -55,7 +64,7 @@ def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
             return None
         if len({import_origin(b, name) for b in live}) > 1:
             return None
-    return where, live[0]
+    return live[0]
 
 
 def only_import(scope: Scope, name: str) -> tuple[int, str, str] | None:
@@ -102,16 +111,21 @@ def reference(node: ast.expr, scope: Scope) -> Ref | None:
 def reference_of_name(text: str, scope: Scope) -> Ref | None:
     """`reference` for a dotted name that is text already."""
     root, _, rest = text.partition(".")
-    found = only_binding(scope, root)
-    if found is None:
+    found = scope.lookup(root)
+    return None if found is None else reference_in(*found, root, rest)
+
+
+def reference_in(where: Scope, bindings: Sequence[Binding], root: str, rest: str) -> Ref | None:
+    """`reference` for the name `root` that has its bindings in the scope `where`, with `rest` behind it."""
+    binding = _only_one(bindings, root)
+    if binding is None:
         return None
-    where, binding = found
     if binding.kind is BindingKind.IMPORT:
         origin = import_origin(binding, root)
         if origin is None:
             return None
         level, module, name = origin
-        return Ref(level, module, ".".join(part for part in (name, rest) if part))
+        return Ref(level, module, f"{name}.{rest}" if name and rest else name or rest)
     if binding.kind in _DEFINES and where.kind in ("module", "class"):
         qualname = f"{where.qualname}.{root}" if where.qualname else root
         return Ref(0, "", f"{qualname}.{rest}" if rest else qualname)
