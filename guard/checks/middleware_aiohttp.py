@@ -24,7 +24,7 @@ class Aiohttp(Framework):
 
     name = "aiohttp"
     packages = ("aiohttp",)
-    signs = (b"web.Application", b"middlewares", b"aiohttp import web", b"add_subapp")
+    signs = (b"middlewares",)  # one that has none mostly hands its application on, which is a sign by itself
     classes = frozenset({"Application"})
     mounts = frozenset({"add_subapp", "add_domain"})
     methods = mounts

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -12,7 +11,7 @@ import msgspec
 from guard.checks.middleware_carriers import PARTS
 from guard.checks.middleware_facts import Attr, Class, Def, Facts, Flow, Free, Handoff, Super, Var
 from guard.checks.middleware_flow import read_flow
-from guard.checks.middleware_frameworks import DECORATORS, SIGNS
+from guard.checks.middleware_frameworks import DECORATORS, FAINT_SIGNS, SIGNS
 from guard.checks.middleware_names import Names, last_name
 from guard.checks.middleware_prune import prune
 from guard.checks.middleware_setup import AnyFunction, SetupReader
@@ -20,16 +19,6 @@ from guard.checks.middleware_wanted import is_about_applications, wanted_names
 from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
-
-_FAINT_SIGNS: Final = (
-    (b"equest.", re.compile(rb"equest\.(?:s|user)")),
-    (b"(app", re.compile(rb"\(app[,)]")),
-    (b"_app(", re.compile(rb"= *(?:\w+\.)*\w+_app\(")),
-)
-"""A file that holds none of these and none of the frameworks' `SIGNS` has nothing to do with middleware. A plain
-substring is several times as fast to look for as a pattern, so the patterns are asked only where a part of them is
-there."""
-
 
 _ENTRIES: Final = frozenset({"dispatch", "__call__", "authenticate", "process_request"})
 _BASES: Final = ("Middleware", "FastAPI", "Starlette", "Backend")
@@ -267,4 +256,4 @@ def collector(parsed: Parsed) -> MiddlewareCollector | Blind:
 def _concerns(content: bytes) -> bool:
     if any(sign in content for sign in SIGNS):
         return True
-    return any(part in content and pattern.search(content) is not None for part, pattern in _FAINT_SIGNS)
+    return any(part in content and pattern.search(content) is not None for part, pattern in FAINT_SIGNS)

@@ -47,7 +47,8 @@ class Flask(Framework):
 
     name = "flask"
     packages = ("flask",)
-    signs = (b"flask", *(method.encode() for method in _HOOKS), b"wsgi_app")
+    signs = (b"flask",)
+    faint_signs = ((b"(app", rb"\(app(?:[,)]|\.wsgi_app)"),)
     classes = frozenset({"Flask", "Blueprint", "APIFlask", "APIBlueprint"})
     mounts = frozenset({"register_blueprint"})
     methods = frozenset({*_HOOKS, *mounts})

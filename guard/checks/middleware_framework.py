@@ -31,7 +31,11 @@ class Framework:
     # What the collector of a file looks for
 
     signs: tuple[bytes, ...] = ()
-    """A file that holds none of these has no application of it and no set-up code."""
+    """A file that holds none of these has no application of it and no set-up code. Each is looked for in every file of
+    a tree, so there should be few."""
+    faint_signs: tuple[tuple[bytes, bytes], ...] = ()
+    """The same, by a pattern: a plain substring is several times as fast to look for, so the pattern (the second) is
+    asked only where a part of what it finds (the first) is there."""
     classes: frozenset[str] = frozenset()
     """What its applications are made by, by last name."""
     methods: frozenset[str] = frozenset()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from typing import Final
 
 from guard.checks.middleware_aiohttp import Aiohttp
@@ -18,7 +19,12 @@ FRAMEWORKS: Final[tuple[Framework, ...]] = (STARLETTE, Flask(), Aiohttp())
 
 _SIGNS: Final = tuple(dict.fromkeys(sign for one in FRAMEWORKS for sign in one.signs))
 SIGNS: Final = tuple(sign for sign in _SIGNS if not any(other in sign for other in _SIGNS if other != sign))
-"""A file that holds none of these is mostly not about any application."""
+_FAINT: Final = [sign for one in FRAMEWORKS for sign in one.faint_signs]
+FAINT_SIGNS: Final = tuple(
+    (part, re.compile(b"|".join(pattern for other, pattern in _FAINT if other == part)))
+    for part in dict.fromkeys(part for part, _ in _FAINT)
+)
+"""A file that holds none of these and none of `SIGNS` is not about any application."""
 APP_CLASSES: Final = frozenset().union(*(one.classes for one in FRAMEWORKS))
 """What an application is made by, by last name."""
 METHODS: Final = frozenset().union(*(one.methods for one in FRAMEWORKS))

@@ -34,6 +34,11 @@ class Starlette(Framework):
     name = "starlette"
     packages = ("starlette", "fastapi")
     signs = (b"iddleware", b"FastAPI", b"tarlette", b".websocket(", b"Depends(")
+    faint_signs = (
+        (b"equest.", rb"equest\.(?:s|user)"),
+        (b"(app", rb"\(app[,)]"),
+        (b"_app(", rb"= *(?:\w+\.)*\w+_app\("),
+    )
     classes = frozenset({"FastAPI", "Starlette"})
     mounts = frozenset({"mount"})
     methods = frozenset({"add_middleware", "middleware", *mounts})

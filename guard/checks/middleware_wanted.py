@@ -24,26 +24,31 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating:
     owners: set[str] = set()
     extended: list[tuple[str, ast.expr]] = []
     for call in calls:
-        wanted.update(_named_by(call))
-        direct = isinstance(call.func, ast.Name)
-        if direct and any(_APPLICATION.search(last_name(arg)) for arg in call.args):
-            called.add(last_name(call.func))
+        func = call.func
+        direct = func.__class__ is ast.Name
+        if call.keywords or call.args or not direct:
+            wanted.update(_named_by(call))
+        if direct:
+            for arg in call.args:
+                if _is_called_application(last_name(arg)):
+                    called.add(last_name(call.func))
+                    break
         if not direct or last_name(call.func) in APP_CLASSES:
             owners.update(_owners_named_by(call))
-            if call.args and isinstance(call.func, ast.Attribute) and call.func.attr == "extend":
-                extended.append((last_name(call.func.value), call.args[0]))
+            if call.args and isinstance(func, ast.Attribute) and func.attr == "extend":
+                extended.append((last_name(func.value), call.args[0]))
     scopes = list(scopes)
     for scope in scopes:
         for name, bindings in scope.bindings.items():
+            named = _is_called_application(name)
             for binding in bindings:
-                annotation = binding.annotation
+                annotation, value = binding.annotation, binding.value
                 if (
                     (annotation is not None and application_class(annotation))
-                    or (_APPLICATION.search(name) and binding.kind is not BindingKind.IMPORT)
-                    or (binding.value is not None and _makes_something(binding.value))
-                    or (isinstance(binding.value, ast.Attribute) and binding.value.attr in ATTRIBUTES)
-                    or (name in called and (binding.kind is BindingKind.LOOP or binding.value is not None))
-                    or (name in owners and isinstance(binding.value, ast.Call))
+                    or (named and binding.kind is not BindingKind.IMPORT)
+                    or (value is not None and (name in called or _makes_something(value)))
+                    or (name in called and binding.kind is BindingKind.LOOP)
+                    or (name in owners and isinstance(value, ast.Call))
                 ):
                     wanted.add(name)
     for _ in range(3):
@@ -61,6 +66,11 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating:
         if len(wanted) == size:
             break
     return frozenset((wanted | ATTRIBUTES) - {"", "self", "cls"})
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_called_application(name: str) -> bool:
+    return _APPLICATION.search(name) is not None
 
 
 def application_class(annotation: ast.expr | None) -> str:
@@ -90,9 +100,10 @@ def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
         return True
     if isinstance(func, ast.Attribute) and last_name(func.value) in wanted:
         return True
-    return any(last_name(arg) in wanted for arg in call.args) or any(
-        last_name(keyword.value) in wanted for keyword in call.keywords
-    )
+    for arg in call.args:
+        if last_name(arg) in wanted:
+            return True
+    return any(last_name(keyword.value) in wanted for keyword in call.keywords) if call.keywords else False
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -128,13 +139,12 @@ def _named_by(call: ast.Call) -> Iterator[str]:
 def _owners_named_by(call: ast.Call) -> Iterator[str]:
     """The variable whose method is made a layer, adds one, or which holds the application."""
     func = call.func
-    layers = [keyword.value for keyword in call.keywords if keyword.arg == "dispatch"]
-    layers += [
-        element
-        for keyword in call.keywords
-        if keyword.arg == "middlewares" and isinstance(keyword.value, ast.List | ast.Tuple)
-        for element in keyword.value.elts
-    ]
+    layers: list[ast.expr] = []
+    for keyword in call.keywords:
+        if keyword.arg == "dispatch":
+            layers.append(keyword.value)
+        elif keyword.arg == "middlewares" and isinstance(keyword.value, ast.List | ast.Tuple):
+            layers += keyword.value.elts
     if isinstance(func, ast.Attribute) and (last_name(func.value) in ATTRIBUTES or func.attr in DECORATORS):
         layers += call.args[-1:]
     if isinstance(func, ast.Call) and isinstance(func.func, ast.Attribute) and func.func.attr == "middleware":
@@ -143,9 +153,10 @@ def _owners_named_by(call: ast.Call) -> Iterator[str]:
         if func.attr in METHODS and isinstance(func.value.value, ast.Name):
             yield func.value.value.id
     elif isinstance(func, ast.Attribute) and isinstance(func.value, ast.Name):
-        handed = (*call.args[:1], *(keyword.value for keyword in call.keywords))
-        if any(_APPLICATION.search(last_name(arg)) for arg in handed):
-            yield func.value.id
+        for arg in (*call.args[:1], *[keyword.value for keyword in call.keywords]):
+            if _is_called_application(last_name(arg)):
+                yield func.value.id
+                break
     for layer in layers:
         if isinstance(layer, ast.Attribute) and isinstance(layer.value, ast.Name):
             yield layer.value.id
@@ -175,6 +186,8 @@ def _names_in(value: ast.expr | None) -> Iterator[str]:
 
 
 def _makes_something(value: ast.expr) -> bool:
+    if isinstance(value, ast.Attribute):
+        return value.attr in ATTRIBUTES
     if isinstance(value, (ast.List, ast.Tuple)):
         return any(isinstance(item, ast.Call) and last_name(item.func) == "Middleware" for item in value.elts)
     return isinstance(value, ast.Call) and last_name(value.func) in APP_CLASSES
