@@ -22,7 +22,7 @@ from guard.engine import Options, check, survey
 from guard.history.commits import History, Unseen
 from guard.model import CannotCheck, Gate, GuardError, Report, Severity
 from guard.registry import Rule
-from guard.scoring.model import Appraisal, Comparison, LeftOut, Point, Standing
+from guard.scoring.model import FAMILIES, Appraisal, Comparison, LeftOut, Point, Standing
 from guard.scoring.weigh import standing_of
 from guard.since import base_of, compared, moved_files, since_of
 from guard.sources.commit import CommitTree
@@ -204,10 +204,14 @@ def failures_of(appraisal: Appraisal, least: float, *, nothing_new: bool) -> tup
 
 
 def _as_in_a_report(rules: Mapping[str, Rule]) -> Mapping[str, Rule]:
-    """The rules, those for a build as if they were for CI too: a gate in CI need not wait for what the gate before the
-    build will say, but where a repository stands is not known without it."""
+    """The rules, those of a category that are for a build as if they were for CI too: the gate in CI may leave them to
+    the one before the build, but where a repository stands is not known without them."""
+
+    def is_missing(rule: Rule) -> bool:
+        return rule.family in FAMILIES and Gate.PRE_BUILD in rule.gates and Gate.CI not in rule.gates
+
     return {
-        code: msgspec.structs.replace(rule, gates=(*rule.gates, Gate.CI)) if rule.gates == (Gate.PRE_BUILD,) else rule
+        code: msgspec.structs.replace(rule, gates=(*rule.gates, Gate.CI)) if is_missing(rule) else rule
         for code, rule in rules.items()
     }
 

@@ -214,7 +214,6 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
     for problem in problems:
         path = problem.path
         facts = program.files.get(path)
-        python = path.endswith((".py", ".pyi")) or "." not in posixpath.basename(path)
         stands_for_python = problem.kind == "lfs-pointer" and path.endswith((".py", ".pyi"))
         if path in told or problem.kind in _NO_PLACE or (problem.kind in NEVER_READ and not stands_for_python):
             continue
@@ -223,7 +222,10 @@ def _unread(program: Program, problems: Iterable[Problem]) -> Iterator[Unread]:
         told.add(path)
         area = _AREAS.get(kind(path), Area.PRODUCTION)
         lines = _most_lines(program, path, problem)
-        dockerfile = lines < 0 or is_dockerfile(posixpath.basename(path))
+        name = posixpath.basename(path)
+        # What may have any number of lines is a folder, and holds anything.
+        python = lines < 0 or path.endswith((".py", ".pyi")) or "." not in name
+        dockerfile = lines < 0 or is_dockerfile(name)
         yield Unread(path, area, lines, python, problem.kind, dockerfile, starts=not python and may_start(path))
 
 

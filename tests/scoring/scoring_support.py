@@ -57,7 +57,7 @@ class SampleTree(Tree):
         return SampleReader(self.contents, self.unreadable)
 
     def size(self, path: str) -> int | None:
-        return len(self.contents[path]) if self.sized else None
+        return len(self.contents[path]) if self.sized and path in self.contents else None
 
 
 def appraised(tree: Tree, *overrides: str) -> Appraisal:

@@ -9,7 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scoring_support import EMPTIES, PLACES, QUICK, TREES, Contents, SampleTree, appraised
 
-from guard.scoring.model import Appraisal
+from guard.model import Problem
+from guard.scoring.model import Appraisal, Category
 
 SOCKETS: Contents = {
     "app/__init__.py": b"",
@@ -93,6 +94,17 @@ def test_nor_does_what_others_lean_on(contents: Contents, sized: bool) -> None:
     assert before.standing.score < 1
     for path in contents:
         never_above(appraised(SampleTree(contents, [path], sized=sized)), before)
+
+
+@pytest.mark.parametrize("folder", ["hidden", "hidden.d"])
+def test_a_folder_that_cannot_be_listed_may_hold_anything(folder: str) -> None:
+    tree = SampleTree({"app/main.py": b"value = 'a line of code'\n" * 50})
+    before = appraised(tree)
+    tree.problems = (Problem(folder, "unreadable", "permission denied"),)
+    after = appraised(tree)
+    never_above(after, before)
+    assert after.standing.score < 0.01 and after.standing.best == before.standing.best == 1
+    assert {one.category for one in after.standing.categories} == set(Category)
 
 
 @QUICK
