@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -19,10 +19,12 @@ from guard.incremental.on_demand import FactsOnDemand
 from guard.incremental.shape import (
     EMPTY,
     GIVEN_TO,
+    Lessened,
     Shape,
     bases_of_changed,
     changed_names,
     concerns_anybody,
+    lessened_classes,
     mentions,
     newly_given,
     shape_of,
@@ -183,6 +185,7 @@ class Search:
             for family, given_names in gained.items():
                 fields[family] = fields.get(family, frozenset()) | given_names
             classes |= self._with_parents(bases_of_changed(before, now))
+            found.update(self._looking_into(tuple(lessened_classes(before, now))))
             if change.before is None or change.now is None:
                 self._refuse_what_others_look_for(change, before, now)
                 continue
@@ -293,6 +296,22 @@ class Search:
                     found.add(parent)
                     waiting.append(parent)
         return found
+
+    def _looking_into(self, lessened: Sequence[Lessened]) -> Iterator[str]:
+        """The files in which more may be lacking of what stands for a base of classes that have less than before."""
+        received = files_by(self._kept.received) if lessened else {}
+        for one in lessened:
+            bases = self._with_parents(one.bases)
+            yield from (path for base in bases for path in received.get(base, ()) if path in self._now)
+            giving = [path for base in bases for path in received.get(f"{base}=", ())]
+            if giving:
+                # Who gets one from there need not name its class.
+                if one.dynamic:
+                    raise NotCertain("a class of which anything was known to be there has less than before")
+                getting = [path for path in self.ancestors(giving) if path in self._now]
+                self._now.fetch(getting)
+                words = [word.encode("utf-8", "surrogateescape") for word in one.words if word]
+                yield from (path for path in getting if mentions(self._now[path], words))
 
     def silencing(self, findings: Iterable[Finding]) -> tuple[str, ...] | None:
         """The files that may keep some findings from being reported, sorted; None where it may be any, or too many."""

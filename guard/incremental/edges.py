@@ -181,6 +181,7 @@ class Edges:
         strings: dict[str, set[str]] = {}
         children: dict[str, set[str]] = {}
         silencing: dict[str, set[str]] = {}
+        received: dict[str, set[str]] = {}
         words: set[str] = set()
         for path, (module, texts, classes) in self._now.items():
             if module is not None:
@@ -193,6 +194,8 @@ class Edges:
                 children.setdefault(base, set()).add(child)
             for key in keeping.silenced_by(classes) if classes is not None else ():
                 silencing.setdefault(key, set()).add(path)
+            for key in keeping.received_in(classes) if classes is not None else ():
+                received.setdefault(key, set()).add(path)
         words.update(strings)
         fresh = {word for word in words if not is_among(word, kept.words)}
         return msgspec.structs.replace(
@@ -202,6 +205,7 @@ class Edges:
             strings=keeping.with_more(kept.strings, strings),
             children=keeping.with_more(kept.children, children),
             silencing=keeping.with_more(kept.silencing, silencing),
+            received=keeping.with_more(kept.received, received),
             witnesses=keeping.without(kept.witnesses, self._seen),
             outside=keeping.without(kept.outside, self._seen),
         )

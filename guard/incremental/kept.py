@@ -10,12 +10,13 @@ from typing import Final
 import msgspec
 
 from guard.checks.classes import FAMILY as CLASSES
-from guard.checks.classes_facts import ClassesFacts
+from guard.checks.classes_facts import Body, Call, ClassesFacts
 from guard.checks.classes_pydantic import runs_second
 from guard.checks.import_graph import graph_of
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.module_table import Modules, whole_of
 from guard.checks.modules import FAMILY as MODULES
+from guard.checks.packing import unpack
 from guard.checks.projects import projects_of
 from guard.checks.requirements import Kind
 from guard.checks.standard_library import is_standard
@@ -97,6 +98,9 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     packed too."""
     children: msgspec.Raw
     """By name of a class, the names of the classes that name it as a base, whatever class they mean: packed too."""
+    received: msgspec.Raw
+    """By name of a class, the files that look into something annotated with a class of that name, and by the name with
+    an equals sign, those in which a field or a function gives one: packed too."""
     listed: frozenset[str]
     """The names of the files that lists of requirements include."""
     silencing: msgspec.Raw
@@ -231,11 +235,14 @@ def _kept(program: Program, known: Known) -> Kept:
             strings.setdefault(part, set()).add(path)
     children: dict[str, set[str]] = {}
     silencing: dict[str, set[str]] = {}
+    received: dict[str, set[str]] = {}
     for path, classes in program.facts(CLASSES).items():
         for base, child in kinships(classes):
             children.setdefault(base, set()).add(child)
         for key in silenced_by(classes):
             silencing.setdefault(key, set()).add(path)
+        for key in received_in(classes):
+            received.setdefault(key, set()).add(path)
     named = {
         part
         for entry in (*reach.entry_points, *reach.starts, *named_elsewhere(program.tree))
@@ -263,6 +270,7 @@ def _kept(program: Program, known: Known) -> Kept:
         importers=packed(importers),
         strings=packed(strings),
         children=packed(children),
+        received=packed(received),
         listed=projects_of(program).included,
         silencing=packed(silencing),
     )
@@ -353,6 +361,25 @@ def silenced_by(facts: ClassesFacts) -> Iterator[str]:
         yield f"{owner}=" if write.opens else last
     for base, _ in kinships(facts):
         yield f"{base}="
+
+
+def received_in(facts: ClassesFacts) -> Iterator[str]:
+    """The keys of `Kept.received` under which a file stands."""
+    looked_into = {*facts.uses, *facts.chains, *facts.stores, *facts.members, *facts.keys}
+    looked_into.update(
+        ref
+        for ref, raw in facts.calls.items()
+        if facts.refs[ref].is_local and any(call.own for call in unpack(raw, list[Call]))
+    )
+    given = {told.type for told in facts.returns}
+    for header in facts.classes:
+        body = unpack(header.body, Body)
+        given.update(field.type for field in body.fields)
+        given.update(typed.type for typed in body.typed)
+    for refs, mark in ((looked_into, ""), (given, "=")):
+        for ref in refs:
+            if ref >= 0:
+                yield facts.refs[ref].name.rpartition(".")[2] + mark
 
 
 def between_newlines(words: Iterable[str]) -> bytes:

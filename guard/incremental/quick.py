@@ -29,7 +29,7 @@ from guard.checks.syntax import FAMILY as SYNTAX
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.text import TextFacts
 from guard.checks.whole import Whole
-from guard.config import Config, ignored_in, matcher
+from guard.config import Config, matcher
 from guard.engine import (
     MISSING_OBJECT,
     Options,
@@ -41,30 +41,26 @@ from guard.engine import (
     wider_gatherings,
 )
 from guard.environment import Environments
-from guard.extent import with_extents
 from guard.facts import FileFacts, Gathering
 from guard.impact import Reach
 from guard.incremental import kept as keeping
 from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
-from guard.incremental.edges import Edges, facts_of, outside, run_before
+from guard.incremental.edges import Edges, facts_of, outside
+from guard.incremental.judging import Judge, Trees, new_among
 from guard.incremental.kept import Kept, Known
 from guard.incremental.on_demand import FactsOnDemand, NotKnown
 from guard.incremental.stacks import refuse_other_stacks
 from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
-from guard.program import Focus, NotComplete, Program
-from guard.registry import Depends, Rule, all_rules
+from guard.program import Focus, Program
+from guard.registry import Depends, all_rules
 from guard.since import moved_files
 from guard.sources.commit import CommitTree
 from guard.sources.tree import Tree
 from guard.target import target_python
-from guard.verdicts import findings_of
 
 HANDLED: Final = frozenset({"IMP003", "IMP005", "IMP009", "IMP013", "IMP014", "SUP001", "SUP004"})
 """Rules that depend on the whole tree and are not run: a change that may concern one of them is left to a run over the
 whole tree. So it is with all of the family MID."""
-
-_SAID_ALONE: Final = frozenset({"DCF002", "DCF003", "DCF005", "DCF006"})
-"""Rules that say nothing of a finding but what the files know that it is about."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -140,7 +136,7 @@ def _stub(path: str, code: str, fingerprint: str) -> Finding:
     )
 
 
-class _Comparison:
+class _Comparison(Trees):
     def __init__(
         self,
         tree: Tree,
@@ -154,11 +150,11 @@ class _Comparison:
             raise NotCertain("nothing is kept")
         if config.baseline and (tree.files.get(config.baseline) != base.files.get(config.baseline)):
             raise NotCertain("the baseline has changed")
-        self._depends = {code: rule.depends for code, rule in all_rules().items() if code in codes}
-        if any(depends is Depends.TREE and not _is_handled(code) for code, depends in self._depends.items()):
+        self.depends = {code: rule.depends for code, rule in all_rules().items() if code in codes}
+        if any(depends is Depends.TREE and not _is_handled(code) for code, depends in self.depends.items()):
             raise NotCertain("a rule may depend on anything")
         self._tree, self._base = tree, base
-        self._config = config
+        self.config = config
         self._codes = codes
         self._options = options
         self._cache: Cache = options.cache
@@ -166,10 +162,10 @@ class _Comparison:
         self._gathering = Gathering(self._target.version, config.python_limit, needed_families(codes))
         self._environments = Environments(tree, config, self._target.version, self._cache, self._gathering.salt)
         self.changes = changes_between(base, tree)
-        self._kept = self._read_kept(base_config)
+        self.kept = self._read_kept(base_config)
         self._excluded = matcher(config.exclude)
         self._layout: Layout | None = None
-        if any(map(self._excluded, (change.path for change in self.changes))):
+        if any(map(self.excluded, (change.path for change in self.changes))):
             raise NotCertain("an excluded file differs")
 
     def _key(self, tree: Tree, config: Config) -> str:
@@ -200,11 +196,11 @@ class _Comparison:
 
     def _gather(self) -> tuple[FactsOnDemand, FactsOnDemand]:
         """The facts of both trees; those of the files that differ are at hand."""
-        before, now = self._facts(self._base, self._config), self._facts(self._tree, self._config)
+        before, now = self._facts(self._base, self.config), self._facts(self._tree, self.config)
         # No run remembers anything of what could not be read.
         lost = {
             one.path: FileFacts("text", False, {}, (one.kind, one.message))
-            for one in self._kept.known.problems
+            for one in self.kept.known.problems
             if one.kind == MISSING_OBJECT
         }
         for facts in (before, now):
@@ -222,7 +218,7 @@ class _Comparison:
     def report(self, rev: str) -> Report:
         """The report on what is new."""
         before, now = self._gather()
-        search = Search(self._kept, self._tree, before, now)
+        search = Search(self.kept, self._tree, before, now)
         near = search.near(self.changes)
         self._refuse_comments(near, before, now)
         for change in self.changes:
@@ -231,62 +227,27 @@ class _Comparison:
         self._refuse_other_requirements(before, now)
         self._focus_whole = self._whole(now)
         focus = Focus(near.paths, self._focus_whole)
-        program = self._program(now, focus)
-        if program.linked(MODULES).layout.roots.anybody != self._kept.anybody:
+        program = self.program(now, focus)
+        if program.linked(MODULES).layout.roots.anybody != self.kept.anybody:
             raise NotCertain("the roots of the tree have changed")
         refuse_other_stacks(program, near, search.ancestors(near.visibly))
-        edges = Edges(self._kept, program, search)
+        edges = Edges(self.kept, program, search)
         for change in self.changes:
             if change.is_python:
                 edges.refuse_effects(change, before, now)
         self._refuse_names_of_empty(program, now)
-        found, broken = self._settled(now, near, program, search)
+        found, broken = Judge(self, search, near, now).settled(program)
         return self._told(rev, near, found, broken, edges)
 
-    def _settled(
-        self, now: FactsOnDemand, near: Near, program: Program, search: Search
-    ) -> tuple[list[Finding], Broken]:
-        """What is found in the files near the change, as a run over the whole tree says it, and what that breaks.
-
-        What was found before was said with all files at hand, and stays but for what has changed. What is new of names
-        is looked for again, with the facts of those files that may keep it from being reported; and if it is still
-        there, and what is said of it depends on more, with those of all files.
-        """
-        focus = program.focus
-        assert focus is not None
-        rules = self._rules()
-        try:
-            found = self._found(program, rules)
-        except NotComplete:
-            return self._complete(now, focus, search, [], rules)
-        doubtful = [finding for finding in found if self._is_new(finding) or self._may_be_gone(finding, near)]
-        of_classes = [finding for finding in doubtful if finding.code.startswith("DCF")]
-        beside = search.silencing(of_classes)
-        settled: frozenset[str] = frozenset()
-        if of_classes and beside is not None:
-            found = self._with_beside(now, focus, found, of_classes, beside)
-            settled = _SAID_ALONE
-        doubtful = [
-            finding
-            for finding in found
-            if (self._is_new(finding) and (finding.raises or finding.code not in settled))
-            or (self._may_be_gone(finding, near) and not (finding.code.startswith("DCF") and beside is not None))
-        ]
-        if not doubtful:
-            return found, Broken()
-        again = {finding.code for finding in doubtful}
-        known = [finding for finding in found if finding.code not in again]
-        return self._complete(now, focus, search, known, [rule for rule in rules if rule.code in again])
-
-    def _program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
+    def program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
         program = Program(
-            *(self._tree, self._config, self._target, facts, self._environments, self._gathering.only), focus=focus
+            *(self._tree, self.config, self._target, facts, self._environments, self._gathering.only), focus=focus
         )
         if self._layout is not None:
             program.remembered[LAYOUT] = self._layout
         self._layout = program.linked(MODULES).layout
-        program.remembered["reach"] = Reach(program, self._kept.started)
-        program.linked(CLASSES).table.remembered[SECOND] = self._kept.second_pydantic
+        program.remembered["reach"] = Reach(program, self.kept.started)
+        program.linked(CLASSES).table.remembered[SECOND] = self.kept.second_pydantic
         return program
 
     def _refuse_names_of_empty(self, program: Program, now: FactsOnDemand) -> None:
@@ -294,30 +255,9 @@ class _Comparison:
         for broken in program.linked(MODULES).broken:
             target = broken.target.path
             if broken.name and (facts_of(now, target, TEXT) or TextFacts()).blank:
-                known = self._kept.known.findings.get(target, ())
+                known = self.kept.known.findings.get(target, ())
                 if not any(code == "TXT008" for code, _ in known):
                     raise NotCertain(f"{broken.path}: takes a name from a module that is empty")
-
-    def _complete(
-        self, now: FactsOnDemand, focus: Focus, search: Search, known: Sequence[Finding], rules: Sequence[Rule]
-    ) -> tuple[list[Finding], Broken]:
-        """`known`, and what some rules find in the files near the change with the facts of all files at hand: with all
-        that keeps something from being reported, and all that is said of the way out. And what all this breaks."""
-        now.fetch(now)
-        program = self._program(now, msgspec.structs.replace(focus, complete=True))
-        found = [*known, *self._found(program, rules)]
-        changed = {change.path for change in self.changes}
-        for finding in self._new(found):
-            path = finding.path
-            if finding.raises and (
-                path not in changed
-                or path.endswith("/__init__.py")
-                or search.importers.get(path)
-                or not self._kept.known.broken.isdisjoint((self._moved.get(path, path), *run_before(path)))
-            ):
-                raise NotCertain(f"{path}: what is new may stop other files from being imported")
-        told, broken = with_extents(program, found)
-        return told, broken.only(lambda path: self._moved.get(path, path) not in self._kept.known.broken)
 
     def _refuse_comments(self, near: Near, before: FactsOnDemand, now: FactsOnDemand) -> None:
         """A comment that leaves a finding out is judged with all findings of its file."""
@@ -348,7 +288,7 @@ class _Comparison:
 
     def _whole(self, now: FactsOnDemand) -> Whole:
         """What all files say together, where some of them put other folders on `sys.path`."""
-        put = dict(self._kept.whole.on_sys_path)
+        put = dict(self.kept.whole.on_sys_path)
         for change in self.changes:
             if not change.is_python:
                 continue
@@ -356,8 +296,8 @@ class _Comparison:
             facts = facts_of(now, change.path, MODULES) if change.now is not None else None
             if facts is not None and (roots := put_on_sys_path(change.path, facts)):
                 put[change.path] = roots
-        builtins = set(self._kept.whole.builtins)
-        texts = set(self._kept.whole.texts)
+        builtins = set(self.kept.whole.builtins)
+        texts = set(self.kept.whole.texts)
         for change in self.changes:
             texts.discard(change.path)
             if change.now is not None and TEXT.name in now[change.path].parts:
@@ -365,81 +305,30 @@ class _Comparison:
             syntax = facts_of(now, change.path, SYNTAX) if change.now is not None else None
             builtins.update(syntax.into_builtins if syntax is not None else ())
         return msgspec.structs.replace(
-            self._kept.whole,
+            self.kept.whole,
             on_sys_path=dict(sorted(put.items())),
             builtins=frozenset(builtins),
             texts=frozenset(texts),
         )
 
-    # What is found
+    # What is told
 
-    def _is_whole(self, finding: Finding) -> bool:
-        """Whether nothing is said of a finding that the files at hand do not know."""
-        return not finding.raises and self._depends.get(finding.code) in (Depends.FILE, Depends.PATHS)
-
-    def _is_new(self, finding: Finding) -> bool:
-        """Whether something is new, and may be gone, or said otherwise, once all files are at hand."""
-        return not self._is_whole(finding) and bool(self._new([finding]))
-
-    def _may_be_gone(self, finding: Finding, near: Near) -> bool:
-        """Whether something was found before, and what has changed may keep it from being reported."""
-        return near.may_silence(finding) and not self._is_whole(finding)
-
-    def _with_beside(
-        self,
-        now: FactsOnDemand,
-        focus: Focus,
-        found: Sequence[Finding],
-        doubtful: Sequence[Finding],
-        beside: Sequence[str],
-    ) -> list[Finding]:
-        """What is found if what is doubtful is looked for again, with the facts of other files at hand."""
-        paths = {finding.path for finding in doubtful}
-        codes = {finding.code for finding in doubtful}
-        program = self._program(now, Focus(sorted(paths), focus.whole, beside=sorted({*focus.paths, *beside})))
-        again = self._found(program, [rule for rule in self._rules() if rule.code in codes])
-        kept = [finding for finding in found if finding.path not in paths or finding.code not in codes]
-        return kept + [finding for finding in again if finding.path in paths]
+    def excluded(self, path: str) -> bool:
+        return self._excluded(path)
 
     @property
     def _paths_differ(self) -> bool:
         return any(change.before is None or change.now is None for change in self.changes)
 
-    def _rules(self) -> list[Rule]:
-        passed_over = {Depends.TREE} if self._paths_differ else {Depends.TREE, Depends.PATHS}
-        rules = all_rules()
-        return [rules[code] for code, depends in self._depends.items() if depends not in passed_over]
-
-    def _found(self, program: Program, rules: Sequence[Rule]) -> list[Finding]:
-        violations = [(rule, violation) for rule in rules for violation in rule.check(program)]
-        ignored = ignored_in(self._config, all_rules())
-        return [
-            finding
-            for finding in findings_of(program, violations)
-            if finding.code not in ignored(finding.path) and not self._excluded(finding.path)
-        ]
-
-    # What is told
-
     @cached_property
-    def _moved(self) -> Mapping[str, str]:
+    def moved(self) -> Mapping[str, str]:
         return moved_files(self._base, self._tree)
 
-    def _new(self, found: Sequence[Finding]) -> list[Finding]:
-        """Those that the earlier tree has not, in order."""
-        known = self._kept.known.findings
-        new = [
-            finding
-            for finding in found
-            if (finding.code, finding.fingerprint) not in known.get(self._moved.get(finding.path, finding.path), ())
-        ]
-        return sorted(new, key=lambda finding: finding.sort_key)
-
     def _told(self, rev: str, near: Near, found: Sequence[Finding], broken: Broken, edges: Edges) -> Report:
-        known = self._kept.known
-        moved = self._moved
+        known = self.kept.known
+        moved = self.moved
         later = {before: path for path, before in moved.items()}
-        new = self._new(found)
+        new = new_among(found, self)
         healed = self._healed(found, new, near.paths, edges)
         changed = {change.path for change in self.changes}
         keys: dict[str, set[tuple[str, str]]] = {}
@@ -456,9 +345,9 @@ class _Comparison:
             old = set(known.findings.get(before, ()))
             now = keys.get(path, set())
             if path not in judged:
-                now = now | {key for key in old if self._depends.get(key[0]) is not Depends.PATHS}
+                now = now | {key for key in old if self.depends.get(key[0]) is not Depends.PATHS}
             elif not self._paths_differ:
-                now = now | {key for key in old if self._depends.get(key[0]) is Depends.PATHS}
+                now = now | {key for key in old if self.depends.get(key[0]) is Depends.PATHS}
             if path in judged:
                 handled = {key for key in old if _is_handled(key[0])}
                 if handled and path in changed and path not in edges.alike:
@@ -472,7 +361,7 @@ class _Comparison:
             findings.pop(before, None)
             if now:
                 findings[path] = tuple(sorted(now))
-        if self._config.baseline and (new or fixed):
+        if self.config.baseline and (new or fixed):
             raise NotCertain("the baseline may be concerned")
         come = sum(change.before is None for change in self.changes)
         gone = sum(change.now is None for change in self.changes)
@@ -510,25 +399,30 @@ class _Comparison:
         """The files that can be imported by now. Raises NotCertain where others depend on them, or where what was found
         before stops an import by now."""
         raising = {finding.path for finding in found if finding.raises}
-        had = self._kept.known.broken
-        if any(finding.raises and self._moved.get(finding.path, finding.path) not in had for finding in found
+        had = self.kept.known.broken
+        if any(finding.raises and self.moved.get(finding.path, finding.path) not in had for finding in found
                if finding not in new):  # fmt: skip
             raise NotCertain("what was found before stops an import by now")
         healed: set[str] = set()
         for path in judged:
-            if self._moved.get(path, path) not in had or path in raising:
+            if self.moved.get(path, path) not in had or path in raising:
                 continue
-            if path in self._moved or edges.is_needed(path):
+            if path in self.moved or edges.is_needed(path):
                 raise NotCertain(f"{path}: may be imported again")
             if had.isdisjoint(edges.executed_for(path)):
                 healed.add(path)
+        for change in self.changes:
+            if change.now is None and change.path in had:
+                if edges.is_needed(change.path):
+                    raise NotCertain(f"{change.path}: could not be imported, and is gone")
+                healed.add(change.path)
         return healed
 
     def _keep(self, known: Known, edges: Edges) -> None:
         """Keep of this tree what was kept of the other one, with what has changed."""
-        kept = edges.kept(msgspec.structs.replace(self._kept, known=known, whole=self._focus_whole))
+        kept = edges.kept(msgspec.structs.replace(self.kept, known=known, whole=self._focus_whole))
         with contextlib.suppress(UnicodeEncodeError):
-            self._cache.put_many([(self._key(self._tree, self._config), keeping.encode(kept))])
+            self._cache.put_many([(self._key(self._tree, self.config), keeping.encode(kept))])
 
 
 def _is_handled(code: str) -> bool:

@@ -236,6 +236,34 @@ def bases_of_changed(before: Shape, now: Shape) -> frozenset[str]:
     )
 
 
+class Lessened(msgspec.Struct, frozen=True):
+    """A class that is gone, or may have less than before: more may be lacking of what its bases stand for."""
+
+    bases: frozenset[str]
+    words: frozenset[str]
+    """What it had, by name, among other words."""
+    dynamic: bool
+    """Whether it had attributes of any name."""
+
+
+def lessened_classes(before: Shape, now: Shape) -> Iterator[Lessened]:
+    """The classes of a file that inherit from something, and are gone or may have less than before."""
+    for key, old in before.names.items():
+        if "#" not in key or not isinstance(old, tuple) or not old[0]:
+            continue
+        new: Any = now.names.get(key)
+        words = Counter(strings_in(old[1]))
+        keeps_bases = isinstance(new, tuple) and new[0] == old[0]
+        if keeps_bases and words <= Counter(strings_in(new[1])) and _is_dynamic(new[1]) >= _is_dynamic(old[1]):
+            continue
+        bases = frozenset(text.rpartition(".")[2] for text in strings_in(old[0]))
+        yield Lessened(bases, frozenset(words), _is_dynamic(old[1]))
+
+
+def _is_dynamic(body: tuple[object, ...]) -> bool:
+    return body[1 + Body.__struct_fields__.index("dynamic")] is True
+
+
 def _has_all(value: object, wanted: object) -> bool:
     if not wanted:
         return True

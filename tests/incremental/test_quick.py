@@ -12,7 +12,7 @@ import pytest
 
 from guard import engine
 from guard.cache import Cache
-from guard.incremental import quick
+from guard.incremental import judging, quick
 from guard.model import Gate
 from guard.registry import Depends, all_rules
 from tests.engine.support import git, inside, repository
@@ -185,6 +185,36 @@ EXPORTING = {
             complete=True,
         ),
         Shape(
+            "a subclass is gone",
+            {
+                **{path: content for path, content in GIVING.items() if path != "app/opener.py"},
+                "app/views.py": APP["app/views.py"] + b"\n\ndef size(user: User):\n    return user.size\n",
+            },
+            {"app/children.py": None},
+            ["DCF001"],
+            complete=True,
+        ),
+        Shape(
+            "a subclass has less, and what is held stands for its base",
+            {
+                **{path: content for path, content in GIVING.items() if path != "app/opener.py"},
+                "app/holder.py": (
+                    b"from dataclasses import dataclass\nfrom app.users import User\n\n\n"
+                    b"@dataclass\nclass Holder:\n    held: User\n"
+                ),
+                "app/last.py": b"from app.holder import Holder\n\n\ndef size(it: Holder):\n    return it.held.size\n",
+            },
+            {
+                "app/children.py": (
+                    b"from dataclasses import dataclass\nfrom app.users import User\n\n\n"
+                    b"@dataclass\nclass Child(User): ...\n"
+                )
+            },
+            ["DCF001"],
+            complete=True,
+        ),
+        Shape("what could not be imported is gone", BROKEN, {"app/below.py": None}, []),
+        Shape(
             "what was missing is given, elsewhere and by a file that was there",
             {
                 **{path: content for path, content in GIVING.items() if path != "app/opener.py"},
@@ -234,13 +264,13 @@ def test_a_change_is_told_with_no_more_than_it_needs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shape: Shape
 ) -> None:
     asked: list[bool] = []
-    complete = quick._Comparison._complete
+    complete = judging.Judge._complete
 
     def counted(*args: Any) -> Any:
         asked.append(True)
         return complete(*args)
 
-    monkeypatch.setattr(quick._Comparison, "_complete", counted)
+    monkeypatch.setattr(judging.Judge, "_complete", counted)
     compared = told(tmp_path, shape.changes, shape.files)
     assert compared.outcome.why == ""
     assert [finding.code for finding in compared.whole.findings] == shape.codes
