@@ -159,8 +159,11 @@ class MiddlewareCollector:
         """The ids of the functions that may hold set-up code: they use a wanted name, make a layer, or call one that
         does, or are methods beside one that does."""
         found = {id(scope.node) for scope in scopes if not wanted.isdisjoint(scope.bindings)}
-        found |= {id(scope.node) for call, scope in self._calls if is_about_applications(call, wanted)}
         found |= {id(scope.node) for _, scope in self._decorated}
+        for call, scope in self._calls:
+            node = id(scope.node)
+            if node not in found and is_about_applications(call, wanted):
+                found.add(node)
         for name, scope in self._returned:
             kinds = {binding.kind for binding in scope.bindings.get(name, ())}
             if kinds & {BindingKind.FUNCTION, BindingKind.CLASS} or "iddleware" in scope.qualname:

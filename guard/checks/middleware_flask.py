@@ -47,7 +47,7 @@ class Flask(Framework):
 
     name = "flask"
     packages = ("flask",)
-    signs = (b"flask",)
+    signs = (b"flask", b"before_request")
     faint_signs = ((b"(app", rb"\(app(?:[,)]|\.wsgi_app)"),)
     classes = frozenset({"Flask", "Blueprint", "APIFlask", "APIBlueprint"})
     mounts = frozenset({"register_blueprint"})

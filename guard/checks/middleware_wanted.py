@@ -26,14 +26,14 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating:
     for call in calls:
         func = call.func
         direct = func.__class__ is ast.Name
-        if call.keywords or call.args or not direct:
+        if _may_name(call):
             wanted.update(_named_by(call))
         if direct:
             for arg in call.args:
                 if _is_called_application(last_name(arg)):
                     called.add(last_name(call.func))
                     break
-        if not direct or last_name(call.func) in APP_CLASSES:
+        if (call.args or call.keywords) if not direct else last_name(func) in APP_CLASSES:
             owners.update(_owners_named_by(call))
             if call.args and isinstance(func, ast.Attribute) and func.attr == "extend":
                 extended.append((last_name(func.value), call.args[0]))
@@ -109,6 +109,20 @@ def is_about_applications(call: ast.Call, wanted: frozenset[str]) -> bool:
 @functools.lru_cache(maxsize=10_000)
 def _is_about_layers(last: str) -> bool:
     return last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last) is not None
+
+
+_NAMING: Final = frozenset({*METHODS, "append", "insert", "extend", "Middleware"})
+
+
+def _may_name(call: ast.Call) -> bool:
+    """Whether `_named_by` can give anything: most calls are none of its kinds, and it is asked of all of a file."""
+    func, args = call.func, call.args
+    kind = func.__class__
+    if call.keywords or (args and args[0].__class__ is ast.Attribute):
+        return True
+    if kind is ast.Name:
+        return last_name(func) in _NAMING
+    return kind is not ast.Attribute or last_name(func) in _NAMING or func.value.__class__ is ast.Attribute  # type: ignore[attr-defined]
 
 
 def _named_by(call: ast.Call) -> Iterator[str]:
