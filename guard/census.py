@@ -99,7 +99,7 @@ class Census(msgspec.Struct, frozen=True, array_like=True):
     is_blind: bool = False
     """Whether that may be Python, or say what imports lead to."""
     hides_starts: bool = False
-    """Whether that may say what is started."""
+    """Whether that may say what is started, or what is in images."""
     has_empty: bool = False
     """Whether a file of the tree holds nothing but white space."""
 
@@ -155,7 +155,8 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
     is_lost = any(_says_what_is_imported(one.path) for one in unread)
     if is_lost:
         doubtful |= program.files.keys() - dockerfiles
-    if any(one.python or one.dockerfile or may_say_what_is_built(one.path) for one in unread):
+    hides_images = any(one.dockerfile or may_say_what_is_built(one.path) for one in unread)
+    if hides_images:
         doubtful |= dockerfiles
     elif dockerfiles:
         doubtful |= not_seen_whole(program)
@@ -193,7 +194,7 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
         tuple(sorted(projects)),
         is_partial=bool(unread),
         is_blind=blind,
-        hides_starts=blind or any(one.starts for one in unread),
+        hides_starts=blind or (hides_images and bool(dockerfiles)) or any(one.starts for one in unread),
         has_empty=bool(program.hollow) or len(files) > len(program.files),
     )
 

@@ -204,7 +204,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[Unread, ...]
     left_out: LeftOut
     is_blind: bool
-    """Whether some Python could not be read, or something that says what is imported or started."""
+    """Whether some Python could not be read, or something that says what is imported, started or built."""
     stops: int
     """Errors that stop a deployed service from starting."""
     suppressed: int

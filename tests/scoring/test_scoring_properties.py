@@ -68,6 +68,16 @@ SERVED: Contents = {
 }
 """Findings in Dockerfiles, and in what their images hold, which other files than those bring about."""
 
+FINE: Contents = {
+    ".dockerignore": b"scripts\n",
+    ".gitattributes": b"* text=auto eol=lf\n",
+    "web.Dockerfile": b"FROM python:3.12-slim\nCOPY app ./app\nCOPY scripts/run.sh .\n",
+    "app/main.py": b"from fastapi import FastAPI\n\napp = FastAPI()\n\n\nclass Thing:\n    size = 1\n",
+    "app/data.py": b"name = 'a line of code'\n" * 2000,
+    "scripts/run.sh": b"true\n",
+}
+"""All is well but the image."""
+
 
 def never_above(after: Appraisal, before: Appraisal) -> None:
     """The score, and every category that both have; a category comes up or goes without raising the score."""
@@ -87,7 +97,7 @@ def test_what_cannot_be_read_never_raises_the_score(contents: Contents, data: st
     never_above(appraised(SampleTree(contents, unreadable, sized=sized)), appraised(SampleTree(contents)))
 
 
-@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS, LOOSE, ROOTED, STARTED, SERVED])
+@pytest.mark.parametrize("contents", [SOCKETS, CHAIN, STARS, LOOSE, ROOTED, STARTED, SERVED, FINE])
 @pytest.mark.parametrize("sized", [True, False])
 def test_nor_does_what_others_lean_on(contents: Contents, sized: bool) -> None:
     before = appraised(SampleTree(contents))

@@ -98,7 +98,7 @@ def grades(standing: Standing) -> str:
         does = "an error stops" if standing.stops == 1 else f"{standing.stops:,} errors stop"
         text += f" {CAPPED} at the best while {does} the service from starting."
     elif standing.is_blind:
-        text += f" {CAPPED} at the best while some Python, or what says what is imported or started, could not be read."
+        text += f" {CAPPED} at the best while some Python, or what says what is imported, started or built, could not be read."
     return text
 
 
