@@ -29,6 +29,7 @@ class Aiohttp(Framework):
     mounts = frozenset({"add_subapp", "add_domain"})
     methods = mounts
     attributes = frozenset({_LIST})
+    first_is_outermost = True
     inert = frozenset({"add_routes", "make_handler"})
 
     def is_application(self, thing: External) -> bool:

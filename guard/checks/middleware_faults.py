@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from guard.checks import middleware_known as known
-from guard.checks.middleware_frameworks import FRAMEWORKS
+from guard.checks.middleware_frameworks import FRAMEWORKS, framework_of
 from guard.checks.middleware_order import matches
 from guard.checks.middleware_stack import Choice, ClassAt, Condition, FunctionAt, Layer, Node, Place, Stack, layers
 from guard.checks.modules import External
@@ -47,8 +47,8 @@ class Twice(msgspec.Struct, frozen=True):
     """One layer that is there two times on one way through the conditionals."""
 
     stack: Stack
-    inner: Layer
-    outer: Layer
+    first: Layer
+    second: Layer
     conditions: tuple[Condition, ...]
 
 
@@ -66,7 +66,9 @@ def installed_twice(stack: Stack) -> Iterator[Twice]:
         nested = one.decided <= other.decided or other.decided <= one.decided
         if nested and _is_same(one.layer, other.layer):
             most = max(one, other, key=lambda located: len(located.decided))
-            yield Twice(stack, one.layer, other.layer, most.conditions)
+            framework = framework_of(stack.kind)
+            added = (other, one) if framework is not None and framework.first_is_outermost else (one, other)
+            yield Twice(stack, added[0].layer, added[1].layer, most.conditions)
 
 
 _HOOKS: Final = frozenset(kind for framework in FRAMEWORKS for kind in framework.kinds)

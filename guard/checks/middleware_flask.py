@@ -56,6 +56,7 @@ class Flask(Framework):
     attributes = frozenset({"wsgi_app"})
     served = "wsgi_app"
     kinds = ("wrap", *_KINDS)
+    first_is_outermost = True
     inert = frozenset({"add_url_rule", "errorhandler", "register_error_handler", "test_client", "app_context", "cli"})
 
     def is_application(self, thing: External) -> bool:

@@ -19,6 +19,7 @@ from guard.checks.middleware_names import Names, last_name, looks_like_request, 
 from guard.checks.middleware_refusals import (
     CREDENTIALS,
     INWARD,
+    REFUSING_ERRORS,
     answers_any,
     calls_inward,
     is_401,
@@ -302,7 +303,7 @@ class FlowReader:
         elif not isinstance(func, ast.Name):
             state = self._visit(func, state)
         last = last_name(func)
-        if last.endswith("Response") and refusing(status_of(node, 1)) and not state.narrowed:
+        if last.endswith(("Response", "json_response")) and refusing(status_of(node, 1)) and not state.narrowed:
             self._refuses.append((place_of(node), is_401(status_of(node, 1))))
         if self._goes_inward(node):
             return msgspec.structs.replace(state, after=True)
@@ -392,9 +393,12 @@ class FlowReader:
 
     def _raised(self, node: ast.Raise, state: _State) -> None:
         exception = node.exc
-        if not isinstance(exception, ast.Call) or not last_name(exception.func).endswith("HTTPException"):
-            return
-        if refusing(status_of(exception, 0)) and not state.narrowed and not any(self._handlers_catch(_SWALLOWS_HTTP)):
+        made = last_name(exception.func if isinstance(exception, ast.Call) else exception)
+        if made.endswith("HTTPException") and isinstance(exception, ast.Call):
+            refuses = refusing(status_of(exception, 0))
+        else:
+            refuses = made in REFUSING_ERRORS
+        if refuses and not state.narrowed and not any(self._handlers_catch(_SWALLOWS_HTTP)):
             self._raises.append(place_of(node))
 
 

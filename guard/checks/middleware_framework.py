@@ -100,6 +100,9 @@ class Framework:
     """The ways of adding layers (`Layer.means`) that decide by themselves which of them stand outside of which: the
     order of code holds only among those that are added in one way. Empty where all of them mix."""
 
+    first_is_outermost: bool = False
+    """Whether what code adds first stands outside of what it adds later."""
+
     def spoken(self, kind: External) -> str:
         """What an application of a kind is called."""
         return self.name

@@ -13,8 +13,10 @@ from guard.scopes import caught_names
 _REFUSALS: Final = frozenset({401, 403})
 _REFUSAL_NAMES: Final = frozenset({"HTTP_401_UNAUTHORIZED", "HTTP_403_FORBIDDEN", "UNAUTHORIZED", "FORBIDDEN"})
 CREDENTIALS: Final = ("authorization", "bearer", "api-key", "api_key", "apikey", "token", "www-authenticate")
-INWARD: Final = frozenset({"call_next", "get_response", "_get_response"})
-"""What layers call the rest of the stack by: Starlette's dispatch functions, and Django's."""
+INWARD: Final = frozenset({"call_next", "get_response", "_get_response", "handler"})
+"""What layers call the rest of the stack by: Starlette's dispatch functions, Django's, and aiohttp's."""
+REFUSING_ERRORS: Final = frozenset({"HTTPUnauthorized", "HTTPForbidden"})
+"""aiohttp's exceptions of status 401 and 403."""
 _INWARD_OR_APP: Final = INWARD | {"app"}
 _OF_ALL: Final = re.compile(r"\btype\b|\bmethod\b|OPTIONS")
 
@@ -22,7 +24,7 @@ _OF_ALL: Final = re.compile(r"\btype\b|\bmethod\b|OPTIONS")
 def status_of(call: ast.Call, position: int) -> ast.expr | None:
     """The status that a response or exception is made with."""
     for keyword in call.keywords:
-        if keyword.arg == "status_code":
+        if keyword.arg in ("status_code", "status"):
             return keyword.value
     return call.args[position] if len(call.args) > position else None
 

@@ -71,7 +71,7 @@ def twice(program: Program) -> Iterator[Violation]:
     reported: set[tuple[Place, Place]] = set()
     for stack in program.linked(FAMILY).all:
         for found in installed_twice(stack):
-            places = _parted(found.inner, found.outer)
+            places = _parted(found.first, found.second)
             if places not in reported:
                 reported.add(places)
                 yield _twice(found, *places)
@@ -87,9 +87,9 @@ def _parted(one: Layer, other: Layer) -> tuple[Place, Place]:
 
 
 def _twice(found: Twice, first: Place, second: Place) -> Violation:
-    name = called(found.outer)
+    name = called(found.second)
     related = [Related(first.path, first.line, "the first time")]
-    for layer, place in ((found.inner, first), (found.outer, second)):
+    for layer, place in ((found.first, first), (found.second, second)):
         if layer.place not in (first, second) and layer.place != place:
             related.append(Related(layer.place.path, layer.place.line, f"the statement that adds {name}"))
     return Violation(
