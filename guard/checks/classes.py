@@ -85,9 +85,11 @@ class Classes:
         self._parameters: dict[Class, Parameters] = {}
         self._positional: dict[Class, int] = {}
         self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
-        self._set_by_name = frozenset(
-            name for facts in at_hand(self.table.facts).values() for name in facts.set_by_name
-        )
+
+    @cached_property
+    def _set_by_name(self) -> frozenset[str]:
+        """Names of attributes that some file sets by their names."""
+        return frozenset(name for facts in at_hand(self.table.facts).values() for name in facts.set_by_name)
 
     def constructor(self, cls: Class) -> Constructor | None:
         """What calling `cls` takes; None where that is not certain."""
