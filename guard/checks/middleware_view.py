@@ -56,6 +56,11 @@ class LayerView(msgspec.Struct, frozen=True, kw_only=True, tag="layer"):
     sets: tuple[str, ...] = ()
     unseen: tuple[Unseen, ...] = ()
 
+    @property
+    def hook(self) -> str:
+        """When it runs, of a function that Flask calls; empty for what goes round everything inside of it."""
+        return self.means if self.means.endswith("_request") else ""
+
 
 class ArmView(msgspec.Struct, frozen=True):
     """One of several alternatives: the layers that are there when it is taken, outermost first."""
@@ -109,6 +114,9 @@ class AppView(msgspec.Struct, frozen=True, kw_only=True):
     mounted: tuple[AppView, ...] = ()
     """The applications that are mounted in it."""
 
+    part: bool = False
+    """It is a part of the application that it is mounted in, and none by itself: a blueprint of Flask."""
+
     def layers(self) -> Iterator[tuple[LayerView, tuple[str, ...]]]:
         """Every layer that is not the framework's own, outermost first, with the conditions under which it is there."""
         return _flat(self.nodes, ())
@@ -148,6 +156,14 @@ def views(stacks: Mapping[Stack, tuple[Bound, ...]], profile: Profiler, rank: Ca
     return sorted((view(key, frozenset((key,))) for key in alike if key not in inner), key=order)
 
 
+def without_idle_parts(apps: Iterable[AppView]) -> Iterator[AppView]:
+    """Applications as they are shown: without those of their parts that have no layer, nor hold anything that has."""
+    for app in apps:
+        inside = tuple(without_idle_parts(app.mounted))
+        if inside or not app.part or any(True for _ in app.layers()):
+            yield msgspec.structs.replace(app, mounted=inside)
+
+
 def order(app: AppView) -> tuple[bool, int, str, int, str]:
     """Where an application stands in a list: production first, what is only handed on last."""
     return app.handed, app.impact.rank, app.spot.path, app.spot.line, app.name
@@ -184,6 +200,7 @@ def _view(
     symbol = stack.created[-1].symbol
     made_by = f"{module_name(stack.place.path)}:{symbol}()" if symbol else _spoken(stack.place)
     outside = _outer_parts(stack, profile)
+    framework = framework_of(stack.kind)
     drawing = _Drawing(profile if has_parts(stack) else _no_parts, outside)
     return AppView(
         name=min(names, key=lambda name: (name.count("."), len(name))) if names else made_by,
@@ -199,6 +216,7 @@ def _view(
         uncertain=stack.opaque or bool(stack.partial),
         others=len({one.created for one in members}) - 1,
         mounted=tuple(mounted),
+        part=framework is not None and framework.is_part(stack.kind),
     )
 
 

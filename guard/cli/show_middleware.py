@@ -10,7 +10,7 @@ import msgspec
 from guard import __version__
 from guard.checks.application_views import applications
 from guard.checks.middleware_compare import AppChange, compare
-from guard.checks.middleware_view import AppView, find
+from guard.checks.middleware_view import AppView, find, without_idle_parts
 from guard.cli.jsontext import encodable_tree, json_text
 from guard.cli.output import output_width, wants_color, write_stdout
 from guard.cli.program import open_base, open_program
@@ -82,7 +82,7 @@ def command(
         changes = [one for one in compare(_views(base), apps, moved) if one.change != "same"]
         _write_changes(_chosen_changes(changes, app, everything=everything), since, form)
         return 0
-    chosen, left = _chosen(apps, app, everything=everything)
+    chosen, left = _chosen(tuple(without_idle_parts(apps)), app, everything=everything)
     if form == "json":
         click.echo(_json(MiddlewareDocument(guard=__version__, applications=tuple(chosen))), nl=False)
         return 0

@@ -68,6 +68,7 @@ def _rows(nodes: Sequence[NodeView], under: tuple[str, ...]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, LayerView):
             where = code(place(node.spot)) if node.spot is not None else "the framework"
+            where += f", {code(node.hook)}" if node.hook else ""
             when = " and ".join(code(one) for one in under)
             sets = ", ".join(code(f"request.{part}") for part in node.sets)
             unseen = "; ".join(
@@ -107,6 +108,7 @@ class _Diagram:
             name = self._name()
             if isinstance(node, LayerView):
                 where = f"<br/>{_label(place(node.spot))}" if node.spot is not None else ""
+                where += f"<br/>{_label(node.hook)}" if node.hook else ""
                 yield f'  {name}["{_label(node.name)}{where}"]'
                 yield from _arrows(ends, name)
                 ends = [(name, "")]

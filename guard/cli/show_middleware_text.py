@@ -158,7 +158,8 @@ def _layer(layer: LayerView, bars: str, mark: str, column: int) -> Text:
     line.append(" " * max(2, column - cells(bars + mark + name)))
     if layer.spot is None:
         return line.append("the framework's own", "dim")
-    return line.append(place(layer.spot), "cyan")
+    line.append(place(layer.spot), "cyan")
+    return line.append(f"  {layer.hook}", "dim") if layer.hook else line
 
 
 def _details(layer: LayerView, bars: str, width: int, way: Sequence[Spot]) -> Iterator[Text]:

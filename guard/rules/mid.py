@@ -30,6 +30,10 @@ def wrong_order(program: Program) -> Iterator[Violation]:
     In Starlette, the layer that is added last is the outermost: it sees a request first. The entries of
     `middleware=[…]` are the other way round: the first is the outermost.
 
+    In Flask and aiohttp, what is added first is the outermost. Of their applications only the order is held that the
+    configuration asks for; in Flask among functions that are registered in the same way, since all functions of
+    `after_request` run behind those of `before_request` whatever the code does.
+
     In Django's `MIDDLEWARE`, through all settings modules that build on one another, it holds the pairs of the
     documented order (docs.djangoproject.com, "Middleware ordering") that break something: `AuthenticationMiddleware`,
     `MessageMiddleware` and, with `CSRF_USE_SESSIONS`, `CsrfViewMiddleware` inside of `SessionMiddleware`;

@@ -224,6 +224,95 @@ def test_a_django_project(tmp_path: Path) -> None:
     assert [app["name"] for app in json.loads(everything)["applications"]] == ["conf.live", "conf.ci"]
 
 
+SHOP = {
+    "Dockerfile": b'FROM python:3.11-slim\nCMD ["gunicorn", "shop.web:app"]\n',
+    "shop/__init__.py": b"",
+    "shop/web.py": b"""\
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from shop.admin import admin, pages
+from shop.hooks import register
+
+
+def create_app():
+    app = Flask(__name__)
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1)
+    app.register_blueprint(pages)
+    app.register_blueprint(admin, url_prefix="/admin")
+    register(app)
+    return app
+
+
+app = create_app()
+""",
+    "shop/admin.py": b"""\
+from flask import Blueprint, abort, g
+
+admin = Blueprint("admin", __name__)
+pages = Blueprint("pages", __name__)
+
+
+@admin.before_request
+def only_staff():
+    if not g.user:
+        abort(403)
+""",
+    "shop/hooks.py": b"""\
+import os
+
+from flask import g, request
+
+
+def register(app):
+    @app.before_request
+    def login():
+        g.user = request.authorization
+
+    if os.environ.get("TRACE"):
+        app.before_request(trace)
+
+    @app.after_request
+    def headers(response):
+        return response
+
+
+def trace(): ...
+""",
+    "shop/events.py": b"""\
+from aiohttp import web
+
+
+@web.middleware
+async def audit(request, handler):
+    return await handler(request)
+
+
+@web.middleware
+async def token(request, handler):
+    return await handler(request)
+
+
+async def make() -> web.Application:
+    app = web.Application(middlewares=[audit])
+    feed = web.Application()
+    feed.middlewares.append(token)
+    app.add_subapp("/feed", feed)
+    return app
+""",
+}
+
+
+@pytest.mark.parametrize("form", ["text", "markdown"])
+def test_flask_and_aiohttp(tmp_path: Path, form: str) -> None:
+    folder = write(tmp_path / "shop", SHOP)
+    run = inside("show", "middleware", "--output", form, cwd=folder)
+    assert (run.code, run.err) == (0, "")
+    suffix = {"text": "txt", "markdown": "md"}[form]
+    assert run.out == (SNAPSHOTS / f"middleware-flask.{suffix}").read_text(encoding="utf-8")
+    SCHEMA.validate(json.loads(inside("show", "middleware", "--all", "--output", "json", cwd=folder).out))
+
+
 def test_odd_names_stay_on_their_line(tmp_path: Path) -> None:
     odd = 'main\x1b[31m\u202e`|<b>"].py'
     folder = repository(

@@ -19,7 +19,7 @@ class Ring(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     place: str
-    """Where it is added; empty for one that the framework puts there by itself."""
+    """Where it is added, and when it runs where Flask calls it; empty for one that the framework puts there itself."""
     when: str
     """The conditions under which it is there; empty where it always is."""
     sets: str
@@ -84,7 +84,7 @@ def _ring(layer: LayerView, under: tuple[str, ...]) -> Ring:
     blind = {one.part for one in layer.unseen}
     return Ring(
         name=layer.name,
-        place=_place(layer.spot) if layer.spot is not None else "",
+        place=", ".join(filter(None, (_place(layer.spot) if layer.spot is not None else "", layer.hook))),
         when=" and ".join(under),
         sets=_parts(layer.sets),
         reads=_parts(part for part in layer.reads if part not in blind),
