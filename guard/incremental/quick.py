@@ -254,7 +254,7 @@ class _Comparison(Trees):
         """That a module is empty is told there, not where something is taken from it."""
         for broken in program.linked(MODULES).broken:
             target = broken.target.path
-            if broken.name and (facts_of(now, target, TEXT) or TextFacts()).blank:
+            if broken.name and target in now and (facts_of(now, target, TEXT) or TextFacts()).blank:
                 known = self.kept.known.findings.get(target, ())
                 if not any(code == "TXT008" for code, _ in known):
                     raise NotCertain(f"{broken.path}: takes a name from a module that is empty")

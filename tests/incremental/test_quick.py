@@ -213,6 +213,13 @@ EXPORTING = {
             ["DCF001"],
             complete=True,
         ),
+        Shape(
+            "a name is taken from a folder that is no package",
+            {**APP, "plain/one.py": b"x = 1\n", "tests/test_plain.py": b"import plain.one\n"},
+            {"app/other.py": b"from plain import two\n"},
+            ["IMP002"],
+            complete=True,
+        ),
         Shape("what could not be imported is gone", BROKEN, {"app/below.py": None}, []),
         Shape(
             "what was missing is given, elsewhere and by a file that was there",
