@@ -25,7 +25,7 @@ from guard.checks.roots import DECLARING, PROJECT_FILES
 from guard.checks.strings import FAMILY as STRINGS
 from guard.entrypoints import may_start
 from guard.entrypoints.files import is_dockerfile
-from guard.images.found import images_of, may_say_what_is_built, not_seen_whole
+from guard.images.found import images_of, may_say_what_is_built, unparsed_in_images
 from guard.impact import reach_of
 from guard.model import Impact, Problem
 from guard.sources.tree import ContentTree
@@ -68,6 +68,8 @@ class Counted(msgspec.Struct, frozen=True, array_like=True):
     """It is a Dockerfile. Then it is `doubtful` where it is not certain that all was seen of its image."""
     starts: bool = False
     """It may name modules that are started, and is no Python."""
+    unparsed: tuple[str, ...] = ()
+    """The production code in its image that does not parse."""
 
 
 class Unread(msgspec.Struct, frozen=True, array_like=True):
@@ -158,8 +160,8 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
     hides_images = any(one.dockerfile or may_say_what_is_built(one.path) for one in unread)
     if hides_images:
         doubtful |= dockerfiles
-    elif dockerfiles:
-        doubtful |= not_seen_whole(program)
+    doubtful |= images_of(program).passed_over
+    unparsed = unparsed_in_images(program)
     lines = program.linked(LINES)
     with_middleware, with_classes = program.facts(MIDDLEWARE), program.facts(CLASSES)
     counted = []
@@ -184,6 +186,7 @@ def take_census(program: Program, problems: Iterable[Problem], files: Mapping[st
                 doubtful=path in doubtful,
                 dockerfile=path in dockerfiles,
                 starts=facts.kind == "text" and may_start(path),
+                unparsed=unparsed.get(path, ()),
             )
         )
     projects = {posixpath.dirname(path) for path in program.tree.files if posixpath.basename(path) in PROJECT_FILES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -52,18 +53,22 @@ def _ignore_files(build: Build) -> tuple[str, ...]:
     return f"{build.path}{IGNORE_FILE}", posixpath.join(build.context, IGNORE_FILE)
 
 
-def not_seen_whole(program: Program) -> frozenset[str]:
-    """The Dockerfiles whose images may lack what nobody could see: those that are passed over, and those that hold
-    production code which does not parse, so that nobody knows what it imports."""
-    found = images_of(program)
+def unparsed_in_images(program: Program) -> Mapping[str, tuple[str, ...]]:
+    """The production code that does not parse, so that nobody knows what it imports, by the Dockerfiles whose images
+    hold it."""
+    images = [image for image in images_of(program).images if image.is_known]
+    if not images:
+        return {}
     reach = reach_of(program)
     unparsed = [
         path
         for path, facts in program.files.items()
         if not facts.parsed and facts.problem is None and facts.kind == "python" and reach.kind(path) is Impact.RUNTIME
     ]
-    holding = {image.build.path for image in found.images if image.is_known and any(map(image.holds, unparsed))}
-    return found.passed_over | holding
+    held: dict[str, dict[str, None]] = {}
+    for image in images:
+        held.setdefault(image.build.path, {}).update(dict.fromkeys(filter(image.holds, unparsed)))
+    return {path: tuple(files) for path, files in held.items()}
 
 
 _SAYS_NOTHING: Final = frozenset(

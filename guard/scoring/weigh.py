@@ -130,6 +130,10 @@ class _Scale:
                     continue
             for path in self._hit(finding) or (finding.path,):
                 taken.setdefault((path, category), []).append(takes)
+        for file in self._census.files:
+            for path in file.unparsed:
+                if why := taken.get((path, Category.COMPILES)):
+                    taken.setdefault((file.path, Category.IMAGE), []).extend(why)
         return taken
 
     def _hit(self, finding: Finding) -> Sequence[str]:
@@ -218,6 +222,9 @@ class _Scale:
             case Category.SSOT:
                 # Any file may hold the other copy of any definition.
                 return self._census.is_blind
+            case Category.IMAGE:
+                # Where no finding says why code in it does not parse, a problem does.
+                return file.doubtful or any((path, Category.COMPILES) not in self._taken for path in file.unparsed)
             case _:
                 return file.doubtful
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from fractions import Fraction
 
+import msgspec
 import pytest
 
 from guard.census import Area, Census, Counted, Unread
@@ -153,6 +154,17 @@ def test_what_an_image_lacks_is_taken_from_its_dockerfile() -> None:
         ".",
         "ci",
     ]
+
+
+def test_an_image_with_code_that_does_not_parse_is_not_clean() -> None:
+    image = msgspec.structs.replace(dockerfile("Dockerfile", 50), unparsed=("a.py",))
+    files = (python("a.py", 100, parsed=False), python("b.py", 300), image, dockerfile("b.Dockerfile", 150))
+    standing = stand(files, finding("SYN001", "a.py", raises="SyntaxError"))
+    assert shares(standing)[Category.IMAGE] == Fraction(3, 4)
+    # Mending it is worth what it takes there too.
+    assert standing.lifts[0].gain == 1 - standing.score
+    unsaid = stand(files).categories[-1]
+    assert (unsaid.category, unsaid.share, unsaid.best) == (Category.IMAGE, Fraction(3, 4), 1)
 
 
 def test_one_pattern_is_one_cause() -> None:

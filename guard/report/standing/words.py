@@ -98,7 +98,10 @@ def grades(standing: Standing) -> str:
         does = "an error stops" if standing.stops == 1 else f"{standing.stops:,} errors stop"
         text += f" {CAPPED} at the best while {does} the service from starting."
     elif standing.is_blind:
-        text += f" {CAPPED} at the best while some Python, or what says what is imported, started or built, could not be read."
+        text += (
+            f" {CAPPED} at the best while some Python, or what says what is imported, started or built, could not be "
+            "read."
+        )
     return text
 
 
@@ -147,14 +150,15 @@ def unread(standing: Standing) -> list[str]:
         most = "any number of lines" if min(lines) < 0 else f"at most {counted(sum(lines), 'line')}"
         told.append(f"{kind}: {counted(len(lines), 'place')}, {most}")
     doubtful = {one.category: sum(share.doubtful for share in one.areas.values()) for one in standing.categories}
-    in_images = doubtful.pop(Category.IMAGE, 0)
-    if any(doubtful.values()):
+    in_images = doubtful.get(Category.IMAGE, 0)
+    if sum(doubtful.values()) > in_images:
         told.append("what leans on these has no clean line in what looks across files")
     if standing.unparsed_files:
         extent_of = f"{counted(standing.unparsed_files, 'file')}, {counted(standing.unparsed_lines, 'line')}"
-        told.append(f"does not parse: {extent_of}, for every category that looks at Python")
+        images = ", and for images that hold it" if Category.IMAGE in doubtful else ""
+        told.append(f"does not parse: {extent_of}, for every category that looks at Python{images}")
     if in_images:
-        told.append(f"image: {counted(in_images, 'line')} of Dockerfiles, since what they build may hang on such files")
+        told.append(f"image: {counted(in_images, 'line')} of Dockerfiles, since not all is known of what they build")
     told += [
         f"{scored.category.label}: nothing of it could be read, if there is any"
         for scored in standing.categories
