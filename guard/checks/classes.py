@@ -80,6 +80,7 @@ class Classes:
         self.table = ClassTable(program.facts(FAMILY), program.linked(modules.FAMILY))
         self.version = program.target.version
         self.table.is_open = lambda cls: is_open(self.table, cls)
+        self.table.is_closed = lambda cls: self._all_refuse(cls, "_", exact=False)
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
         self._parameters: dict[Class, Parameters] = {}
@@ -238,7 +239,7 @@ class Classes:
             cls = self._held(path, facts, ref)
             if cls is None or not self._is_judged(cls):
                 continue
-            there = frozenset() if self._is_typed_dict(cls) else self.table.attributes(cls)
+            there = frozenset() if self._is_typed_dict(cls) else self.table.attributes(cls, given=False)
             for use in unpack(raw, list[Use]):
                 if use.path not in there:
                     yield from self._missing(path, facts, cls, use)
@@ -296,17 +297,18 @@ class Classes:
         return kind.name, max(map(self._most_positional, related))
 
     def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
-        """Members that an enumeration has not, and attributes that no member has."""
+        """Members that an enumeration has not, what is written like one on another class, and attributes that no
+        member has."""
         for ref, raw in facts.members.items():
             cls = self.table.class_of(path, ref)
-            if cls is None or not self._is_enumeration(cls):
+            if cls is None or not self._is_judged(cls) or self._is_typed_dict(cls):
                 continue
             there = self.table.attributes(cls)
             for use in unpack(raw, list[Use]):
                 first, _, rest = use.path.partition(".")
                 second = rest.partition(".")[0]
                 if first not in there:
-                    if use.access is Access.LOAD and first not in facts.loose and first not in self._set_by_name:
+                    if use.access is Access.LOAD and first not in facts.loose and self._lacks_member(cls, first):
                         yield from _missing_attributes(path, facts, use, cls, 0)
                 elif (
                     second
@@ -316,6 +318,11 @@ class Classes:
                     and second not in facts.loose
                 ):
                     yield from _missing_attributes(path, facts, use, cls, 1)
+
+    def _lacks_member(self, cls: Class, name: str) -> bool:
+        if self._is_enumeration(cls):
+            return name not in self._set_by_name
+        return self._lacks(cls, name, True)
 
     def _is_enumeration(self, cls: Class) -> bool:
         return not ENUMS.isdisjoint(self.table.lineage(cls).externals) and self._is_judged(cls)
@@ -420,7 +427,21 @@ class Classes:
     def _has(self, cls: Class, name: str, exact: bool) -> bool:
         if self._is_typed_dict(cls):
             return hasattr(dict, name)
-        return self.table.has_attribute(cls, name, exact=exact, given=not (exact and self._refuses(cls, name)))
+        if not self.table.has_attribute(cls, name, exact=exact):
+            return False
+        declared = self.table.has_attribute(cls, name, exact=exact, given=False)
+        if declared or not self._all_refuse(cls, name, exact=exact):
+            return True
+        family = (cls,) if exact else (cls, *self.table.descendants(cls))
+        return any(name in self.table.forced(owner) for one in family for owner in self.table.lineage(one).classes)
+
+    def _all_refuse(self, cls: Class, name: str, *, exact: bool) -> bool:
+        """Whether giving an instance the attribute fails, where it is not declared; without `exact`, one of a subclass
+        too."""
+        family = (cls,) if exact else (cls, *self.table.descendants(cls))
+        return all(
+            self._refuses(one, name) or frozen_by(self.table, one, name, exact=True) is not None for one in family
+        )
 
     def _is_judged(self, cls: Class) -> bool:
         """Whether the class is, or inherits from, one of a known kind, and all of its attributes are known."""
@@ -455,5 +476,5 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 12, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 13, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

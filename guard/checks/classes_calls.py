@@ -93,11 +93,11 @@ class Calls(Seen):
         root, *attributes = dotted(node.args[0]).split(".")
         receiver = self.types.receiver(root, context.scope) if root else None
         if not names:
-            self._open(receiver, attributes)
+            self._open(receiver, attributes, forced=name != "setattr")
         elif isinstance(receiver, (OwnInstance, OwnClass)) and not attributes:
             self.assigned.setdefault(receiver.scope.node, set()).update(names)
         elif receiver is not None:
-            self._write(self._as_known(receiver).ref, [*attributes, *names], False)
+            self._write(self._as_known(receiver).ref, [*attributes, *names], forced=name != "setattr")
         else:
             for attribute in names:
                 self._loosen(dotted(node.args[0]), attribute)

@@ -17,6 +17,7 @@ from guard.checks.classes_seen import (
     SETS_BY_NAME,
     STANDARD_LIBRARY,
 )
+from guard.checks.classes_types import awaited_in
 from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
@@ -150,6 +151,8 @@ class ClassCollector:
         """Chains of several attributes that are read from `self`, by the first."""
         self.chains: list[tuple[ast.Attribute, str, list[str], Context, Access | None]] = []
         """Attribute chains with the name that they begin with, and what is done to the last; None is a plain store."""
+        if isinstance(parsed.tree, ast.Module):
+            self._foresee(parsed.tree.body)
 
     def listen(self, to: Listeners) -> None:
         """Say what it wants to be told of."""
@@ -177,6 +180,7 @@ class ClassCollector:
 
     def see_class(self, node: ast.ClassDef, context: Context) -> None:
         """A class statement."""
+        self._foresee(node.body)
         name = node.name
         self.classes.append((node, context))
         if name not in self.class_names:
@@ -227,6 +231,14 @@ class ClassCollector:
         if node.returns is not None and context.scope.kind in ("module", "class") and _may_name_class(node.returns):
             self.returning.append((node, context))
             self.givers.add(node.name)
+
+    def _foresee(self, body: list[ast.stmt]) -> None:
+        """Functions of a body may be called above the place where they are defined."""
+        for node in body:
+            if node.__class__ is ast.FunctionDef or node.__class__ is ast.AsyncFunctionDef:
+                returns = node.returns
+                if returns is not None and _may_name_class(returns):
+                    self.givers.add(node.name)
 
     def _may_hold(self, name: str, annotation: ast.expr) -> None:
         if name not in self.roots and _may_name_class(annotation):
@@ -353,7 +365,7 @@ class ClassCollector:
                 return True
             return name in self.class_names or name in self.givers
         if kind is ast.Await:
-            return self._may_give(value.value)  # type: ignore[attr-defined]
+            return self._may_give(awaited_in(value))  # type: ignore[arg-type]
         if kind is ast.Subscript:
             return self._is_container(value.value)  # type: ignore[attr-defined]
         if kind is ast.Name:

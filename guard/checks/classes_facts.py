@@ -255,6 +255,9 @@ class Write(msgspec.Struct, frozen=True, array_like=True):
     path: str
     opens: bool
     """Whether the last part of the path is not the name of an attribute, but stands for any number of them."""
+    forced: bool = False
+    """Whether no class can refuse it: it is the class that is given it, or the instance's own `__setattr__` is passed
+    by."""
 
 
 class Returning(msgspec.Struct, frozen=True, array_like=True):

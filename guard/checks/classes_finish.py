@@ -41,6 +41,10 @@ if TYPE_CHECKING:
     from guard.checks.classes_collect import ClassCollector
 
 
+_TRANSPARENT: Final = frozenset(
+    {"property", "cached_property", "staticmethod", "classmethod", "override", "lru_cache", "cache", "abstractmethod"}
+)
+"""Decorators under which a function gives what its annotation says."""
 _UNNAMED: Final = "<made>"
 """Stands for the name of a class that a call makes: all that is known is what it inherits."""
 
@@ -99,9 +103,11 @@ class _Finish(Uses, Calls):
         found = []
         for node, context in self.seen.returning:
             scope = context.scope
-            kinds = {dotted(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+            kinds = {
+                dotted(one.func if isinstance(one, ast.Call) else one).rpartition(".")[2] for one in node.decorator_list
+            }
             is_property = bool(kinds & {"property", "cached_property"})
-            if kinds - {"property", "cached_property", "staticmethod", "classmethod", "override"}:
+            if kinds - _TRANSPARENT:
                 continue
             ref = self.types.annotated(node.returns, scope)
             if ref is not None and ref.name == "Self" and ref.module in ("typing", "typing_extensions"):

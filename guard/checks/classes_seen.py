@@ -79,7 +79,7 @@ class Seen:
         self.uses: Noted = {}
         self.paths: Noted = {}
         self.stores: Noted = {}
-        self.writes: set[tuple[int, str, bool]] = set()
+        self.writes: set[tuple[int, str, bool, bool]] = set()
         self.updates: list[Update] = []
         self.below: list[tuple[ast.Call, tuple[int, ...]]] = []
         """Calls that make a class, with its bases."""
@@ -136,15 +136,15 @@ class Seen:
             return receiver
         return Known(Ref(0, "", receiver.scope.qualname), False)
 
-    def _write(self, ref: Ref, attributes: Sequence[str], opens: bool) -> None:
-        self.writes.add((self._index(ref), ".".join(attributes), opens))
+    def _write(self, ref: Ref, attributes: Sequence[str], *, opens: bool = False, forced: bool = False) -> None:
+        self.writes.add((self._index(ref), ".".join(attributes), opens, forced))
 
-    def _open(self, receiver: Receiver, attributes: list[str]) -> None:
+    def _open(self, receiver: Receiver, attributes: list[str], *, forced: bool = True) -> None:
         """The attributes of what the chain leads to are set by names that are not known."""
         if isinstance(receiver, (OwnInstance, OwnClass)) and not attributes:
             self.dynamic.add(receiver.scope.node)
         elif receiver is not None:
-            self._write(self._as_known(receiver).ref, [*attributes, "*"], True)
+            self._write(self._as_known(receiver).ref, [*attributes, "*"], opens=True, forced=forced)
 
 
 def _bound_again(seen: ClassCollector) -> tuple[str, ...]:

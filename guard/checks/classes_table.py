@@ -54,6 +54,8 @@ class ClassTable:
         self._names: dict[tuple[Class, bool], frozenset[str]] = {}
         self.is_open: Callable[[Class], bool] = lambda cls: False
         """Whether a class statement of some kind asks for attributes of any name; the kinds are not known here."""
+        self.is_closed: Callable[[Class], bool] = lambda cls: False
+        """Whether no instance, of subclasses neither, takes an attribute of any name that is not declared."""
         self._names_below: dict[tuple[Class, bool], frozenset[str] | None] = {}
 
     def resolve(self, path: str, ref: int) -> Class | External | None:
@@ -309,30 +311,30 @@ class ClassTable:
     # What other code does to instances and classes
 
     @cached_property
-    def _writes(self) -> tuple[Mapping[Class, frozenset[str]], frozenset[Class]]:
-        given: dict[Class, set[str]] = {}
-        opened: set[Class] = set()
+    def _writes(self) -> Mapping[tuple[Class, bool], frozenset[str]]:
+        """By class, and whether the write is forced: the attributes that are given; `*` stands for any."""
+        given: dict[tuple[Class, bool], set[str]] = {}
         for path, file in at_hand(self.facts).items():
             for write in file.writes:
                 *leading, last = write.path.split(".")
                 owner = self.class_of(path, write.type)
                 for attribute in leading:
                     owner = None if owner is None else self.attribute_type(owner, attribute, exact=False)
-                if owner is None:
-                    continue
-                if write.opens:
-                    opened.add(owner)
-                else:
-                    given.setdefault(owner, set()).add(last)
-        return {cls: frozenset(names) for cls, names in given.items()}, frozenset(opened)
+                if owner is not None:
+                    given.setdefault((owner, write.forced), set()).add("*" if write.opens else last)
+        return {key: frozenset(names) for key, names in given.items()}
 
     def is_opened(self, cls: Class) -> bool:
         """Whether code somewhere gives its instances attributes whose names are not known."""
-        return cls in self._writes[1]
+        return "*" in self.forced(cls) or ("*" in self.given(cls) and not self.is_closed(cls))
 
     def given(self, cls: Class) -> frozenset[str]:
         """Attributes that code outside the class's own methods assigns on the class or its instances."""
-        return self._writes[0].get(cls, frozenset())
+        return self._writes.get((cls, False), frozenset()) | self.forced(cls)
+
+    def forced(self, cls: Class) -> frozenset[str]:
+        """Those of them that the class cannot refuse: see `Write.forced`."""
+        return self._writes.get((cls, True), frozenset())
 
     # Attributes
 

@@ -129,6 +129,17 @@ def _unquoted(annotation: ast.expr) -> ast.expr:
     return annotation
 
 
+def awaited_in(node: ast.Await) -> ast.expr:
+    """What is awaited in the end: `asyncio.wait_for(f(), 2)` gives what `f()` gives."""
+    called = node.value
+    if isinstance(called, ast.Call) and called.args:
+        func = called.func
+        name = func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else ""
+        if name in ("wait_for", "shield"):
+            return called.args[0]
+    return called
+
+
 class Types:
     """Answers for one file. Only right once the walk is over."""
 
@@ -321,7 +332,7 @@ class Types:
             ref = self.reference(callee, scope)
             return Known(ref, True) if ref is not None else None
         if isinstance(value, ast.Await):
-            called = value.value
+            called = awaited_in(value)
             return self._returned(dotted(called.func), scope, AWAITED) if isinstance(called, ast.Call) else None
         if isinstance(value, ast.Subscript):
             return self._taken(value, scope)

@@ -248,7 +248,7 @@ class Uses(Seen):
         last = attributes[-1]
         if isinstance(receiver, (OwnInstance, OwnClass)):
             if len(attributes) > 1:
-                self._write(self._as_known(receiver).ref, attributes, False)
+                self._write(self._as_known(receiver).ref, attributes)
                 return
             owner = receiver.scope.node
             self.assigned.setdefault(owner, set()).add(last)
@@ -259,7 +259,7 @@ class Uses(Seen):
             if last == "__dict__":
                 self._open(receiver, attributes[:-1])
             else:
-                self._write(receiver.ref, attributes, False)
+                self._write(receiver.ref, attributes)
             return
         if len(attributes) > 1 and attributes[-2] in CONSTRUCTORS:
             attributes = attributes[:-1]  # `C.__new__.__defaults__ = …` makes another constructor of it
@@ -269,7 +269,7 @@ class Uses(Seen):
             text = ".".join((root, *attributes[:-1]))
             ref = self.types.reference(text, context.scope)
             if ref is not None and looks_like_class(text):
-                self._write(ref, attributes[-1:], False)
+                self._write(ref, attributes[-1:], forced=True)
         else:
             self.loose.add(last)
 
