@@ -51,14 +51,15 @@ _EVERY: Final = 1_000
 _OF_OTHERS: Final = frozenset(
     {
         *("get", "items", "keys", "values", "pop", "popitem", "setdefault", "update", "copy", "clear"),
+        *("append", "extend", "insert", "sort"),
         *("return_value", "side_effect", "call_count", "call_args", "call_args_list", "called", "mock_calls"),
         *("assert_called", "assert_called_once", "assert_called_with", "assert_called_once_with"),
         *("assert_any_call", "assert_not_called", "assert_has_calls", "assert_awaited", "assert_awaited_once"),
         *("assert_awaited_with", "assert_awaited_once_with", "assert_not_awaited", "await_count", "reset_mock"),
     }
 )
-"""Attributes of dictionaries and of doubles. Where they are used on what is annotated as another class, it is the
-annotation that is wrong."""
+"""Attributes of dictionaries, of lists and of doubles. Where they are used on what is annotated as another class, it is
+the annotation that is wrong."""
 _REPLACE: Final = frozenset(
     {
         External("dataclasses", "replace"),
