@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
-from guard.checks.module_facts import LAZY, TYPING
+from guard.checks.module_facts import LAZY, TYPING, ModuleFacts
 from guard.checks.modules import Modules
 from guard.checks.roots import parent_of
 
@@ -20,13 +20,26 @@ _FRAMEWORKS: Final = frozenset(
 )
 
 
+def counts_for(folder: str, path: str) -> bool:
+    """Whether a module says something of whether a folder above it, whose name does not tell, is one for tests."""
+    below = path.removeprefix(f"{folder}/")
+    return below != path and folder.rpartition("/")[2] not in _FOLDERS and _FOLDERS.isdisjoint(below.split("/"))
+
+
+def are_tests(using: int, every: int) -> bool:
+    """Whether a folder is one for tests, by how many of its modules use a test framework."""
+    return using > 0 and using * 20 >= every
+
+
 class TestPlaces:
     """The test code of one tree."""
 
     __test__ = False
 
-    def __init__(self, modules: Modules) -> None:
+    def __init__(self, modules: Modules, counted: Mapping[str, tuple[int, int]] | None = None) -> None:
+        """`counted` is what `counted` gives, for a run that does not look at all modules."""
         self._modules = modules
+        self._counted = counted
         self._places: dict[str, str] = {}
         self._tests_in: dict[str, bool] = {}
 
@@ -54,6 +67,8 @@ class TestPlaces:
         for depth, part in enumerate(parts[:-1]):
             if part in _FOLDERS or _NAMED_SO.match(part):
                 yield "/".join(parts[: depth + 1])
+            if part in _FOLDERS:
+                return
         if name == "conftest" or _NAMED_SO.match(name):
             yield path
 
@@ -64,30 +79,48 @@ class TestPlaces:
     def _holds_tests(self, folder: str) -> bool:
         """Whether the modules of a folder, those of its folders for tests left out, use a test framework."""
         if folder not in self._tests_in:
-            inside = [
-                path
-                for path in self._modules.facts
-                if path.startswith(f"{folder}/") and _FOLDERS.isdisjoint(path[len(folder) :].split("/"))
-            ]
-            using = sum(self.uses_framework(path) for path in inside)
-            self._tests_in[folder] = using > 0 and using * 20 >= len(inside)
+            if self._counted is not None:
+                using, every = self._counted.get(folder, (0, 0))
+            else:
+                inside = [path for path in self._modules.facts if counts_for(folder, path)]
+                using, every = sum(self.uses_framework(path) for path in inside), len(inside)
+            self._tests_in[folder] = are_tests(using, every)
         return self._tests_in[folder]
+
+    def counted(self) -> Mapping[str, tuple[int, int]]:
+        """By each folder that is named as one for tests, how many of its modules use a test framework, and how many
+        there are, those of its folders for tests left out."""
+        found: dict[str, tuple[int, int]] = {}
+        for path in self._modules.facts:
+            for folder in self.possible(path):
+                if counts_for(folder, path):
+                    using, every = found.get(folder, (0, 0))
+                    found[folder] = using + self.uses_framework(path), every + 1
+        return found
 
     def uses_framework(self, path: str) -> bool:
         """Whether importing a file imports a test framework."""
         facts = self._modules.facts.get(path)
-        return facts is not None and any(
-            name.partition(".")[0] in _FRAMEWORKS
-            for statement in facts.imports
-            if statement.level <= 0 and not statement.flags & (LAZY | TYPING)
-            for name in statement.modules
-        )
+        return facts is not None and uses_framework(facts)
 
     def is_test(self, path: str) -> bool:
         """Whether a module is one that a test runner would run, and has nothing else to offer."""
         facts = self._modules.facts.get(path)
-        if facts is None:
-            return False
-        tests = sum(name.startswith("test_") for name in facts.definitions)
-        classes = sum(name.startswith("Test") for name in facts.definitions)
-        return (tests + classes > 0 and self.uses_framework(path)) or tests * 2 > len(facts.definitions)
+        return facts is not None and is_test(facts)
+
+
+def uses_framework(facts: ModuleFacts) -> bool:
+    """Whether importing a module imports a test framework."""
+    return any(
+        name.partition(".")[0] in _FRAMEWORKS
+        for statement in facts.imports
+        if statement.level <= 0 and not statement.flags & (LAZY | TYPING)
+        for name in statement.modules
+    )
+
+
+def is_test(facts: ModuleFacts) -> bool:
+    """Whether a module is one that a test runner would run, and has nothing else to offer."""
+    tests = sum(name.startswith("test_") for name in facts.definitions)
+    classes = sum(name.startswith("Test") for name in facts.definitions)
+    return (tests + classes > 0 and uses_framework(facts)) or tests * 2 > len(facts.definitions)

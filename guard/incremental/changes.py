@@ -230,19 +230,21 @@ class Search:
             raise NotCertain(f"{path}: stands beside a folder of its name")
 
     def _refuse_other_folders(self, path: str) -> None:
-        """A folder that is new, or gone, can be imported as well."""
+        """A folder that is new, or gone, can be imported as well; one in which there is Python is taken for ours."""
         folder = parent_of(path)
-        while folder and not self._is_known_folder(folder):
+        suffix = ".py" if path.endswith(".py") else ""
+        while folder and not self._is_known_folder(folder, suffix):
             word = folder.rpartition("/")[2]
             if is_among(word, self._kept.words) or word in ("src", "lib"):
                 raise NotCertain(f"{path}: something looks for {word}")
             folder = parent_of(folder)
 
-    def _is_known_folder(self, folder: str) -> bool:
-        """Whether both trees have a folder."""
+    def _is_known_folder(self, folder: str, suffix: str) -> bool:
+        """Whether both trees have a folder, with files of a suffix in it, however deep."""
         inside = folder + "/"
-        return any(path.startswith(inside) for path in self._before) and any(
-            path.startswith(inside) for path in self._now
+        return all(
+            any(path.startswith(inside) and path.endswith(suffix) for path in facts)
+            for facts in (self._before, self._now)
         )
 
     @property

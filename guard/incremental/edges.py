@@ -21,7 +21,7 @@ from guard.checks.standard_library import change_of, is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
 from guard.dependencies.imports import modules_of
-from guard.dependencies.test_places import TestPlaces
+from guard.dependencies.test_places import TestPlaces, are_tests, counts_for, is_test, uses_framework
 from guard.families import Family
 from guard.impact import Reach
 from guard.incremental import kept as keeping
@@ -48,6 +48,7 @@ class Edges:
         self._program = program
         self._at_start = kept.started.startup | kept.executed
         self._seen: set[str] = set()
+        self._tests_in = dict(kept.tests_in)
         self.alike: set[str] = set()
         """The files that have changed, and import what they imported before in the same way."""
         self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
@@ -86,11 +87,10 @@ class Edges:
         above = self._search.ancestors([path]) if gained and change.before is not None else set()
         if not gained.isdisjoint({path, *above}):
             raise NotCertain(f"{path}: may close a circle of imports")
-        if self._reach.kind(path) is not Impact.TESTS and any(
-            not path.startswith(f"{place}/")
-            for target in reached
-            for place in TestPlaces(self._modules).possible(target)
-        ):
+        self._refuse_other_tests(path, old, new)
+        places = TestPlaces(self._modules, self._tests_in)
+        is_for_tests = self._reach.kind(path) is Impact.TESTS or places.place_of(path)
+        if not is_for_tests and any(map(places.place_of, reached)):
             raise NotCertain(f"{path}: may import test code")
         excused = [(facts.skips, facts.provides_later) for facts in (old, new) if facts is not None]
         if excused[0] != excused[-1]:
@@ -99,6 +99,21 @@ class Edges:
         self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
         for one in has - had:
             self._refuse_unknown(path, one.module)
+
+    def _refuse_other_tests(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
+        """Raises NotCertain where other files than before may be there for tests only."""
+        for place in TestPlaces(self._modules).possible(path):
+            if place == path:
+                if old is not None and new is not None and is_test(old) != is_test(new):
+                    raise NotCertain(f"{path}: may be a test by now, or none any more")
+            elif counts_for(place, path):
+                using, every = self._tests_in.get(place, (0, 0))
+                for facts, sign in ((old, -1), (new, 1)):
+                    if facts is not None:
+                        using, every = using + sign * uses_framework(facts), every + sign
+                self._tests_in[place] = using, every
+                if are_tests(using, every) != are_tests(*self._kept.tests_in.get(place, (0, 0))):
+                    raise NotCertain(f"{path}: {place} may be a folder for tests by now, or none any more")
 
     def is_needed(self, path: str) -> bool:
         """Whether others may not be imported where a file of the tree cannot be."""
@@ -205,6 +220,7 @@ class Edges:
             strings=keeping.with_more(kept.strings, strings),
             children=keeping.with_more(kept.children, children),
             silencing=keeping.with_more(kept.silencing, silencing),
+            tests_in=self._tests_in,
             received=keeping.with_more(kept.received, received),
             witnesses=keeping.without(kept.witnesses, self._seen),
             outside=keeping.without(kept.outside, self._seen),

@@ -10,6 +10,7 @@ import msgspec
 from guard.config import Config, ignored_in
 from guard.extent import with_extents
 from guard.facts import FileFacts
+from guard.incremental import kept as keeping
 from guard.incremental.changes import Change, Near, NotCertain, Search
 from guard.incremental.edges import run_before
 from guard.incremental.kept import Kept
@@ -60,9 +61,9 @@ class Judge:
     def settled(self, program: Program) -> tuple[list[Finding], Broken]:
         """What is found in the files near the change, as a run over the whole tree says it, and what that breaks.
 
-        What was found before was said with all files at hand, and stays but for what has changed. What is new of names
-        is looked for again, with the facts of those files that may keep it from being reported; and if it is still
-        there, and what is said of it depends on more, with those of all files.
+        What was found before was said with all files at hand, and stays if the same is said of it now, but for what has
+        changed. What is new of names is looked for again, with the facts of those files that may keep it from being
+        reported; and if it is still there, and what is said of it depends on more, with those of all files.
         """
         focus = program.focus
         assert focus is not None
@@ -70,7 +71,7 @@ class Judge:
             found = self._found(program, self._rules)
         except NotComplete:
             return self._complete(focus, [], self._rules)
-        doubtful = [finding for finding in found if self._is_new(finding) or self._may_be_gone(finding)]
+        doubtful = [finding for finding in found if self._is_doubtful(finding)]
         of_classes = [finding for finding in doubtful if finding.code.startswith("DCF")]
         beside = self._search.silencing(of_classes)
         settled: frozenset[str] = frozenset()
@@ -81,7 +82,7 @@ class Judge:
             finding
             for finding in found
             if (self._is_new(finding) and (finding.raises or finding.code not in settled))
-            or (self._may_be_gone(finding) and not (finding.code.startswith("DCF") and beside is not None))
+            or (self._is_doubtful(finding) and not (finding.code.startswith("DCF") and beside is not None))
         ]
         if not doubtful:
             return found, Broken()
@@ -117,9 +118,14 @@ class Judge:
         """Whether something is new, and may be gone, or said otherwise, once all files are at hand."""
         return not self._is_whole(finding) and bool(new_among([finding], self._trees))
 
-    def _may_be_gone(self, finding: Finding) -> bool:
-        """Whether something was found before, and what has changed may keep it from being reported."""
-        return self._near.may_silence(finding) and not self._is_whole(finding)
+    def _is_doubtful(self, finding: Finding) -> bool:
+        """Whether something is new, or said of something else than before, or what has changed may keep it from being
+        reported."""
+        if self._is_whole(finding):
+            return False
+        before = self._trees.moved.get(finding.path, finding.path)
+        known = self._trees.kept.known.reasons.get(before, ())
+        return keeping.reason_of(finding) not in known or self._near.may_silence(finding)
 
     def _with_beside(
         self, focus: Focus, found: Sequence[Finding], doubtful: Sequence[Finding], beside: Sequence[str]

@@ -40,6 +40,8 @@ class Known(msgspec.Struct, frozen=True, array_like=True):
 
     findings: Mapping[str, tuple[tuple[str, str], ...]]
     """By path, the codes and fingerprints of what was found, also of what the baseline knows."""
+    reasons: Mapping[str, tuple[int, ...]]
+    """By path, what `reason_of` gives for each of them, sorted."""
     shown: int
     """How many findings were left."""
     problems: tuple[Problem, ...]
@@ -101,6 +103,8 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     received: msgspec.Raw
     """By name of a class, the files that look into something annotated with a class of that name, and by the name with
     an equals sign, those in which a field or a function gives one: packed too."""
+    tests_in: Mapping[str, tuple[int, int]]
+    """`TestPlaces.counted`."""
     listed: frozenset[str]
     """The names of the files that lists of requirements include."""
     silencing: msgspec.Raw
@@ -171,6 +175,7 @@ def _known(judged: Judged, every: Sequence[Finding]) -> Known:
         findings.setdefault(finding.path, []).append((finding.code, finding.fingerprint))
     return Known(
         {path: tuple(keys) for path, keys in findings.items()},
+        reasons_of(every),
         len(judged.findings),
         judged.problems,
         judged.suppressed,
@@ -183,6 +188,22 @@ def _known(judged: Judged, every: Sequence[Finding]) -> Known:
         judged.looks,
         judged.kept,
     )
+
+
+def reason_of(finding: Finding) -> int:
+    """A number that is another one if something else is said of a finding: then there may be another reason for it,
+    which others may know to be none. How far it reaches does not count."""
+    message = finding.message.rpartition("; breaks ")[0] if finding.extent is not None else ""
+    said = f"{finding.code}\n{finding.fingerprint}\n{message or finding.message}"
+    return zlib.crc32(said.encode("utf-8", "surrogateescape"))
+
+
+def reasons_of(findings: Iterable[Finding]) -> dict[str, tuple[int, ...]]:
+    """What `Known.reasons` has of some findings."""
+    found: dict[str, set[int]] = {}
+    for finding in findings:
+        found.setdefault(finding.path, set()).add(reason_of(finding))
+    return {path: tuple(sorted(numbers)) for path, numbers in found.items()}
 
 
 def fields_of(findings: Iterable[Finding]) -> dict[str, tuple[str, ...]]:
@@ -271,6 +292,7 @@ def _kept(program: Program, known: Known) -> Kept:
         strings=packed(strings),
         children=packed(children),
         received=packed(received),
+        tests_in=imports_out(program).tests.counted(),
         listed=projects_of(program).included,
         silencing=packed(silencing),
     )

@@ -334,7 +334,8 @@ class _Comparison(Trees):
         keys: dict[str, set[tuple[str, str]]] = {}
         for finding in found:
             keys.setdefault(finding.path, set()).add((finding.code, finding.fingerprint))
-        findings = dict(known.findings)
+        findings, reasons = dict(known.findings), dict(known.reasons)
+        said = keeping.reasons_of(found)
         fixed = 0
         judged = {*near.paths, *(change.path for change in self.changes if change.now is None)}
         by_paths = {path for path in known.findings if self._paths_differ} | keys.keys()
@@ -349,6 +350,8 @@ class _Comparison(Trees):
             elif not self._paths_differ:
                 now = now | {key for key in old if self.depends.get(key[0]) is Depends.PATHS}
             if path in judged:
+                reasons.pop(before, None)
+                reasons.update({path: said[path]} if path in said else {})
                 handled = {key for key in old if _is_handled(key[0])}
                 if handled and path in changed and path not in edges.alike:
                     raise NotCertain(f"{path}: has a finding of a rule that was not run")
@@ -368,6 +371,7 @@ class _Comparison(Trees):
         known = msgspec.structs.replace(
             known,
             findings=findings,
+            reasons=reasons,
             shown=known.shown - fixed + len(new),
             found=known.found + come - gone,
             analysed=known.analysed + come - gone,

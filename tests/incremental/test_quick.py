@@ -220,6 +220,22 @@ EXPORTING = {
             ["IMP002"],
             complete=True,
         ),
+        Shape(
+            "the same is said of another thing, which far files know to be none",
+            {
+                **APP,
+                "pkg/__init__.py": b"",
+                "pkg/distro/__init__.py": (
+                    b"import sys\nfrom pkg.distro import real\nsys.modules['pkg.distro'] = real\n"
+                ),
+                "pkg/distro/real.py": b"version = 1\n",
+                "pkg/info.py": b"x = 1\n",
+                "tests/test_patch.py": b"def test_it(mocker):\n    mocker.patch('pkg.info.distro.version')\n",
+            },
+            {"pkg/info.py": b"from pkg import distro\n"},
+            [],
+            complete=True,
+        ),
         Shape("what could not be imported is gone", BROKEN, {"app/below.py": None}, []),
         Shape(
             "what was missing is given, elsewhere and by a file that was there",
@@ -309,6 +325,25 @@ def test_a_change_is_told_with_no_more_than_it_needs(
             "a stack of middleware may have changed",
         ),
         (APP, {"app/views.py": b"import tests.test_views\n" + APP["app/views.py"]}, "leads through another root"),
+        (
+            {
+                **APP,
+                "app/test_shop.py": b"import pytest\n\n\ndef shop(): ...\n\n\ndef sell(): ...\n",
+                "app/main.py": b"from app.test_shop import shop\n",
+            },
+            {"app/test_shop.py": b"import pytest\n\n\ndef shop(): ...\n\n\ndef test_it(): ...\n"},
+            "may be a test by now",
+        ),
+        (
+            {**APP, "test_kit/one.py": b"x = 1\n", "app/main.py": b"from test_kit.one import x\n"},
+            {"test_kit/two.py": b"import pytest\n"},
+            "test_kit may be a folder for tests by now",
+        ),
+        (
+            {**APP, "web/page.ts": b"export {}\n", "app/main.py": b"from web.page import x\n"},
+            {"web/inner/one.py": b"x = 1\n"},
+            "something looks for web",
+        ),
     ],
 )
 def test_what_may_be_felt_elsewhere_is_left_to_a_whole_run(
