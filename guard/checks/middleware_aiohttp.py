@@ -14,9 +14,13 @@ if TYPE_CHECKING:
 
 _APPLICATIONS: Final = frozenset({"aiohttp.web.Application", "aiohttp.web_app.Application"})
 _LIST: Final = "middlewares"
-_SETUPS: Final = {"aiohttp_session.setup": "aiohttp_session.session_middleware"}
-"""Functions of well-known packages that add a layer to the application that they are handed, and the function that
-they make it with."""
+_SETUPS: Final = {
+    "aiohttp_session.setup": "aiohttp_session.session_middleware",
+    "aiohttp_cors.setup": "",
+    "aiohttp_security.setup": "",
+}
+"""Functions of well-known packages that are handed an application, and the function that makes the layer which they
+add; empty where they add none."""
 
 
 class Aiohttp(Framework):
@@ -56,7 +60,7 @@ class Aiohttp(Framework):
         if name in _SETUPS:
             module, _, function = _SETUPS[name].rpartition(".")
             args, keywords = given
-            for app in applications_in((*args[:1], keywords.get("app", NOTHING))):
+            for app in applications_in((*args[:1], keywords.get("app", NOTHING))) if module else ():
                 calls.add(app, "listed", calls.layers(External(module, function), place, "append"))
             return NOTHING
         if thing.module.startswith("aiohttp") and thing.name.endswith("_middleware"):

@@ -31,6 +31,7 @@ from guard.checks.middleware_values import (
     Callee,
     Entry,
     Env,
+    Extension,
     Instance,
     Item,
     Listed,
@@ -243,6 +244,8 @@ class Expressions(ABC):
             return owner.framework.attribute(owner, name) or Method(owner, name)
         if isinstance(owner, Listed | Mapped):
             return Method(owner, name)
+        if isinstance(owner, Extension):
+            return External(owner.cls.module, f"{owner.cls.name}.{name}")
         if isinstance(owner, Requested):
             return owner.app if name == "app" else NOTHING
         if isinstance(owner, Layer):

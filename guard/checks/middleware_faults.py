@@ -83,8 +83,9 @@ def _is_same(one: Layer, other: Layer) -> bool:
         return False  # made by a function or bound to an object: two of them may have different values in them
     if "wrap" in (one.means, other.means) or one.given != other.given:
         return False
-    if one.means != other.means and {one.means, other.means} & _HOOKS:
-        return False
+    hooks = {one.means, other.means} & _HOOKS
+    if hooks and (one.means != other.means or isinstance(origin, External)):
+        return False  # an extension may be there for two parts of an application
     if one.given.startswith("?"):  # the same only where the same call of one function adds both
         return one.chain[:-1] == other.chain[:-1] and one.place != other.place
     return True

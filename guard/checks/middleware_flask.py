@@ -13,11 +13,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from guard.checks import middleware_flask_extensions
+from guard.checks.middleware_flask_extensions import ADDS
 from guard.checks.middleware_framework import Arguments, Framework
 from guard.checks.middleware_stack import Choice, Node, Place, reverse
 from guard.checks.middleware_values import (
     NOTHING,
     Application,
+    Extension,
     Item,
     Method,
     Recorder,
@@ -53,6 +56,7 @@ class Flask(Framework):
     mounts = frozenset({"register_blueprint"})
     methods = frozenset({*_HOOKS, *mounts})
     decorators = frozenset(_HOOKS)
+    extensions = middleware_flask_extensions.CLASSES
     attributes = frozenset({"wsgi_app"})
     served = "wsgi_app"
     kinds = ("wrap", *_KINDS)
@@ -88,6 +92,26 @@ class Flask(Framework):
             for part in applications_in((*args[:1], keywords.get("blueprint", NOTHING))):
                 self._register(calls, app, part, place)
         return NOTHING
+
+    def external(self, calls: Calls, thing: External, given: Arguments, place: Place) -> Value | None:
+        """Extensions: by `Extension(app)`, and by `extension.init_app(app)` later."""
+        name = f"{thing.module}.{thing.name}"
+        if name in ADDS:
+            self._extend(calls, thing, given, place)
+            return Extension(thing)
+        base, _, method = thing.name.rpartition(".")
+        if f"{thing.module}.{base}" not in ADDS:
+            return None
+        if method == "init_app":
+            self._extend(calls, External(thing.module, base), given, place)
+        return NOTHING
+
+    def _extend(self, calls: Calls, extension: External, given: Arguments, place: Place) -> None:
+        """What an extension adds to the applications that it is handed."""
+        args, keywords = given
+        for app in applications_in((*args, *keywords.values())):
+            for means in ADDS[f"{extension.module}.{extension.name}"]:
+                calls.add(app, "wraps" if means == "wrap" else means, calls.layers(extension, place, means))
 
     def _register(self, calls: Calls, app: Application, part: Application, place: Place) -> None:
         """A second time it is only known by another name: what it adds for the application is there already."""

@@ -38,6 +38,8 @@ class Framework:
     asked only where a part of what it finds (the first) is there."""
     classes: frozenset[str] = frozenset()
     """What its applications are made by, by last name."""
+    extensions: frozenset[str] = frozenset()
+    """Classes of packages around it whose objects are handed applications, by last name."""
     methods: frozenset[str] = frozenset()
     """The methods of an application that add a layer or another application, which they are handed."""
     mounts: frozenset[str] = frozenset()

@@ -144,6 +144,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     value: Callee | Opaque
 
 
+class Extension(msgspec.Struct, frozen=True):
+    """An object of a class of a package that a framework knows. A method of it is known by the class and its name."""
+
+    cls: External
+
+
 class Wrapped(msgspec.Struct, frozen=True):
     """What an application calls for every request, with layers around it; they are its own once it is set there."""
 
@@ -187,6 +193,7 @@ Value = (
     | Requested
     | Mounted
     | Endpoint
+    | Extension
     | Wrapped
     | Parent
     | Several

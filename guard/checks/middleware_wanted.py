@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from guard.checks.middleware_frameworks import APP_CLASSES, ATTRIBUTES, DECORATORS, METHODS, MOUNTS
+from guard.checks.middleware_frameworks import APP_CLASSES, ATTRIBUTES, DECORATORS, EXTENSIONS, METHODS, MOUNTS
 from guard.checks.middleware_names import MAKES, last_name
 from guard.scopes import BindingKind, Scope
 
@@ -111,6 +111,7 @@ def _is_about_layers(last: str) -> bool:
     return last in ("add_middleware", "middleware", "Middleware", "super") or MAKES.search(last) is not None
 
 
+_MAKERS: Final = APP_CLASSES | EXTENSIONS
 _NAMING: Final = frozenset({*METHODS, "append", "insert", "extend", "Middleware"})
 
 
@@ -204,4 +205,4 @@ def _makes_something(value: ast.expr) -> bool:
         return value.attr in ATTRIBUTES
     if isinstance(value, (ast.List, ast.Tuple)):
         return any(isinstance(item, ast.Call) and last_name(item.func) == "Middleware" for item in value.elts)
-    return isinstance(value, ast.Call) and last_name(value.func) in APP_CLASSES
+    return isinstance(value, ast.Call) and last_name(value.func) in _MAKERS

@@ -25,6 +25,8 @@ from real_modules import each_module
 PACKAGED = {
     "ProxyFix.__call__": "ProxyFix",
     "DispatcherMiddleware.__call__": "DispatcherMiddleware",
+    "make_after_request_function.<locals>.cors_after_request": "CORS",
+    "LoginManager._update_remember_cookie": "LoginManager",
     "normalize_path_middleware.<locals>.impl": "normalize_path_middleware",
 }
 
