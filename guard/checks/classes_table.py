@@ -34,6 +34,10 @@ _MOST_ANCESTORS: Final = 100
 """Classes with more are not judged: nobody writes them, and putting them in order takes the square of their number."""
 
 
+_ACCESSORS: Final = frozenset({"__setattr__", "__getattribute__"})
+"""Methods that stand between an attribute and what is assigned to it."""
+
+
 class ClassTable:
     """Finds classes. `facts` holds the family's facts by path."""
 
@@ -353,6 +357,8 @@ class ClassTable:
         related = self.lineage(cls).classes
         for owner in related if exact else (*related, *self.descendants(cls)):
             facts = owner.facts
+            if not _ACCESSORS.isdisjoint(facts.names):
+                return None  # what is assigned need not be what is read
             if name in facts.names and not any(field.name == name for field in facts.fields):
                 told = self._returns_of(owner.path).get(f"{owner.qualname}.{name}")
                 held = self.class_of(owner.path, told.type) if told is not None and told.is_property else None
