@@ -477,5 +477,5 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 13, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 14, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

@@ -270,6 +270,8 @@ class Types:
         if kind is BindingKind.DECLARED:
             return self._declared(binding.annotation, where)
         if kind is BindingKind.ANNOTATED:
+            if where.kind == "class" and isinstance(binding.value, ast.Call):
+                return None  # while the body runs, it is what `field()` gives
             return self.declared_with(binding.annotation, binding.value, where)
         if kind is BindingKind.LOOP or kind is BindingKind.UNPACKED:
             found = iterated_by(binding.node, name)
