@@ -90,20 +90,28 @@ class ClassBody:
         """The annotated names and the made ones. What is there only for type checkers is no field, whatever it is at
         run time."""
         found = []
+        read: dict[str, _Annotation] = {}
         for name, (node, conditional, typing) in self.annotated.items():
-            marker = Marker.CLASS_VAR if typing else marker_of(node.annotation, imported)
+            annotation, value = node.annotation, node.value
+            if annotation.__class__ is ast.Name:
+                # Most annotations are a plain name, and most classes have few of these.
+                text: str = annotation.id
+                said = read.get(text) or read.setdefault(text, _read_annotation(annotation, type_index, imported))
+            else:
+                said = _read_annotation(annotation, type_index, imported)
+            marker, type_, extras, plain = said
             found.append(
                 Field(
                     name,
                     node.lineno,
-                    UNKNOWN if marker is Marker.KW_ONLY else type_index(node.annotation),
-                    marker,
-                    value_of(node.value),
-                    applied(node.value, index) if isinstance(node.value, ast.Call) else None,
+                    type_,
+                    Marker.CLASS_VAR if typing else marker,
+                    value_of(value),
+                    applied(value, index) if isinstance(value, ast.Call) else None,
                     conditional and not typing,
-                    node.value is None and is_nullable(node.annotation),
-                    tuple(applied(extra, index) for extra in extras_of(node.annotation)),
-                    plain_name(node.annotation),
+                    value is None and is_nullable(annotation),
+                    tuple([applied(extra, index) for extra in extras]),
+                    plain,
                 )
             )
         for name, made in self.made.items():
@@ -112,6 +120,16 @@ class ClassBody:
                 found.append(Field(name, made.lineno, UNKNOWN, Marker.BARE, Value.PLAIN, maker))
         found.sort(key=lambda field: field.line if self.made else 0)
         return tuple(found)
+
+
+_Annotation = tuple[Marker, int, tuple[ast.Call, ...], str]
+"""The marker, the class, the calls in `Annotated[…]`, and the name of a plain type."""
+
+
+def _read_annotation(annotation: ast.expr, type_index: Index, imported: Callable[[str], str]) -> _Annotation:
+    marker = marker_of(annotation, imported)
+    type_ = UNKNOWN if marker is Marker.KW_ONLY else type_index(annotation)
+    return marker, type_, extras_of(annotation), plain_name(annotation)
 
 
 _CONFIG: Final = "model_config"

@@ -43,6 +43,8 @@ _NOT_FIRST_PARTY: Final = frozenset(
 """Names that are so common, and so surely not those of a checked class, that a look is spared."""
 
 
+_GIVING: Final = frozenset({ast.Call, ast.Await, ast.Subscript, ast.Name, ast.IfExp, ast.BoolOp, ast.NamedExpr})
+"""Kinds of expressions that may give an instance of a known class."""
 _TELLING_BASES: Final = frozenset({"BaseModel", "BaseSettings", "NamedTuple", "Struct", "namedtuple"})
 """Bases that make a class one whose attributes are fields."""
 ENUM_NAMES: Final = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
@@ -51,6 +53,11 @@ ENUM_NAMES: Final = frozenset({"Enum", "IntEnum", "StrEnum", "Flag", "IntFlag"})
 def is_class_name(name: str) -> bool:
     """Whether a name is written as class names are."""
     return name[:1].isupper() or (name[:1] == "_" and name.lstrip("_")[:1].isupper())
+
+
+def _may_be_class(name: str) -> bool:
+    """Whether a name, whose first character is an ASCII capital or an underscore, may be that of a checked class."""
+    return name not in _NOT_FIRST_PARTY and (name[0] != "_" or is_class_name(name))
 
 
 def _may_name_class(annotation: ast.expr) -> bool:
@@ -87,6 +94,12 @@ def _may_contain(annotation: ast.expr) -> bool:
     last = inner.elts[-1] if isinstance(inner, ast.Tuple) and inner.elts and name in MAPPINGS else inner
     first = last.elts[0] if isinstance(last, ast.Tuple) and last.elts else last
     return _may_name_class(first)
+
+
+def _is_of_a_kind(scope: Scope) -> bool:
+    """Whether the class that a method stands in may have fields; True where the scope is no method."""
+    cls = scope.parent.node if scope.kind == "function" and scope.parent is not None else None
+    return not isinstance(cls, ast.ClassDef) or bool(cls.decorator_list or cls.bases)
 
 
 class ClassCollector:
@@ -319,7 +332,7 @@ class ClassCollector:
 
     def see_class_call(self, node: ast.Call, name: str, context: Context) -> None:
         """A call of a class, by the look of its name."""
-        if name in self.class_names or self._may_be_class(name):
+        if name in self.class_names or _may_be_class(name):
             callee = node.func
             text = name if callee.__class__ is ast.Name else dotted(callee)
             if text:
@@ -327,23 +340,22 @@ class ClassCollector:
 
     def see_assign(self, node: ast.Assign, context: Context) -> None:
         """An assignment whose value may say what class a name or an attribute has."""
-        target = node.targets[0]
-        if isinstance(target, ast.Attribute):
-            self._attribute(target, node, self._may_give(node.value), context)
-        elif target.__class__ is ast.Name:
-            if self._may_give(node.value):
+        target, value = node.targets[0], node.value
+        kind = target.__class__
+        if kind is ast.Name:
+            if value.__class__ in _GIVING and self._may_give(value):
                 names = [name.id for name in node.targets if isinstance(name, ast.Name)]
                 self.roots.update(names)
                 self.roots_of_longer.update(names)
+        elif kind is ast.Attribute:
+            may_give = value.__class__ in _GIVING and self._may_give(value)
+            self._attribute(target, node, may_give, context)  # type: ignore[arg-type]
         elif isinstance(target, ast.Subscript):
             holder = target.value
             if isinstance(holder, ast.Attribute) and holder.attr == "__dict__":
                 self.opened.append((holder.value, context))
             elif isinstance(holder, ast.Call) and dotted(holder.func) == "vars" and holder.args:
                 self.opened.append((holder.args[0], context))
-
-    def _may_be_class(self, name: str) -> bool:
-        return is_class_name(name) and name not in _NOT_FIRST_PARTY
 
     def _may_give(self, value: ast.expr) -> bool:
         """Whether an expression may give an instance of a known class, at a quick look."""
@@ -361,7 +373,7 @@ class ClassCollector:
                     return True
             else:
                 return False
-            if name[0] < "a" and self._may_be_class(name):
+            if name[0] < "a" and _may_be_class(name):
                 return True
             return name in self.class_names or name in self.givers
         if kind is ast.Await:
@@ -370,7 +382,7 @@ class ClassCollector:
             return self._is_container(value.value)  # type: ignore[attr-defined]
         if kind is ast.Name:
             return value.id in self.roots  # type: ignore[attr-defined]
-        return kind is ast.IfExp or kind is ast.BoolOp or kind is ast.NamedExpr
+        return kind in _GIVING
 
     def _attribute(
         self, target: ast.Attribute, node: ast.Assign | ast.AnnAssign, may_tell: bool, context: Context
@@ -417,7 +429,9 @@ class ClassCollector:
         if kind is ast.Load:
             if root == "self" and len(attributes) > 1:
                 self.own_chains.setdefault(attributes[0], []).append((node, attributes, context))
-            elif root != "self" or self._has_decorated or attributes[0] == "__dict__":
+            elif (
+                root != "self" or (self._has_decorated and _is_of_a_kind(context.scope)) or attributes[0] == "__dict__"
+            ):
                 self.chains.append((node, root, attributes, context, Access.LOAD))
         elif root == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
             scope: Scope | None = context.scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Set
 from typing import Final
 
 from guard.scopes import Context, Scope, caught_names, dotted
@@ -11,6 +12,7 @@ _MISSES: Final = frozenset({"AttributeError", "TypeError", "?"})
 """Exceptions whose handler, or whose assertion, says that a use may be wrong; `?` is one that cannot be read."""
 
 
+_NOTHING: Final[Set[str]] = frozenset()
 BY_CLASS: Final = "?"
 """Stands for the chain of a name whose class is asked for by `isinstance`."""
 
@@ -24,6 +26,8 @@ class Excuses:
         self._asked: dict[tuple[Scope | None, str], set[str]] = {}
         """By function and name, the chains of attributes behind the name that are asked about; the empty chain is the
         name itself, and `BY_CLASS` too."""
+        self._roots: set[str] = set()
+        """The names of all of these."""
         self._answers: dict[tuple[Context, str], bool] = {}
 
     def expects_failure(self, context: Context) -> None:
@@ -38,13 +42,16 @@ class Excuses:
         if root and (root != "self" or chain):
             if by_class and not chain:
                 chain = BY_CLASS
+            self._roots.add(root)
             self._asked.setdefault((context.scope.function, root), set()).add(chain)
 
-    def asked_about(self, root: str, scope: Scope) -> set[str]:
+    def asked_about(self, root: str, scope: Scope) -> Set[str]:
         """The chains behind the name `root` that code in `scope` or around it asks about."""
+        if root not in self._roots:
+            return _NOTHING
         found: set[str] = set()
         function = scope.function
-        while self._asked:
+        while True:
             found.update(self._asked.get((function, root), ()))
             if function is None:
                 break

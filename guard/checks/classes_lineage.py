@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Final, Protocol
 
@@ -51,6 +52,21 @@ class Class(msgspec.Struct, frozen=True, eq=False, dict=True):
     def facts(self) -> Body:
         """What its statement and its methods say."""
         return unpack(self.header.body, Body)
+
+    @cached_property
+    def bound(self) -> frozenset[str]:
+        """The names that its statement binds."""
+        return frozenset(self.facts.names)
+
+    @cached_property
+    def fields(self) -> Mapping[str, int]:
+        """The class that each field's annotation names, UNKNOWN for none."""
+        return {field.name: field.type for field in self.facts.fields}
+
+    @cached_property
+    def typed(self) -> Mapping[str, int]:
+        """The class of what methods assign to attributes of `self`, as `Typed` has it."""
+        return {typed.name: typed.type for typed in self.facts.typed}
 
     def signature(self, method: str) -> Signature | None:
         """The signature of a constructor in the class's own body; None where it is not known or not there."""

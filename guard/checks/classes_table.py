@@ -150,7 +150,7 @@ class ClassTable:
 
     def _inherited_method(self, cls: Class | None, method: str) -> tuple[str, Returning | None]:
         for owner in self.lineage(cls).classes if cls is not None else ():
-            if method in owner.facts.names:
+            if method in owner.bound:
                 return owner.path, self._returns_of(owner.path).get(f"{owner.qualname}.{method}")
         return "", None
 
@@ -356,21 +356,22 @@ class ClassTable:
         found: Class | None = None
         related = self.lineage(cls).classes
         for owner in related if exact else (*related, *self.descendants(cls)):
-            facts = owner.facts
-            if not _ACCESSORS.isdisjoint(facts.names):
+            if not _ACCESSORS.isdisjoint(owner.bound):
                 return None  # what is assigned need not be what is read
-            if name in facts.names and not any(field.name == name for field in facts.fields):
+            field = owner.fields.get(name)
+            if field is None and name in owner.bound:
                 told = self._returns_of(owner.path).get(f"{owner.qualname}.{name}")
                 held = self.class_of(owner.path, told.type) if told is not None and told.is_property else None
                 if held is None or (found is not None and held is not found):
                     return None  # a method, a plain class attribute, a property that does not say what it gives
                 found = held
                 continue
-            stated = [typed.type for typed in facts.typed if typed.name == name]
-            if not stated and name in facts.assigned:
+            typed = owner.typed.get(name)
+            if typed is None and name in owner.facts.assigned:
                 return None  # whatever it is that is assigned
-            stated += [field.type for field in facts.fields if field.name == name]
-            for ref in stated:
+            for ref in (typed, field):
+                if ref is None:
+                    continue
                 held = self.class_of(owner.path, ref)
                 if held is None or (found is not None and held is not found):
                     return None
