@@ -35,13 +35,12 @@ class Parsed:
     an equivalent in older syntax: lines are right, columns may be off on the lines that were rewritten.
     """
 
-    __slots__ = ("content", "diagnostics", "fault", "kind", "rewritten", "target", "text", "tree")
+    __slots__ = ("_text", "content", "diagnostics", "fault", "kind", "rewritten", "target", "tree")
 
     def __init__(
         self,
         content: bytes,
         kind: str,
-        text: str | None,
         tree: ast.Module | None,
         fault: SyntaxFault | None,
         diagnostics: tuple[Diagnostic, ...],
@@ -51,14 +50,23 @@ class Parsed:
         self.content: Final = content
         self.kind: Final = kind
         """`python` or `stub`."""
-        self.text: Final = text
-        """None where the bytes could not be decoded."""
+        self._text: str | None = ""
         self.tree: Final = tree
         self.fault: Final = fault
         self.diagnostics: Final = diagnostics
         """What the syntax oracle says of this content on `target`."""
         self.target: Final = target
         self.rewritten: Final = rewritten
+
+    @property
+    def text(self) -> str | None:
+        """The text, decoded when somebody asks; None where the bytes cannot be decoded."""
+        if self._text == "" and self.content:
+            # What cannot be decoded the parser decides: it accepts, for one, bytes that are no UTF-8 inside a comment.
+            self._text = None
+            with contextlib.suppress(SyntaxError, ValueError, LookupError):
+                self._text = decode(self.content)
+        return self._text
 
     @property
     def too_deep(self) -> bool:
@@ -112,10 +120,6 @@ def parse(
 ) -> Parsed:
     """Parse one Python file with the running interpreter's own parser. Never raises for what the file holds, but may
     warn of it: that is for the caller to silence, once for many files."""
-    text: str | None = None
-    # What cannot be decoded the parser decides: it accepts, for one, bytes that are no UTF-8 inside a comment.
-    with contextlib.suppress(SyntaxError, ValueError, LookupError):
-        text = decode(content)
     try:
         tree = ast.parse(content)
     except SyntaxError as error:
@@ -123,11 +127,11 @@ def parse(
         column = max(error.offset or 1, 1)
         span = Span(line, column, max(error.end_lineno or line, line), max(error.end_offset or column, 1))
         fault = SyntaxFault(error.msg, span, type(error).__name__)
-        return Parsed(content, kind, text, None, fault, diagnostics, target)
+        return Parsed(content, kind, None, fault, diagnostics, target)
     except (ValueError, LookupError, RecursionError, MemoryError) as error:
         fault = SyntaxFault(str(error) or "nested too deeply for the parser", Span(1, 1, 1, 1), type(error).__name__)
-        return Parsed(content, kind, text, None, fault, diagnostics, target)
-    return Parsed(content, kind, text, tree, None, diagnostics, target)
+        return Parsed(content, kind, None, fault, diagnostics, target)
+    return Parsed(content, kind, tree, None, diagnostics, target)
 
 
 def parse_newer(parsed: Parsed) -> Parsed:
@@ -149,7 +153,6 @@ def parse_newer(parsed: Parsed) -> Parsed:
     return Parsed(
         parsed.content,
         parsed.kind,
-        parsed.text,
         tree,
         parsed.fault,
         parsed.diagnostics,

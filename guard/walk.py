@@ -37,6 +37,8 @@ from guard.scopes import (
 
 _Special = Callable[["Walker", Any, Context, list[Any]], None]
 """Given the walker, a node, its context and the expressions of that context that wait to be walked."""
+_Plan = tuple[tuple[Handler, ...], _Special | None]
+"""Who is told of a kind of node, and what the walk itself does with it."""
 
 
 class Collector(Protocol):
@@ -60,13 +62,25 @@ class Walker:
         self.listeners: Final = Listeners()
         for collector in collectors:
             collector.listen(self.listeners)
-        nodes, module_level = self.listeners.nodes, self.listeners.module_level
-        self._inner = {**_PLANS, **{kind: (told, _STATEMENTS.get(kind)) for kind, told in nodes.items()}}
-        self._outer = {
-            **self._inner,
-            **{kind: ((*nodes.get(kind, ()), *told), _STATEMENTS.get(kind)) for kind, told in module_level.items()},
-        }
-        self._expressions = {**_EXPRESSIONS, **{kind: (told, _SPECIAL.get(kind)) for kind, told in nodes.items()}}
+        listeners = self.listeners
+        self._inner: dict[type, _Plan] = {}
+        self._outer: dict[type, _Plan] = {}
+        """What is done at each kind of statement, in the module's own scope and in any other, as far as some were met:
+        a file is small, and holds few kinds."""
+        told = {kind: (told, _SPECIAL.get(kind)) for kind, told in listeners.nodes.items() if kind not in _PLANS}
+        expressions = {**_EXPRESSIONS, **told} if told else _EXPRESSIONS
+        rest = (listeners.chains, listeners.written_chains, expressions)
+        self._told = (listeners.calls, listeners.class_calls, listeners.every_call, *rest)
+        every_call = (*listeners.every_call, *listeners.module_level_calls)
+        self._told_outside = (listeners.calls, listeners.class_calls, every_call, *rest)
+        """What the innermost loop asks for, in the module's own scope and in any other."""
+
+    def _plan(self, plans: dict[type, _Plan], kind: type) -> _Plan:
+        told = self.listeners.nodes.get(kind, ())
+        if plans is self._outer:
+            told = (*told, *self.listeners.module_level.get(kind, ()))
+        plan = plans[kind] = (told, _STATEMENTS.get(kind)) if told else _PLANS[kind]
+        return plan
 
     def _scope(self, kind: str, node: ast.AST, qualname: str, parent: Scope) -> Scope:
         scope = Scope(kind, node, qualname, parent)
@@ -81,7 +95,10 @@ class Walker:
         waiting: list[Any] = []
         for index, node in enumerate(statements):
             kind = node.__class__
-            listeners, special = plans[kind]
+            try:
+                listeners, special = plans[kind]
+            except KeyError:
+                listeners, special = self._plan(plans, kind)
             for listener in listeners:
                 listener(node, context)
             if special is not None:
@@ -300,12 +317,9 @@ class Walker:
 
     def _drain(self, stack: list[Any], context: Context) -> None:
         """Walk the expressions on the stack. The innermost loop of guard: three million turns for a large monorepo."""
-        calls, class_calls = self.listeners.calls, self.listeners.class_calls
-        every_call = self.listeners.every_call
-        chains, written_chains = self.listeners.chains, self.listeners.written_chains
-        if context.scope is self.module_scope:
-            every_call += self.listeners.module_level_calls
-        expressions, passed_over = self._expressions, PASSED_OVER
+        told_of = self._told_outside if context.scope is self.module_scope else self._told
+        calls, class_calls, every_call, chains, written_chains, expressions = told_of
+        passed_over = PASSED_OVER
         pop, push = stack.pop, stack.append
         while stack:
             node = pop()
@@ -459,13 +473,9 @@ _SPECIAL: Final[dict[type, _Special]] = {
     **dict.fromkeys(_COMPREHENSIONS, Walker._comprehension),
 }
 
-_PLANS: Final[dict[type, tuple[tuple[Handler, ...], _Special | None]]] = {
-    kind: ((), _STATEMENTS.get(kind)) for kind in ast.stmt.__subclasses__()
-}
+_PLANS: Final[dict[type, _Plan]] = {kind: ((), _STATEMENTS.get(kind)) for kind in ast.stmt.__subclasses__()}
 """What is done at each kind of statement where nobody listens."""
-_EXPRESSIONS: Final[dict[type, tuple[tuple[Handler, ...], _Special | None]]] = {
-    kind: ((), special) for kind, special in _SPECIAL.items()
-}
+_EXPRESSIONS: Final[dict[type, _Plan]] = {kind: ((), special) for kind, special in _SPECIAL.items()}
 
 
 def _qualname(scope: Scope, name: str) -> str:
