@@ -79,5 +79,5 @@ class Stacks:
         return self._profiles.reads_of(at, param)
 
 
-FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 12, Facts, Stacks, see_python=collector, letters=("MID",))
+FAMILY: Final[Family[Facts, Stacks]] = Family("middleware", 13, Facts, Stacks, see_python=collector, letters=("MID",))
 """Set-up code of applications, and request code of Starlette and FastAPI."""

@@ -57,6 +57,7 @@ class Flask(Framework):
     methods = frozenset({*_HOOKS, *mounts})
     decorators = frozenset(_HOOKS)
     extensions = middleware_flask_extensions.CLASSES
+    attaching = frozenset({"init_app"})
     attributes = frozenset({"wsgi_app"})
     served = "wsgi_app"
     kinds = ("wrap", *_KINDS)
@@ -102,7 +103,7 @@ class Flask(Framework):
         base, _, method = thing.name.rpartition(".")
         if f"{thing.module}.{base}" not in ADDS:
             return None
-        if method == "init_app":
+        if method in self.attaching:
             self._extend(calls, External(thing.module, base), given, place)
         return NOTHING
 

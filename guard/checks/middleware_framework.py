@@ -40,6 +40,8 @@ class Framework:
     """What its applications are made by, by last name."""
     extensions: frozenset[str] = frozenset()
     """Classes of packages around it whose objects are handed applications, by last name."""
+    attaching: frozenset[str] = frozenset()
+    """The methods of such objects, and of those of the tree that are like them, that are handed an application."""
     methods: frozenset[str] = frozenset()
     """The methods of an application that add a layer or another application, which they are handed."""
     mounts: frozenset[str] = frozenset()

@@ -28,6 +28,7 @@ FAINT_SIGNS: Final = tuple(
 APP_CLASSES: Final = frozenset().union(*(one.classes for one in FRAMEWORKS))
 """What an application is made by, by last name."""
 EXTENSIONS: Final = frozenset().union(*(one.extensions for one in FRAMEWORKS))
+ATTACHING: Final = frozenset().union(*(one.attaching for one in FRAMEWORKS))
 METHODS: Final = frozenset().union(*(one.methods for one in FRAMEWORKS))
 MOUNTS: Final = frozenset().union(*(one.mounts for one in FRAMEWORKS))
 DECORATORS: Final = frozenset().union(*(one.decorators for one in FRAMEWORKS))

@@ -6,6 +6,7 @@ application leaves a mark on it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from typing import Final
@@ -15,6 +16,7 @@ import msgspec
 from guard.checks.middleware_calls import Calls
 from guard.checks.middleware_expressions import Expressions
 from guard.checks.middleware_facts import (
+    Arm,
     Attr,
     Branch,
     Call,
@@ -52,6 +54,7 @@ from guard.checks.middleware_values import (
 )
 from guard.checks.modules import External
 
+_THERE: Final = re.compile(r"([a-zA-Z_]\w*)( is None| is not None)?$")
 DEEPEST_CALL: Final = 24
 MOST_STEPS: Final = 20_000
 """Statements in one run. Set-up code is a few hundred; more is a tangle that nobody can be told about."""
@@ -251,6 +254,9 @@ class Run(Expressions):
         return outcome
 
     def _branch(self, op: Branch, rest: Sequence[Op], env: Env) -> Outcome:
+        taken = self._taken(op, env)
+        if taken is not None:
+            return self._block((*taken.body, *rest), env)
         tries = op.key.startswith("try@")
         goes_on = tries and any(not raises(arm.body) for arm in op.arms[1:])
         place = self.place(env, (op.line, 1, op.line, 1))
@@ -279,6 +285,13 @@ class Run(Expressions):
         if arms:
             self.recorder.choose(key, place, arms)
         return outcome
+
+    def _taken(self, op: Branch, env: Env) -> Arm | None:
+        """The arm that certainly runs: of a test whether there is an application at all."""
+        tested = _THERE.match(op.key)
+        if tested is None or len(op.arms) != 2 or not isinstance(self.plain(env.lookup(tested[1])), Application):
+            return None
+        return op.arms[1 if tested[2] == " is None" else 0]
 
     def _loop(self, op: Loop, env: Env) -> None:
         source = self.value(op.source, env)

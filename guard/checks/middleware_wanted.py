@@ -8,7 +8,15 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from guard.checks.middleware_frameworks import APP_CLASSES, ATTRIBUTES, DECORATORS, EXTENSIONS, METHODS, MOUNTS
+from guard.checks.middleware_frameworks import (
+    APP_CLASSES,
+    ATTACHING,
+    ATTRIBUTES,
+    DECORATORS,
+    EXTENSIONS,
+    METHODS,
+    MOUNTS,
+)
 from guard.checks.middleware_names import MAKES, last_name
 from guard.scopes import BindingKind, Scope
 
@@ -112,7 +120,7 @@ def _is_about_layers(last: str) -> bool:
 
 
 _MAKERS: Final = APP_CLASSES | EXTENSIONS
-_NAMING: Final = frozenset({*METHODS, "append", "insert", "extend", "Middleware"})
+_NAMING: Final = frozenset({*METHODS, *ATTACHING, "append", "insert", "extend", "Middleware"})
 
 
 def _may_name(call: ast.Call) -> bool:
@@ -131,6 +139,9 @@ def _named_by(call: ast.Call) -> Iterator[str]:
     if isinstance(func, ast.Attribute) and func.attr in METHODS:
         yield last_name(func.value)
         yield from map(last_name, call.args[: 2 if func.attr in MOUNTS else 1])
+    elif isinstance(func, ast.Attribute) and func.attr in ATTACHING:
+        yield last_name(func.value)
+        yield from map(last_name, call.args[:1])
     elif isinstance(func, ast.Attribute) and func.attr in ("append", "insert", "extend") and call.args:
         last = call.args[-1]
         if isinstance(last, ast.Call) and last_name(last.func) == "Middleware":
