@@ -193,6 +193,7 @@ class Search:
                 raise NotCertain(f"{change.path}: what it does to others has changed, by {told}")
             changed = changed_names(before, now)
             if changed:
+                self._refuse_hidden_submodules(change.path, changed)
                 names |= changed
                 visibly.append(change.path)
             found.update(self._reading_classes(change.path))
@@ -228,6 +229,20 @@ class Search:
         beside = path.removesuffix(".py") + "/"
         if any(other.startswith(beside) for other in self._tree.files):
             raise NotCertain(f"{path}: stands beside a folder of its name")
+
+    def _refuse_hidden_submodules(self, path: str, names: frozenset[str]) -> None:
+        """An import of what a package binds leads to the package, and one of a submodule of that name does not."""
+        folder, _, name = path.rpartition("/")
+        if name != "__init__.py":
+            return
+        inside = f"{folder}/" if folder else ""
+        beside = {
+            other[len(inside) :].partition("/")[0].removesuffix(".py")
+            for other in self._tree.files
+            if other.startswith(inside)
+        }
+        if not names.isdisjoint(beside):
+            raise NotCertain(f"{path}: a submodule may be hidden by now, or none any more")
 
     def _refuse_other_folders(self, path: str) -> None:
         """A folder that is new, or gone, can be imported as well; one in which there is Python is taken for ours."""

@@ -340,6 +340,16 @@ def test_a_change_is_told_with_no_more_than_it_needs(
             "test_kit may be a folder for tests by now",
         ),
         (
+            {
+                **APP,
+                "pkg/__init__.py": b"from pkg.core import run\n",
+                "pkg/core.py": b"from pkg import limits\n\n\ndef run(): ...\n",
+                "pkg/limits.py": b"limits = 3\n",
+            },
+            {"pkg/__init__.py": b"from pkg.core import run\nfrom pkg.limits import limits\n"},
+            "a submodule may be hidden",
+        ),
+        (
             {**APP, "web/page.ts": b"export {}\n", "app/main.py": b"from web.page import x\n"},
             {"web/inner/one.py": b"x = 1\n"},
             "something looks for web",
