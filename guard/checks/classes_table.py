@@ -101,7 +101,10 @@ class ClassTable:
     def _followed(self, path: str, ref: Ref) -> Definition | External | None:
         found = self._modules.follow(path, ref)
         if found is not None:
-            return found
+            replaced = (
+                isinstance(found, Definition) and (found.path, found.name.partition(".")[0]) in self._modules.planted
+            )
+            return None if replaced else found
         last = self._modules.follow(path, ref, last=True)
         facts = self.facts.get(last.path) if isinstance(last, Definition) else None
         return last if facts is not None and facts.again and last.name in facts.again else None  # type: ignore[union-attr]
