@@ -62,5 +62,5 @@ def test_odd_builds_are_passed_over(tmp_path: Path) -> None:
         "Dockerfile": b"FROM scratch\nCOPY ../x /x\nCOPY a\xff /y\n",
         "sub/Dockerfile": b"\xff\xfe",
     }
-    found = find_builds(DirectoryTree(str(write(tmp_path / "tree", files))))
+    found = find_builds(DirectoryTree(str(write(tmp_path / "tree", files)))).builds
     assert [(build.path, build.context) for build in found] == [("Dockerfile", "")]
