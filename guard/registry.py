@@ -72,6 +72,10 @@ class Depends(enum.Enum):
     """On anything."""
 
 
+Concern = Callable[[str, str], bool]
+"""Whether something found anywhere may change when a file comes or goes, by its path and what its shebang names."""
+
+
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """One rule: what it is called, how bad it is, where it is on, and the function that judges."""
 
@@ -91,6 +95,8 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong with a change, where that can only be told from both trees."""
     doc: str
     depends: Depends = Depends.TREE
+    concerned: Concern | None = None
+    """Of a rule that depends on paths: whether it is concerned by a file that comes or goes. None for by any."""
 
     @property
     def family(self) -> str:
@@ -123,6 +129,7 @@ def rule(
     impact_aware: bool = True,
     compare: Comparison | None = None,
     depends: Depends = Depends.TREE,
+    concerned: Concern | None = None,
 ) -> Callable[[Check], Check]:
     """Declare the decorated generator as a rule. Raises ValueError for a code that is malformed or taken."""
 
@@ -142,6 +149,7 @@ def rule(
             compare=compare,
             doc=inspect.cleandoc(check.__doc__ or ""),
             depends=depends,
+            concerned=concerned,
         )
         return check
 

@@ -10,7 +10,7 @@ import msgspec
 from guard.attributes import FILE_NAME, matcher
 from guard.checks.text_endings import Action
 from guard.checks.text_truth import TextTruth, Verdict
-from guard.checks.text_types import is_test_data, is_vendored, windows_pattern
+from guard.checks.text_types import deploy_pattern, is_test_data, is_vendored, windows_pattern
 from guard.sources.paths import encode_path
 
 AT_END: Final = -1
@@ -37,6 +37,11 @@ class Pin(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The line."""
         return f"{self.pattern} text eol={'crlf' if self.crlf else 'lf'}"
+
+
+def may_be_pinned(path: str, interpreter: str) -> bool:
+    """Whether a file, by its path and what its shebang names, is one whose endings have to be pinned."""
+    return windows_pattern(path) is not None or deploy_pattern(path, interpreter) is not None
 
 
 def missing_pins(truth: TextTruth) -> list[Pin]:

@@ -47,16 +47,16 @@ class Trees(Protocol):
 class Judge:
     """Judges the files near one change."""
 
-    def __init__(self, trees: Trees, search: Search, near: Near, now: FactsOnDemand) -> None:
-        """`now` are the facts of the later tree."""
+    def __init__(
+        self, trees: Trees, search: Search, near: Near, now: FactsOnDemand, others: Sequence[tuple[str, str]]
+    ) -> None:
+        """`now` are the facts of the later tree; `others` are the files that are in one of the trees only, each with
+        what its shebang names."""
         self._trees = trees
         self._search = search
         self._near = near
         self._now = now
-        come_or_go = any(change.before is None or change.now is None for change in trees.changes)
-        passed_over = {Depends.TREE} if come_or_go else {Depends.TREE, Depends.PATHS}
-        rules = all_rules()
-        self._rules = [rules[code] for code, depends in trees.depends.items() if depends not in passed_over]
+        self.rules = [rule for code, rule in all_rules().items() if code in trees.depends and _is_run(rule, others)]
 
     def settled(self, program: Program) -> tuple[list[Finding], Broken]:
         """What is found in the files near the change, as a run over the whole tree says it, and what that breaks.
@@ -68,9 +68,9 @@ class Judge:
         focus = program.focus
         assert focus is not None
         try:
-            found = self._found(program, self._rules)
+            found = self._found(program, self.rules)
         except NotComplete:
-            return self._complete(focus, [], self._rules)
+            return self._complete(focus, [], self.rules)
         doubtful = [finding for finding in found if self._is_doubtful(finding)]
         of_classes = [finding for finding in doubtful if finding.code.startswith("DCF")]
         beside = self._search.silencing(of_classes)
@@ -88,7 +88,7 @@ class Judge:
             return found, Broken()
         again = {finding.code for finding in doubtful}
         known = [finding for finding in found if finding.code not in again]
-        return self._complete(focus, known, [rule for rule in self._rules if rule.code in again])
+        return self._complete(focus, known, [rule for rule in self.rules if rule.code in again])
 
     def _complete(self, focus: Focus, known: Sequence[Finding], rules: Sequence[Rule]) -> tuple[list[Finding], Broken]:
         """`known`, and what some rules find in the files near the change with the facts of all files at hand: with all
@@ -136,7 +136,7 @@ class Judge:
         program = self._trees.program(
             self._now, Focus(sorted(paths), focus.whole, beside=sorted({*focus.paths, *beside}))
         )
-        again = self._found(program, [rule for rule in self._rules if rule.code in codes])
+        again = self._found(program, [rule for rule in self.rules if rule.code in codes])
         kept = [finding for finding in found if finding.path not in paths or finding.code not in codes]
         return kept + [finding for finding in again if finding.path in paths]
 
@@ -148,6 +148,13 @@ class Judge:
             for finding in findings_of(program, violations)
             if finding.code not in ignored(finding.path) and not self._trees.excluded(finding.path)
         ]
+
+
+def _is_run(rule: Rule, others: Sequence[tuple[str, str]]) -> bool:
+    """Whether a rule may find something else than before near a change with which some files come or go."""
+    if rule.depends is Depends.PATHS:
+        return any(rule.concerned is None or rule.concerned(path, interpreter) for path, interpreter in others)
+    return rule.depends is not Depends.TREE
 
 
 def new_among(found: Sequence[Finding], trees: Trees) -> list[Finding]:

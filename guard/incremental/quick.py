@@ -236,8 +236,15 @@ class _Comparison(Trees):
             if change.is_python:
                 edges.refuse_effects(change, before, now)
         self._refuse_names_of_empty(program, now)
-        found, broken = Judge(self, search, near, now).settled(program)
-        return self._told(rev, near, found, broken, edges)
+        others = [
+            (change.path, (facts_of(facts, change.path, TEXT) or TextFacts()).interpreter)
+            for change in self.changes
+            for facts in ([before] if change.now is None else [now] if change.before is None else [])
+        ]
+        judge = Judge(self, search, near, now, others)
+        found, broken = judge.settled(program)
+        by_paths = frozenset(rule.code for rule in judge.rules if rule.depends is Depends.PATHS)
+        return self._told(rev, near, found, broken, edges, by_paths)
 
     def program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
         program = Program(
@@ -316,15 +323,20 @@ class _Comparison(Trees):
     def excluded(self, path: str) -> bool:
         return self._excluded(path)
 
-    @property
-    def _paths_differ(self) -> bool:
-        return any(change.before is None or change.now is None for change in self.changes)
-
     @cached_property
     def moved(self) -> Mapping[str, str]:
         return moved_files(self._base, self._tree)
 
-    def _told(self, rev: str, near: Near, found: Sequence[Finding], broken: Broken, edges: Edges) -> Report:
+    def _told(
+        self,
+        rev: str,
+        near: Near,
+        found: Sequence[Finding],
+        broken: Broken,
+        edges: Edges,
+        by_paths: frozenset[str],
+    ) -> Report:
+        """`by_paths` are the rules that were run and whose findings may stand anywhere."""
         known = self.kept.known
         moved = self.moved
         later = {before: path for path, before in moved.items()}
@@ -338,17 +350,17 @@ class _Comparison(Trees):
         said = keeping.reasons_of(found)
         fixed = 0
         judged = {*near.paths, *(change.path for change in self.changes if change.now is None)}
-        by_paths = {path for path in known.findings if self._paths_differ} | keys.keys()
-        for path in sorted(judged | by_paths):
+        for path in sorted(judged | keys.keys() | (known.findings.keys() if by_paths else set())):
             before = moved.get(path, path)
             if path in later:
                 continue  # it is there, at another path
             old = set(known.findings.get(before, ()))
             now = keys.get(path, set())
             if path not in judged:
-                now = now | {key for key in old if self.depends.get(key[0]) is not Depends.PATHS}
-            elif not self._paths_differ:
-                now = now | {key for key in old if self.depends.get(key[0]) is Depends.PATHS}
+                now = now | {key for key in old if key[0] not in by_paths}
+            else:
+                anywhere = {key for key in old if self.depends.get(key[0]) is Depends.PATHS}
+                now = now | {key for key in anywhere if key[0] not in by_paths}
             if path in judged:
                 reasons.pop(before, None)
                 reasons.update({path: said[path]} if path in said else {})

@@ -7,13 +7,21 @@ from collections.abc import Iterator, Sequence
 from guard.attributes import FILE_NAME
 from guard.checks.text import FAMILY
 from guard.checks.text_attribute_faults import attribute_faults
-from guard.checks.text_pins import Pin, missing_pins
+from guard.checks.text_pins import Pin, may_be_pinned, missing_pins
 from guard.model import Fix, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import Depends, rule
 
 
-@rule("EOL002", "ending-not-pinned", Severity.ERROR, fixable="safe", impact_aware=False, depends=Depends.PATHS)
+@rule(
+    "EOL002",
+    "ending-not-pinned",
+    Severity.ERROR,
+    fixable="safe",
+    impact_aware=False,
+    depends=Depends.PATHS,
+    concerned=may_be_pinned,
+)
 def ending_not_pinned(program: Program) -> Iterator[Violation]:
     """Files that run or configure a deploy have no `eol=lf`, so their endings depend on who checks them out.
 

@@ -236,6 +236,12 @@ EXPORTING = {
             [],
             complete=True,
         ),
+        Shape(
+            "a test comes beside a script that is not pinned",
+            {**APP, ".gitattributes": b"*.md text\n", "tools/deploy.sh": b"#!/bin/sh\necho\n"},
+            {"tests/test_new.py": b"def test_it(): ...\n"},
+            [],
+        ),
         Shape("what could not be imported is gone", BROKEN, {"app/below.py": None}, []),
         Shape(
             "what was missing is given, elsewhere and by a file that was there",
