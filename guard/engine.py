@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -36,7 +36,7 @@ Progress = Callable[[int, int], None]
 """Told how many of how many files are done."""
 
 
-Keep = Callable[[Program, "Judged", Sequence[Finding]], bytes | None]
+Keep = Callable[[Program, "Judged", Sequence[Finding]], Mapping[str, bytes]]
 """Given the program, what was found in it, and all of that before a baseline leaves some out."""
 
 
@@ -50,7 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[Problem, ...] = ()
     """What the caller already knows will not be checked; it goes on the report."""
     keep: Keep | None = None
-    """Gives what to remember of a tree that was judged whole, under the key `kept_key`; None for nothing."""
+    """Gives what to remember of a tree that was judged whole, by what comes behind its `kept_key`."""
 
 
 class Judged(msgspec.Struct, frozen=True, array_like=True):
@@ -122,10 +122,10 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
             found, every = _judge(program, codes, problems, entries)
             census = take_census(program, found.problems, facts) if counting else None
             found = msgspec.structs.replace(found, looks=dict(environments.looks), census=census)
-            kept = options.keep(program, found, every) if options.keep is not None and _lasts(found) else None
-            if kept is not None:
+            kept = options.keep(program, found, every) if options.keep is not None and _lasts(found) else {}
+            if kept:
                 known_as = result_key(tree, files, config, codes, gathering, target, environments, with_kind=False)
-                cache.put_many([(kept_key(known_as), kept)])
+                cache.put_many([(kept_key(known_as) + behind, value) for behind, value in kept.items()])
         except NotGathered as more:
             return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
         return found

@@ -14,7 +14,8 @@ from guard.checks.roots import PROJECT_FILES, parent_of
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_classes import ClassNames
 from guard.incremental import kept as keeping
-from guard.incremental.kept import Kept, files_by, is_among
+from guard.incremental.kept import Kept
+from guard.incremental.maps import Lookups
 from guard.incremental.on_demand import FactsOnDemand
 from guard.incremental.shape import (
     EMPTY,
@@ -152,13 +153,13 @@ class Near(msgspec.Struct, frozen=True):
 class Search:
     """Finds what a difference may hit, by what was kept of the earlier tree."""
 
-    def __init__(self, kept: Kept, tree: Tree, before: FactsOnDemand, now: FactsOnDemand) -> None:
+    def __init__(self, kept: Kept, lookups: Lookups, tree: Tree, before: FactsOnDemand, now: FactsOnDemand) -> None:
         """`before` and `now` are the facts of the two trees."""
         self._kept = kept
+        self.lookups = lookups
         self._tree = tree
         self._before = before
         self._now = now
-        self._importers: Mapping[str, tuple[str, ...]] | None = None
 
     def near(self, changes: Iterable[Change]) -> Near:
         """What the changes may hit. Raises NotCertain where that is too much, or may be anything."""
@@ -222,7 +223,7 @@ class Search:
         if told := concerns_anybody(_without_offers(before), _without_offers(now)):
             raise NotCertain(f"{path}: does something to others, by {told}")
         word = path.rpartition("/")[2].removesuffix(".py")
-        if is_among(word, self._kept.words):
+        if self.lookups.looks_for(word):
             raise NotCertain(f"{path}: something looks for {word}")
         if change.now is None and self.importers.get(path):
             raise NotCertain(f"{path}: is imported")
@@ -250,7 +251,7 @@ class Search:
         suffix = ".py" if path.endswith(".py") else ""
         while folder and not self._is_known_folder(folder, suffix):
             word = folder.rpartition("/")[2]
-            if is_among(word, self._kept.words) or word in ("src", "lib"):
+            if self.lookups.looks_for(word) or word in ("src", "lib"):
                 raise NotCertain(f"{path}: something looks for {word}")
             folder = parent_of(folder)
 
@@ -265,9 +266,7 @@ class Search:
     @property
     def importers(self) -> Mapping[str, tuple[str, ...]]:
         """The files whose imports lead to each file, in the earlier tree."""
-        if self._importers is None:
-            self._importers = files_by(self._kept.importers)
-        return self._importers
+        return self.lookups.files("importers")
 
     def ancestors(self, paths: Iterable[str]) -> set[str]:
         """The files that import some of them, at any number of removes, without themselves unless they do so too.
@@ -287,7 +286,7 @@ class Search:
 
     def _with_children(self, names: set[str]) -> set[str]:
         """The names, with those of the classes that inherit from one called so, at any number of removes."""
-        children = files_by(self._kept.children)
+        children = self.lookups.files("children")
         found = set(names)
         waiting = list(names)
         while waiting:
@@ -303,7 +302,7 @@ class Search:
         if not found:
             return found
         parents: dict[str, list[str]] = {}
-        for parent, children in files_by(self._kept.children).items():
+        for parent, children in self.lookups.files("children").items():
             for child in children:
                 parents.setdefault(child, []).append(parent)
         waiting = list(names)
@@ -316,7 +315,7 @@ class Search:
 
     def _looking_into(self, lessened: Sequence[Lessened]) -> Iterator[str]:
         """The files in which more may be lacking of what stands for a base of classes that have less than before."""
-        received = files_by(self._kept.received) if lessened else {}
+        received = self.lookups.files("received") if lessened else {}
         for one in lessened:
             bases = self._with_parents(one.bases)
             yield from (path for base in bases for path in received.get(base, ()) if path in self._now)
@@ -339,7 +338,7 @@ class Search:
             keys.update(keeping.names_in(finding, keeping.FIELD))
             keys.update(_MAKING)
             keys.update(f"{name}=" for name in self._with_children(set(keeping.names_in(finding, keeping.CLASS))))
-        by_key = files_by(self._kept.silencing) if keys else {}
+        by_key = self.lookups.files("silencing") if keys else {}
         keys.add("=")
         found = {path for key in keys for path in by_key.get(key, ()) if path in self._tree.files}
         return tuple(sorted(found)) if len(found) <= _MOST_BESIDE else None
@@ -347,7 +346,7 @@ class Search:
     def _naming(self, visibly: list[str], names: set[str]) -> set[str]:
         """The files that name something that has changed, and may mean it."""
         importing = self.ancestors(visibly)
-        strings = files_by(self._kept.strings)
+        strings = self.lookups.files("strings")
         candidates = set(importing)
         for path in (*importing, *visibly):
             for word in (_stem(path), *(word for word in names if word in strings)):
@@ -368,7 +367,7 @@ class Search:
                 known = unpack(msgspec.msgpack.decode(raw, type=STRINGS.facts).classes, dict[str, ClassNames])
                 classes.update(name.rpartition(".")[2] for name in known)
         if classes:
-            strings = files_by(self._kept.strings)
+            strings = self.lookups.files("strings")
             for name in self._with_children(classes):
                 yield from (path for path in strings.get(name, ()) if path in self._tree.files)
 

@@ -26,7 +26,7 @@ from guard.families import Family
 from guard.impact import Reach
 from guard.incremental import kept as keeping
 from guard.incremental.changes import Change, NotCertain, Search
-from guard.incremental.kept import ALWAYS, FOR_DEVELOPERS, Kept, is_among
+from guard.incremental.kept import ALWAYS, FOR_DEVELOPERS, Kept
 from guard.incremental.on_demand import FactsOnDemand
 from guard.incremental.shape import without_positions
 from guard.model import Impact
@@ -51,7 +51,7 @@ class Edges:
         self._tests_in = dict(kept.tests_in)
         self.alike: set[str] = set()
         """The files that have changed, and import what they imported before in the same way."""
-        self._now: dict[str, tuple[ModuleFacts | None, StringsFacts | None, ClassesFacts | None]] = {}
+        self._now: dict[str, tuple[_Parts, _Parts]] = {}
 
     def refuse_effects(self, change: Change, before: FactsOnDemand, now: FactsOnDemand) -> None:
         """Raises NotCertain where the imports of a file have changed in a way that others may feel."""
@@ -65,7 +65,11 @@ class Edges:
         if asked - asks if self._kept.second_pydantic else asks - asked:
             raise NotCertain(f"{path}: asks for other things of pydantic")
         if change.now is not None:
-            self._now[path] = (new, facts_of(now, path, STRINGS), facts_of(now, path, CLASSES))
+            nothing = _Parts(None, None, None)
+            self._now[path] = (
+                _parts_of(before, path, old) if change.before is not None else nothing,
+                _parts_of(now, path, new),
+            )
         if path in self._kept.in_circles:
             raise NotCertain(f"{path}: is in a circle of imports")
         self._refuse_shadows(path, old, new)
@@ -140,7 +144,7 @@ class Edges:
         if any(tuple(key.split("\t")) not in self._kept.whole.used for key in has):
             raise NotCertain(f"{path}: leads through another root")
         if had - has:
-            witnesses = keeping.files_by(self._kept.witnesses)
+            witnesses = self._search.lookups.files("witnesses")
             if any(set(witnesses.get(key, ())) <= {path} for key in had - has):
                 raise NotCertain(f"{path}: leads through a root no more")
 
@@ -157,7 +161,7 @@ class Edges:
     def _refuse_other_names(self, had: Set[str], has: Set[str], path: str) -> None:
         """Raises NotCertain where the tree names other modules of others than before: by those it is told what some
         requirement may be there for."""
-        outside = keeping.files_by(self._kept.outside) if had != has else {}
+        outside = self._search.lookups.files("outside") if had != has else {}
         gained = {module for module in has - had if module not in outside and not is_standard(module.partition(".")[0])}
         lost = {module for module in had - has if set(outside.get(module, ())) == {path}}
         if any(not self._modules.resolve(path, 0, module).targets for module in gained | lost):
@@ -180,7 +184,7 @@ class Edges:
         for_whom = [ALWAYS]
         if self._reach.of(path) in (Impact.TESTS, Impact.TOOLING):
             for_whom.append(FOR_DEVELOPERS)
-        if not any(is_among(f"{parent_of(path)}\t{who}\t{module}", self._kept.provided) for who in for_whom):
+        if not any(self._search.lookups.is_provided(parent_of(path), who, module) for who in for_whom):
             kind = self._projects.view_of(path).kind_of(module)
             if not (kind in (Kind.RUNTIME, Kind.EXTRA) or (kind is not None and FOR_DEVELOPERS in for_whom)):
                 raise NotCertain(f"{path}: nothing is known to bring {module}")
@@ -190,41 +194,46 @@ class Edges:
         return projects_of(self._program)
 
     def kept(self, kept: Kept) -> Kept:
-        """What was kept, with what the changed files import, name and define. What they no longer do stays: it makes a
-        later run look at more than it need."""
-        importers: dict[str, set[str]] = {}
-        strings: dict[str, set[str]] = {}
-        children: dict[str, set[str]] = {}
-        silencing: dict[str, set[str]] = {}
-        received: dict[str, set[str]] = {}
+        """What was kept, with what the changed files import, name and define by now and did not before."""
+        more: dict[str, dict[str, set[str]]] = {}
         words: set[str] = set()
-        for path, (module, texts, classes) in self._now.items():
-            if module is not None:
-                words.update(keeping.words_of(module))
-                for target in keeping.imported_by(path, module, self._modules):
-                    importers.setdefault(target, set()).add(path)
-            for part in keeping.parts_of_strings(texts) if texts is not None else ():
-                strings.setdefault(part, set()).add(path)
-            for base, child in keeping.kinships(classes) if classes is not None else ():
-                children.setdefault(base, set()).add(child)
-            for key in keeping.silenced_by(classes) if classes is not None else ():
-                silencing.setdefault(key, set()).add(path)
-            for key in keeping.received_in(classes) if classes is not None else ():
-                received.setdefault(key, set()).add(path)
-        words.update(strings)
-        fresh = {word for word in words if not is_among(word, kept.words)}
-        return msgspec.structs.replace(
-            kept,
-            words=keeping.between_newlines(fresh) + kept.words if fresh else kept.words,
-            importers=keeping.with_more(kept.importers, importers),
-            strings=keeping.with_more(kept.strings, strings),
-            children=keeping.with_more(kept.children, children),
-            silencing=keeping.with_more(kept.silencing, silencing),
-            tests_in=self._tests_in,
-            received=keeping.with_more(kept.received, received),
-            witnesses=keeping.without(kept.witnesses, self._seen),
-            outside=keeping.without(kept.outside, self._seen),
-        )
+        for path, (old, new) in self._now.items():
+            had, has = _said_by(old), _said_by(new)
+            for part, keys in has.items():
+                for key in keys - had.get(part, set()):
+                    more.setdefault(part, {}).setdefault(key, set()).add(path)
+            for base, child in keeping.kinships(new.classes) if new.classes is not None else ():
+                more.setdefault("children", {}).setdefault(base, set()).add(child)
+            if new.module is not None:
+                words.update(keeping.words_of(new.module))
+                for target in keeping.imported_by(path, new.module, self._modules):
+                    more.setdefault("importers", {}).setdefault(target, set()).add(path)
+            words.difference_update(keeping.words_of(old.module) if old.module is not None else ())
+            words.update(has["strings"])
+        added = self._search.lookups.with_more(more, frozenset(words), frozenset(self._seen))
+        return msgspec.structs.replace(kept, tests_in=self._tests_in, added=added)
+
+
+class _Parts(NamedTuple):
+    """The facts of one file that are looked up by others."""
+
+    module: ModuleFacts | None
+    strings: StringsFacts | None
+    classes: ClassesFacts | None
+
+
+def _parts_of(facts: FactsOnDemand, path: str, module: ModuleFacts | None) -> _Parts:
+    return _Parts(module, facts_of(facts, path, STRINGS), facts_of(facts, path, CLASSES))
+
+
+def _said_by(parts: _Parts) -> dict[str, set[str]]:
+    """By part of `Maps`, the keys under which a file stands."""
+    classes = parts.classes
+    return {
+        "strings": set(keeping.parts_of_strings(parts.strings)) if parts.strings is not None else set(),
+        "silencing": set(keeping.silenced_by(classes)) if classes is not None else set(),
+        "received": set(keeping.received_in(classes)) if classes is not None else set(),
+    }
 
 
 class _Import(NamedTuple):

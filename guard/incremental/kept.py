@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -30,6 +30,8 @@ from guard.dependencies.shadows import Shadowed, shadowed_in
 from guard.engine import Judged
 from guard.entrypoints import named_elsewhere
 from guard.impact import Started, reach_of
+from guard.incremental import maps as in_maps
+from guard.incremental.maps import Added, Maps, between_newlines, packed
 from guard.model import Finding, Impact, Problem
 from guard.program import Program
 from guard.rules.imp_cycles import cycles_of
@@ -83,41 +85,20 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     into_circles: frozenset[str]
     """The files that come to a circle where that may fail."""
     shadowed: Shadowed
-    witnesses: msgspec.Raw
-    """By root and top-level name, with a tab between, some of the files whose imports make them part of `whole.used`:
-    packed."""
-    words: bytes
-    """Every part of a dotted name that an import, a string or an entry point looks for, each between newlines."""
-    provided: bytes
-    """Folder, `ALWAYS` or `FOR_DEVELOPERS`, and module, by tabs, of each import that leads out of the tree to what is
-    asked for there: for every import of it in that folder, or for those of tests and tools. Between newlines."""
-    outside: msgspec.Raw
-    """By module that is no part of the tree or the standard library, some of the files that import it: packed."""
-    importers: msgspec.Raw
-    """By file, the files whose imports, or strings, lead to it: packed, since few runs ask."""
-    strings: msgspec.Raw
-    """By part of a dotted name, the files with a string that has it, or that looks for its string in what is called so:
-    packed too."""
-    children: msgspec.Raw
-    """By name of a class, the names of the classes that name it as a base, whatever class they mean: packed too."""
-    received: msgspec.Raw
-    """By name of a class, the files that look into something annotated with a class of that name, and by the name with
-    an equals sign, those in which a field or a function gives one: packed too."""
     tests_in: Mapping[str, tuple[int, int]]
     """`TestPlaces.counted`."""
     listed: frozenset[str]
     """The names of the files that lists of requirements include."""
-    silencing: msgspec.Raw
-    """By name of an attribute, the files that give it to something; by name of a class and an equals sign, those that
-    give it attributes of any name or inherit from one that is called so; by an equals sign alone, those that give
-    attributes of any name to what an attribute holds: packed too."""
+    maps: str = ""
+    """Where the `Maps` are cached that serve; empty for the place beside this."""
+    added: Added = Added()
+    """What has come to them since."""
 
 
 _QUICK: Final = 1
 """Of zlib's levels: four fifths of the bytes go, in a fraction of the time that the others take."""
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KEPT: Final = msgspec.msgpack.Decoder(Kept)
-_FILES: Final = msgspec.msgpack.Decoder(dict[str, tuple[str, ...]])
 
 
 def encode(kept: Kept) -> bytes:
@@ -133,40 +114,16 @@ def decode(value: bytes) -> Kept:
         raise msgspec.DecodeError(str(error)) from error
 
 
-def files_by(packed: msgspec.Raw) -> dict[str, tuple[str, ...]]:
-    """`Kept.importers` or `Kept.strings`, unpacked."""
-    return _FILES.decode(packed)
+BESIDE: Final = ":maps"
+"""What comes behind the place of `Kept` to give that of its own `Maps`."""
 
 
-def packed(files: Mapping[str, Iterable[str]]) -> msgspec.Raw:
-    """The other way."""
-    return msgspec.Raw(_ENCODER.encode({key: tuple(sorted(paths)) for key, paths in files.items()}))
-
-
-def with_more(files: msgspec.Raw, more: Mapping[str, Iterable[str]]) -> msgspec.Raw:
-    """What `packed` gave, with more files."""
-    known = files_by(files)
-    missing = {key: found for key, paths in more.items() if (found := set(paths).difference(known.get(key, ())))}
-    if not missing:
-        return files
-    known.update((key, tuple(sorted({*known.get(key, ()), *found}))) for key, found in missing.items())
-    return msgspec.Raw(_ENCODER.encode(known))
-
-
-def without(files: msgspec.Raw, paths: Set[str]) -> msgspec.Raw:
-    """What `packed` gave, without some files."""
-    found = files_by(files)
-    if all(paths.isdisjoint(those) for those in found.values()):
-        return files
-    return packed({key: set(those) - paths for key, those in found.items()})
-
-
-def keep(program: Program, judged: Judged, every: Sequence[Finding]) -> bytes | None:
-    """What there is to keep of a program that was judged whole, encoded; `every` are the findings before a baseline
-    leaves some out. None where it cannot be kept."""
+def keep(program: Program, judged: Judged, every: Sequence[Finding]) -> Mapping[str, bytes]:
+    """What there is to keep of a program that was judged whole, encoded, by what is to come behind its place; `every`
+    are the findings before a baseline leaves some out. Nothing where it cannot be kept."""
     with contextlib.suppress(UnicodeEncodeError):
-        return encode(_kept(program, _known(judged, every)))
-    return None
+        return {"": encode(_kept(program, _known(judged, every))), BESIDE: in_maps.encode(_maps_of(program))}
+    return {}
 
 
 def _known(judged: Judged, every: Sequence[Finding]) -> Known:
@@ -244,6 +201,37 @@ def joined(known: Mapping[str, tuple[str, ...]], more: Mapping[str, tuple[str, .
 
 def _kept(program: Program, known: Known) -> Kept:
     modules, reach = program.linked(MODULES), reach_of(program)
+    graph = graph_of(program)
+    return Kept(
+        known=known,
+        whole=msgspec.structs.replace(
+            whole_of(modules), texts=frozenset(program.facts(TEXT)), builtins=program.linked(SYNTAX).builtins
+        ),
+        anybody=modules.layout.roots.anybody,
+        starts=frozenset(path for paths in reach.starts.values() for path in paths),
+        started=Started(reach.startup, reach.scripts),
+        second_pydantic=runs_second(program.linked(CLASSES).table),
+        executed=imports_out(program).executed,
+        in_circles=frozenset(path for circle in graph.circles for path in circle),
+        into_circles=frozenset(path for cycle in cycles_of(program) for path in cycle.entrances),
+        shadowed=shadowed_in(program),
+        named=_named(program),
+        tests_in=imports_out(program).tests.counted(),
+        listed=projects_of(program).included,
+    )
+
+
+def _named(program: Program) -> frozenset[str]:
+    reach = reach_of(program)
+    return frozenset(
+        part
+        for entry in (*reach.entry_points, *reach.starts, *named_elsewhere(program.tree))
+        for part in parts_of(f"{entry.module}.{entry.script.replace('/', '.')}.{entry.attribute}")
+    )
+
+
+def _maps_of(program: Program) -> Maps:
+    modules = program.linked(MODULES)
     words: set[str] = set()
     importers: dict[str, set[str]] = {}
     for path, facts in modules.facts.items():
@@ -264,42 +252,21 @@ def _kept(program: Program, known: Known) -> Kept:
             silencing.setdefault(key, set()).add(path)
         for key in received_in(classes):
             received.setdefault(key, set()).add(path)
-    named = {
-        part
-        for entry in (*reach.entry_points, *reach.starts, *named_elsewhere(program.tree))
-        for part in parts_of(f"{entry.module}.{entry.script.replace('/', '.')}.{entry.attribute}")
-    }
-    graph = graph_of(program)
-    return Kept(
-        known=known,
-        whole=msgspec.structs.replace(
-            whole_of(modules), texts=frozenset(program.facts(TEXT)), builtins=program.linked(SYNTAX).builtins
-        ),
-        anybody=modules.layout.roots.anybody,
-        starts=frozenset(path for paths in reach.starts.values() for path in paths),
-        started=Started(reach.startup, reach.scripts),
-        second_pydantic=runs_second(program.linked(CLASSES).table),
-        executed=imports_out(program).executed,
-        in_circles=frozenset(path for circle in graph.circles for path in circle),
-        into_circles=frozenset(path for cycle in cycles_of(program) for path in cycle.entrances),
-        shadowed=shadowed_in(program),
-        witnesses=packed(_witnesses(modules)),
-        named=frozenset(named),
-        words=between_newlines({*words, *strings, *named}),
-        provided=between_newlines(set(_provided(program))),
-        outside=packed(_outside(modules)),
+    return Maps(
         importers=packed(importers),
         strings=packed(strings),
         children=packed(children),
         received=packed(received),
-        tests_in=imports_out(program).tests.counted(),
-        listed=projects_of(program).included,
         silencing=packed(silencing),
+        witnesses=packed(_witnesses(modules)),
+        outside=packed(_outside(modules)),
+        words=between_newlines({*words, *strings, *_named(program)}),
+        provided=between_newlines(set(_provided(program))),
     )
 
 
 def used_by(path: str, facts: ModuleFacts, modules: Modules) -> Iterator[str]:
-    """What a file's imports add to `Whole.used`, in the form of `Kept.witnesses`."""
+    """What a file's imports add to `Whole.used`, in the form of `Maps.witnesses`."""
     for statement in facts.imports:
         if statement.level <= 0:
             for module in statement.modules:
@@ -375,7 +342,7 @@ def kinships(facts: ClassesFacts) -> Iterator[tuple[str, str]]:
 
 
 def silenced_by(facts: ClassesFacts) -> Iterator[str]:
-    """The keys of `Kept.silencing` under which a file stands."""
+    """The keys of `Maps.silencing` under which a file stands."""
     yield from facts.set_by_name
     for write in facts.writes:
         leading, _, last = write.path.rpartition(".")
@@ -386,7 +353,7 @@ def silenced_by(facts: ClassesFacts) -> Iterator[str]:
 
 
 def received_in(facts: ClassesFacts) -> Iterator[str]:
-    """The keys of `Kept.received` under which a file stands."""
+    """The keys of `Maps.received` under which a file stands."""
     looked_into = {*facts.uses, *facts.chains, *facts.stores, *facts.members, *facts.keys}
     looked_into.update(
         ref
@@ -402,16 +369,6 @@ def received_in(facts: ClassesFacts) -> Iterator[str]:
         for ref in refs:
             if ref >= 0:
                 yield facts.refs[ref].name.rpartition(".")[2] + mark
-
-
-def between_newlines(words: Iterable[str]) -> bytes:
-    """Words that can be looked for one by one, without decoding all of them."""
-    return ("\n" + "\n".join(sorted(words)) + "\n").encode("utf-8", "surrogateescape")
-
-
-def is_among(word: str, words: bytes) -> bool:
-    """Whether a word is one of those that `between_newlines` was given."""
-    return f"\n{word}\n".encode("utf-8", "surrogateescape") in words
 
 
 ALWAYS: Final = "always"

@@ -44,10 +44,12 @@ from guard.environment import Environments
 from guard.facts import FileFacts, Gathering
 from guard.impact import Reach
 from guard.incremental import kept as keeping
+from guard.incremental import maps as in_maps
 from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
 from guard.incremental.edges import Edges, facts_of, outside
 from guard.incremental.judging import Judge, Trees, new_among
 from guard.incremental.kept import Kept, Known
+from guard.incremental.maps import Added, Lookups, Maps
 from guard.incremental.on_demand import FactsOnDemand, NotKnown
 from guard.incremental.stacks import refuse_other_stacks
 from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
@@ -61,6 +63,9 @@ from guard.target import target_python
 HANDLED: Final = frozenset({"IMP003", "IMP005", "IMP009", "IMP013", "IMP014", "SUP001", "SUP004"})
 """Rules that depend on the whole tree and are not run: a change that may concern one of them is left to a run over the
 whole tree. So it is with all of the family MID."""
+
+_MOST_ADDED: Final = 20_000
+"""Entries that are remembered beside `Maps` before these are made anew."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -163,6 +168,8 @@ class _Comparison(Trees):
         self._environments = Environments(tree, config, self._target.version, self._cache, self._gathering.salt)
         self.changes = changes_between(base, tree)
         self.kept = self._read_kept(base_config)
+        self._maps = self.kept.maps or self._key(base, base_config) + keeping.BESIDE
+        self._lookups = Lookups(self._read_maps, self.kept.added)
         self._excluded = matcher(config.exclude)
         self._layout: Layout | None = None
         if any(map(self.excluded, (change.path for change in self.changes))):
@@ -186,6 +193,12 @@ class _Comparison(Trees):
         if any(self._tree.size(path) is not None for path in missing):
             raise NotCertain("a file can be read by now")
         return kept
+
+    def _read_maps(self) -> Maps:
+        value = self._cache.get(self._maps)
+        if value is None:
+            raise NotCertain("the cache has lost something")
+        return in_maps.decode(value)
 
     # The two programs
 
@@ -218,7 +231,7 @@ class _Comparison(Trees):
     def report(self, rev: str) -> Report:
         """The report on what is new."""
         before, now = self._gather()
-        search = Search(self.kept, self._tree, before, now)
+        search = Search(self.kept, self._lookups, self._tree, before, now)
         near = search.near(self.changes)
         self._refuse_comments(near, before, now)
         for change in self.changes:
@@ -436,9 +449,14 @@ class _Comparison(Trees):
 
     def _keep(self, known: Known, edges: Edges) -> None:
         """Keep of this tree what was kept of the other one, with what has changed."""
-        kept = edges.kept(msgspec.structs.replace(self.kept, known=known, whole=self._focus_whole))
+        kept = edges.kept(msgspec.structs.replace(self.kept, known=known, whole=self._focus_whole, maps=self._maps))
+        key = self._key(self._tree, self.config)
         with contextlib.suppress(UnicodeEncodeError):
-            self._cache.put_many([(self._key(self._tree, self.config), keeping.encode(kept))])
+            if kept.added.size > _MOST_ADDED:
+                maps = Lookups(self._read_maps, kept.added).folded()
+                kept = msgspec.structs.replace(kept, maps="", added=Added())
+                self._cache.put_many([(key + keeping.BESIDE, in_maps.encode(maps))])
+            self._cache.put_many([(key, keeping.encode(kept))])
 
 
 def _is_handled(code: str) -> bool:

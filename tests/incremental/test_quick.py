@@ -379,9 +379,12 @@ def test_of_every_rule_before_a_commit_it_is_known_what_its_findings_depend_on()
     assert on_anything == quick.HANDLED
 
 
+@pytest.mark.parametrize("most", [0, 20_000])
 def test_the_command_judges_no_tree_whole_from_the_second_commit_on(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: int
 ) -> None:
+    """`most` entries are remembered beside the maps of the first tree; with none, they are made anew each time."""
+    monkeypatch.setattr(quick, "_MOST_ADDED", most)
     monkeypatch.setenv("GUARD_CACHE_DIR", str(tmp_path / "cache"))
     root = repository(tmp_path / "app", APP)
     check = ("check", "--gate", "pre-commit", "--config", "environment=none", "--output", "concise")

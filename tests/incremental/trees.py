@@ -15,6 +15,8 @@ from guard.engine import Options, check, chosen, kept_key, needed_families, resu
 from guard.environment import NONE, Environments
 from guard.facts import Gathering
 from guard.incremental import kept as keeping
+from guard.incremental import maps as in_maps
+from guard.incremental.maps import Lookups
 from guard.incremental.quick import Outcome, known_of, new_since
 from guard.model import Gate, Report
 from guard.registry import all_rules
@@ -61,9 +63,9 @@ class Compared(NamedTuple):
     whole: Report
     half: Report | None
     """What judging the later tree whole gives with what is kept of the earlier one; None where that does not serve."""
-    kept: keeping.Kept | None
+    kept: tuple[keeping.Kept, Lookups] | None
     """What the quick way has left of the later tree."""
-    kept_by_whole: keeping.Kept | None
+    kept_by_whole: tuple[keeping.Kept, Lookups] | None
     """What judging that tree whole leaves."""
 
 
@@ -92,9 +94,20 @@ def compare(git: Git, before: str, now: str, cache: Cache, codes: frozenset[str]
         outcome,
         narrowed(whole, known, base, tree, "HEAD", lambda path: True, moved),
         narrowed(whole, briefly, base, tree, "HEAD", lambda path: True, moved) if briefly is not None else None,
-        keeping.decode(quickly) if quickly is not None and outcome.report is not None else None,
-        keeping.decode(slowly) if slowly is not None else None,
+        _read(cache, key, _key(base, config, codes, cache), quickly) if outcome.report is not None else None,
+        _read(cache, key, key, slowly),
     )
+
+
+def _read(cache: Cache, key: str, base: str, value: bytes | None) -> tuple[keeping.Kept, Lookups] | None:
+    """What is kept of a tree under a key; `base` is that of the tree whose maps serve where it does not say."""
+    if value is None:
+        return None
+    kept = keeping.decode(value)
+    assert kept.maps in ("", base + keeping.BESIDE)
+    maps = cache.get(kept.maps or key + keeping.BESIDE)
+    assert maps is not None
+    return kept, Lookups(lambda: in_maps.decode(maps), kept.added)
 
 
 def _key(tree: CommitTree, config: Config, codes: frozenset[str], cache: Cache) -> str:
@@ -120,9 +133,9 @@ def differences(compared: Compared) -> list[str]:
     ]
     if sorted(quick.problems) != sorted(whole.problems):
         found.append(f"problems: {quick.problems} in place of {whole.problems}")
-    one, other = compared.kept, compared.kept_by_whole
-    if one is None or other is None:
+    if compared.kept is None or compared.kept_by_whole is None:
         return [*found, "nothing is kept"]
+    (one, its_maps), (other, other_maps) = compared.kept, compared.kept_by_whole
     for path in one.known.findings.keys() | other.known.findings.keys():
         keys = [sorted(kept.known.findings.get(path, ())) for kept in (one, other)]
         if keys[0] != keys[1]:
@@ -132,8 +145,8 @@ def differences(compared: Compared) -> list[str]:
     values = [(name, getattr(one.known, name), getattr(other.known, name)) for name in of_known]
     values += [(name, getattr(one, name), getattr(other, name)) for name in of_kept]
     found += [f"kept {name}: {has} in place of {wants}" for name, has, wants in values if has != wants]
-    for name in ("importers", "strings", "children"):
-        has, wants = (keeping.files_by(getattr(kept, name)) for kept in (one, other))
+    for name in ("importers", "strings", "children", "received", "silencing"):
+        has, wants = its_maps.files(name), other_maps.files(name)
         lacking = {key: set(files) - set(has.get(key, ())) for key, files in wants.items()}
         found += [f"kept {name}: lacks {files} of {key}" for key, files in lacking.items() if files]
     return found
