@@ -18,7 +18,6 @@ from guard import __version__
 from guard.cache import Cache
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.classes_pydantic import SECOND
-from guard.checks.layout import Layout
 from guard.checks.module_table import LAYOUT
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.requirement_commands import has_own_requirements
@@ -171,7 +170,7 @@ class _Comparison(Trees):
         self._maps = self.kept.maps or self._key(base, base_config) + keeping.BESIDE
         self._lookups = Lookups(self._read_maps, self.kept.added)
         self._excluded = matcher(config.exclude)
-        self._layout: Layout | None = None
+        self._earlier: Program | None = None
         if any(map(self.excluded, (change.path for change in self.changes))):
             raise NotCertain("an excluded file differs")
 
@@ -263,9 +262,12 @@ class _Comparison(Trees):
         program = Program(
             *(self._tree, self.config, self._target, facts, self._environments, self._gathering.only), focus=focus
         )
-        if self._layout is not None:
-            program.remembered[LAYOUT] = self._layout
-        self._layout = program.linked(MODULES).layout
+        if self._earlier is not None:
+            # What depends on the tree and the environments alone serves for every program.
+            known = self._earlier.remembered
+            program.remembered.update({name: known[name] for name in ("projects", "installed") if name in known})
+            program.remembered[LAYOUT] = self._earlier.linked(MODULES).layout
+        self._earlier = program
         program.remembered["reach"] = Reach(program, self.kept.started)
         program.linked(CLASSES).table.remembered[SECOND] = self.kept.second_pydantic
         return program
