@@ -6,6 +6,7 @@ To add one: a module with a class that extends `Framework`, named in `middleware
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ Arguments = tuple[Sequence[Value], Mapping[str, Value]]
 """What a call is given: by position, and by name. The name `**` stands for more that are not known."""
 
 
-class Framework:
+class Framework(abc.ABC):
     """One framework. Files are read by the names that it lists; what they do is executed by its methods."""
 
     name: str
@@ -57,20 +58,21 @@ class Framework:
 
     # What the code does
 
+    @abc.abstractmethod
     def is_application(self, thing: External) -> bool:
         """Whether it is the class of an application, or of a part of one that has layers of its own."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def made_by(self, name: str) -> External:
         """The class of an application by its last name, one of `classes`."""
-        raise NotImplementedError
 
     def is_part(self, kind: External) -> bool:
         """Whether it is the class of a part of an application, which serves nothing unless it is mounted in one."""
         return False
 
     def construct(self, calls: Calls, app: Application, given: Arguments, place: Place) -> None:
-        """What the arguments say that an application is made with."""
+        """What the arguments say that an application is made with: nothing, unless a framework says otherwise."""
+        return
 
     def external(self, calls: Calls, thing: External, given: Arguments, place: Place) -> Value | None:
         """What a call of something that is not of the tree does and gives; None where the framework does not know
@@ -86,11 +88,12 @@ class Framework:
         return None
 
     def assign(self, calls: Calls, app: Application, name: str, value: Value) -> None:
-        """`app.name = value`."""
+        """`app.name = value`, which says nothing unless a framework says otherwise."""
+        return
 
+    @abc.abstractmethod
     def stack(self, recorder: Recorder, app: Application) -> tuple[tuple[Node, ...], tuple[Node, ...]]:
         """The layers of an application, innermost first: its own, and what is wrapped around it."""
-        raise NotImplementedError
 
     # What reports say
 

@@ -44,25 +44,8 @@ _MOST_IMPORTERS: Final = 10_000
 _PROSE: Final = frozenset(
     {
         *("md", "markdown", "rst", "adoc", "html", "htm", "css", "scss", "less", "svg", "csv", "tsv", "json", "jsonl"),
-        *(
-            "sql",
-            "txt",
-            "xml",
-            "xsl",
-            "js",
-            "jsx",
-            "mjs",
-            "cjs",
-            "ts",
-            "tsx",
-            "vue",
-            "png",
-            "jpg",
-            "jpeg",
-            "gif",
-            "ico",
-            "webp",
-        ),
+        *("xml", "xsl", "js", "jsx", "mjs", "cjs", "ts", "tsx", "vue", "png", "jpg", "jpeg", "gif", "ico", "webp"),
+        *("sql", "txt"),
         *("pdf", "woff", "woff2", "ttf", "otf", "mp3", "mp4", "zip", "gz", "snap", "log", "ipynb"),
     }
 )
