@@ -12,6 +12,7 @@ from guard.cli.loop_session import ended, locked, opened, prepared, run_session
 from guard.runner.record import Session, Verdict
 from guard.runner.selection import Narrowing, shard_of
 from guard.runner.store import Store, new_id
+from guard.runner.testing import tidy
 
 
 @click.command("run")
@@ -70,6 +71,7 @@ def command(
     with locked(place, session.id), store_of(place.root) as store:
         _end_dead_ones(store, session.target)
         store.save(session)
+        tidy(store)
         store.set_options(session.id, {"narrowing": narrowing, "override": override_guards, "publish": publishing})
         return ended(run_session(place, ready, store, session, narrowing, override_guards, publishing=publishing))
 

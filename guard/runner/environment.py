@@ -41,3 +41,14 @@ def urls_of(target: Target, deployment: Deployment) -> tuple[str, str]:
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     path = parts.path.rstrip("/") + "/" + target.websocket_path.lstrip("/") if target.websocket_path else parts.path
     return base, urlunsplit((scheme, parts.netloc, path, "", ""))
+
+
+_NOWHERE: Final = "http://127.0.0.1:9"
+"""Stands for a target that is not there yet: what asks it is refused at once."""
+
+
+def before_deploy(target: Target) -> dict[str, str]:
+    """The target in the environment of tests that are collected before anything is deployed: modules that read it when
+    they are imported find something there. Where the plan does not say where it will be, it is nowhere."""
+    base, websocket = urls_of(target, Deployment(revision="none", base_url=_NOWHERE))
+    return {"GUARD_TARGET_URL": base, "GUARD_TARGET_WS_URL": websocket, "GUARD_TARGET_REVISION": target.revision}

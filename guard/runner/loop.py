@@ -88,9 +88,7 @@ def _cycle(frame: Frame, cycle: int) -> Verdict:
 def _phases(frame: Frame, cycle: int, deployment: Deployment) -> None:
     left_out = ""
     for one in phases_of(frame.plan, frame.narrowing):
-        if not frame.narrowing.is_whole and not any(
-            chosen.phase == one.name for chosen in frame.journal.session.selection
-        ):
+        if not testing.is_selected(frame, cycle, one):
             continue
         step = testing.run(frame, cycle, one, deployment, left_out)
         if left_out or step.outcome is not Outcome.FAILED:

@@ -55,6 +55,7 @@ def run_phase(
     on_test: Callable[[Test], None],
     stop: Callable[[], bool],
     keep: Path | None = None,
+    former_urls: Sequence[str] = (),
 ) -> PhaseResult:
     """Run the tests of a phase, and block until they have ended.
 
@@ -65,12 +66,13 @@ def run_phase(
     run once more when the others are through, and is told of then: as `flaky` where it passes. `stop` is asked many
     times a second, and ends the phase. `keep` is a folder for what the tests tell, as they wrote it: where this
     process is killed and the phase is run again, tests that had ended and that nobody was told of are not run again.
+    `former_urls` are where the service was when they ran: it may have been started again since, somewhere else.
     """
     env = {**os.environ, **target_env, "GUARD_TARGET_URL": base_url, "GUARD_TARGET_WS_URL": websocket_url}
     env["GUARD_TARGET_REVISION"] = revision
     names = Names(redact)
     run = _Run(phase, root, env, stop, keep, names)
-    aim = aim_at((base_url, websocket_url), env)
+    aim = aim_at((base_url, websocket_url, *former_urls), env)
     outcomes: set[TestOutcome] = set()
     try:
         for event in run.all(tuple(dict.fromkeys(map(asked_as, tests))), deselect):
@@ -93,39 +95,38 @@ def run_phase(
     )
 
 
-def collect_tests(phase: Phase, root: Path, env: Mapping[str, str]) -> tuple[str, ...]:
-    """The node ids of a phase's tests, as pytest finds them with `env` added to this process's environment.
+class Tests(msgspec.Struct, frozen=True, kw_only=True):
+    """The tests of a phase, as they are collected before there is a target."""
 
-    What cannot be collected is left out here, and is a problem of the phase when it is run.
-    """
-    return collect_phases((phase,), root, env)[phase.name]
+    ids: tuple[str, ...] = ()
+    """Node ids, as pytest has them."""
+    problems: tuple[Evidence, ...] = ()
+    """What could not be collected, with the reason; its tests are not among the ids."""
 
 
-def collect_phases(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """The node ids of the tests of several phases, by the phase's name: as `collect_tests` of each, but with as few
-    pytest processes as may be."""
-    found: dict[str, tuple[str, ...]] = {}
-    for markers in dict.fromkeys(phase.markers for phase in phases):
-        together = [phase for phase in phases if phase.markers == markers]
-        ids = _collected(together, root, env)
-        if ids is None:  # files of one name in two folders cannot be collected together, but may be one by one
+def collect_phases(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> dict[str, Tests]:
+    """The tests of several phases, by the phase's name, as pytest finds them with `env` added to this process's
+    environment; with as few pytest processes as may be."""
+    found = {phase.name: Tests(problems=lost) for phase in phases if (lost := _lost(phase, root))}
+    there = [phase for phase in phases if phase.name not in found]
+    for markers in dict.fromkeys(phase.markers for phase in there):
+        together = [phase for phase in there if phase.markers == markers]
+        all_of_them = _collected(together, root, env)
+        if all_of_them.problems:  # files of one name in two folders cannot be collected together, but may be one by one
             for phase in together:
-                found[phase.name] = _collected([phase], root, env, all_of_it=False) or ()
+                found[phase.name] = _collected([phase], root, env) if len(together) > 1 else all_of_them
         else:
             for phase in together:
                 asked = frozenset(_asked(phase, root))
-                found[phase.name] = tuple(one for one in ids if not asked.isdisjoint(_holders(one)))
+                ids = tuple(one for one in all_of_them.ids if not asked.isdisjoint(_holders(one)))
+                found[phase.name] = Tests(ids=ids)
     return found
 
 
-def _collected(
-    phases: Sequence[Phase], root: Path, env: Mapping[str, str], *, all_of_it: bool = True
-) -> tuple[str, ...] | None:
-    """The node ids below the paths of phases with the same markers; None where not `all_of_it` could be collected."""
+def _collected(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> Tests:
+    """What is below the paths of phases with the same markers."""
     asked = tuple(dict.fromkeys(one for phase in phases for one in _asked(phase, root)))
     paths = tuple(dict.fromkeys(one.partition("::")[0] for one in asked))
-    if not paths:
-        return ()
     request = Request(
         root=root,
         paths=paths,
@@ -136,17 +137,25 @@ def _collected(
     )
     with Pytest(request) as pytest:
         events = list(pytest.events(time.monotonic() + _COLLECT_S, lambda: False))
-    if all_of_it and len(phases) > 1 and any(isinstance(event, Broken) for event in events):
-        return None
-    return tuple(dict.fromkeys(one for event in events if isinstance(event, Collected) for one in event.ids))
+        broken = [Evidence("test", event.text, event.place) for event in events if isinstance(event, Broken)]
+        if not broken and pytest.status not in _ENDED_WELL:
+            broken = [Evidence("test", f"pytest ended with status {pytest.status}:\n{pytest.output()}", phases[0].name)]
+    ids = dict.fromkeys(one for event in events if isinstance(event, Collected) for one in event.ids)
+    return Tests(ids=tuple(ids), problems=tuple(dict.fromkeys(broken)))
+
+
+def _lost(phase: Phase, root: Path) -> tuple[Evidence, ...]:
+    """What of a phase's paths and patterns leads nowhere."""
+    try:
+        _paths(phase, root, ())
+    except _NoTests as error:
+        return (Evidence("test", str(error), phase.name),)
+    return ()
 
 
 def _asked(phase: Phase, root: Path) -> tuple[str, ...]:
-    """The node ids and paths of a phase, its patterns resolved; nothing where they lead nowhere."""
-    try:
-        paths = _paths(phase, root, ())
-    except _NoTests:
-        return ()
+    """The node ids and paths of a phase, its patterns resolved."""
+    paths = _paths(phase, root, ())
     return tuple(dict.fromkeys([*(one for one in phase.tests if "::" in one), *_whole(phase, paths)]))
 
 

@@ -302,6 +302,14 @@ class Store:
         )
         return tuple(row[0] for row in rows)
 
+    def resumable(self) -> tuple[str, ...]:
+        """The ids of the sessions that run, or that were interrupted, on any target; the youngest first."""
+        verdicts = (Verdict.RUNNING, Verdict.INTERRUPTED)
+        return tuple(
+            row[0]
+            for row in self._rows("SELECT id FROM sessions WHERE verdict IN (?, ?) ORDER BY started DESC", *verdicts)
+        )
+
     def healthy_revisions(self, target: str) -> tuple[str, ...]:
         """The revisions that were found healthy on a target, the last one first."""
         rows = self._rows(

@@ -2,46 +2,87 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 from guard.model import GuardError
-from guard.runner import criteria, phase, selection
+from guard.runner import criteria, environment, phase, selection
 from guard.runner.deployers.base import Deployment
-from guard.runner.environment import urls_of
 from guard.runner.frame import Frame
 from guard.runner.goal import phase_outcome, phase_summary
 from guard.runner.journal import Did
 from guard.runner.plan import Phase
 from guard.runner.record import FAILED, Evidence, Outcome, Selected, Step, Test
 from guard.runner.redact import Names
-from guard.runner.store import Begun
+from guard.runner.serving import deployment_of
+from guard.runner.store import Begun, Store
+
+_EVENTS: Final = "events"
+_RESUMABLE: Final = 20
+"""Sessions of which it is kept what their tests told; about as many can be deployed again."""
 
 
 def select(frame: Frame, cycle: int) -> Step:
     """Collect the tests, and choose which to run."""
 
     def work(_: Begun | None) -> Did:
-        environ = {**frame.environ, **frame.test_env}
+        environ = {**frame.environ, **environment.before_deploy(frame.plan.target), **frame.test_env}
         phases = selection.phases_of(frame.plan, frame.narrowing)
         found_by = phase.collect_phases(phases, frame.root, environ)
         names = {name: Names(frame.journal.redact) for name in found_by}
-        collected = {name: tuple(map(names[name].shown, ids)) for name, ids in found_by.items()}
+        collected = {name: tuple(map(names[name].shown, tests.ids)) for name, tests in found_by.items()}
+        problems = {name: tests.problems for name, tests in found_by.items() if tests.problems}
         ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
         found = selection.selected(frame.plan, collected, ran, frame.narrowing)
         total = sum(map(len, collected.values()))
         if frame.narrowing.text and not found and not frame.narrowing.shard:
-            raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests; see: guard loop plan")
+            raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests{_left_out(problems)}")
         return Did(
-            outcome=Outcome.OK if found else Outcome.UNPROVEN,
+            outcome=Outcome.OK if found and not problems else Outcome.UNPROVEN,
             summary=f"{len(found)} of {total} tests in {_phases(len({one.phase for one in found}))}"
-            + (f", {frame.narrowing.text}" if frame.narrowing.text else ""),
+            + (f", {frame.narrowing.text}" if frame.narrowing.text else "")
+            + _left_out(problems),
+            evidence=tuple(dict.fromkeys(one for some in problems.values() for one in some)),
+            data={"problems": {name: [one.place for one in some] for name, some in problems.items()}},
             changes={"selection": found},
         )
 
     return frame.journal.step("select", cycle, work)
+
+
+def _left_out(problems: Mapping[str, Sequence[Evidence]]) -> str:
+    """The first thing that could not be collected, and its reason."""
+    all_of_them = [one for some in problems.values() for one in some]
+    if not all_of_them:
+        return ""
+    first = all_of_them[0]
+    more = f" and {len(all_of_them) - 1} more" if len(all_of_them) > 1 else ""
+    return f"; not collected: {first.place}{more}: {last_line(first)}"
+
+
+def last_line(one: Evidence) -> str:
+    """What a traceback ends with."""
+    lines = [line.removeprefix("E ").strip() for line in one.text.splitlines() if line.strip()]
+    return lines[-1] if lines else one.source
+
+
+def problems_of(frame: Frame, cycle: int, one: Phase) -> tuple[Evidence, ...]:
+    """What of a phase could not be collected when its tests were selected."""
+    step = frame.journal.find("select", cycle)
+    places = step.data.get("problems") if step is not None else None
+    mine = places.get(one.name, ()) if isinstance(places, Mapping) else ()
+    return tuple(problem for problem in step.evidence if problem.place in mine) if step is not None else ()
+
+
+def is_selected(frame: Frame, cycle: int, one: Phase) -> bool:
+    """Whether a phase is run at all: a part of the tests may have none of it."""
+    if frame.narrowing.is_whole or any(chosen.phase == one.name for chosen in frame.journal.session.selection):
+        return True
+    return not frame.narrowing.focus and bool(problems_of(frame, cycle, one))
 
 
 def _phases(number: int) -> str:
@@ -58,27 +99,41 @@ def run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, left_out: 
         return _run(frame, cycle, one, deployment, mine)
 
     step = frame.journal.step(f"phase:{one.name}", cycle, work)
-    shutil.rmtree(_events(frame, cycle, one), ignore_errors=True)
+    events = _events(frame, cycle, one)
+    shutil.rmtree(events, ignore_errors=True)
+    with contextlib.suppress(OSError):  # that of another phase is there still, or there was none
+        events.parent.rmdir()
     return step
 
 
 def _events(frame: Frame, cycle: int, one: Phase) -> Path:
     """Where a phase's tests tell of themselves: it outlives a loop that is killed."""
     number = [phase.name for phase in frame.plan.phases].index(one.name)
-    return frame.store.path.parent / "events" / frame.journal.session.id / f"{cycle}-{number}"
+    return frame.store.path.with_name(_EVENTS) / frame.journal.session.id / f"{cycle}-{number}"
+
+
+def tidy(store: Store) -> None:
+    """Remove what tests told in sessions that nobody can go on with, or will: those that have ended, and such as were
+    interrupted long ago."""
+    needed = store.resumable()[:_RESUMABLE]
+    for folder in store.path.with_name(_EVENTS).glob("*"):
+        if folder.name not in needed:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Sequence[Selected]) -> Did:
     ended = {test.id for test in _tests(frame, cycle, one)}
     remaining = [chosen.id for chosen in mine if chosen.id not in ended]
     begun = time.monotonic()
-    problems: tuple[Evidence, ...] = ()
-    broken = timed_out = False
-    # Where nothing could be collected, pytest itself has to say why.
-    wanted = bool(remaining) or (frame.narrowing.is_whole and not ended)
+    left_out = problems_of(frame, cycle, one)
+    # What could not be collected before there was a target may be collected now; else pytest has to say why.
+    whole = frame.narrowing.is_whole and (not ended or bool(left_out))
+    # Of a part of the tests nobody can say whether those are among it that could not be collected.
+    problems: tuple[Evidence, ...] = () if frame.narrowing.is_whole else left_out
+    timed_out = False
+    wanted = bool(remaining) or whole
     if wanted and not (one.fail_fast and any(test.outcome in FAILED for test in _tests(frame, cycle, one))):
-        base_url, websocket_url = urls_of(frame.plan.target, deployment)
-        whole = frame.narrowing.is_whole and not ended
+        base_url, websocket_url = environment.urls_of(frame.plan.target, deployment)
         result = phase.run_phase(
             one,
             root=frame.root,
@@ -93,9 +148,11 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
             on_test=frame.journal.add_test,
             stop=frame.stopping,
             keep=_events(frame, cycle, one),
+            former_urls=_former_urls(frame, cycle),
         )
-        problems, timed_out = result.problems, result.timed_out
-        broken = bool(problems) or timed_out
+        problems = tuple(dict.fromkeys((*problems, *result.problems)))
+        timed_out = result.timed_out
+    broken = bool(problems) or timed_out
     tests = _tests(frame, cycle, one)
     took = time.monotonic() - begun
     # Of a share of the tests a criterion says nothing: `guard loop merge` judges them of the whole.
@@ -109,6 +166,16 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
         data={"broken": broken, "timed_out": timed_out, "duration_s": round(took, 3), "tests": len(tests)},
         changes={"criteria": (*frame.journal.session.criteria, *judged)},
     )
+
+
+def _former_urls(frame: Frame, cycle: int) -> tuple[str, ...]:
+    """Where the service has been in this cycle."""
+    steps = [
+        step
+        for step in frame.journal.session.steps
+        if step.cycle == cycle and step.name.startswith("deploy") and step.outcome is Outcome.OK
+    ]
+    return tuple(url for step in steps for url in environment.urls_of(frame.plan.target, deployment_of(step)))
 
 
 def _tests(frame: Frame, cycle: int, one: Phase) -> list[Test]:

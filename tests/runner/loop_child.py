@@ -1,4 +1,4 @@
-"""`guard` with requests in the place of pytest, in processes that kill themselves at a chosen moment.
+"""`guard`, patched as the command line names it, in processes that kill themselves at a chosen moment.
 
 Each line of standard input is an order, run in a fork: to start Python with all that the loop needs would take longer
 than the loop itself. What is said back is the fork's id, and when it has ended its status.
@@ -16,8 +16,8 @@ import signal
 import sys
 from typing import NoReturn
 
+import loop_support
 import pytest
-from loop_support import with_requests
 
 import guard.cli.loop_resume
 import guard.cli.loop_run
@@ -90,7 +90,7 @@ def run(order: dict[str, str]) -> NoReturn:
 if __name__ == "__main__":
     all_rules()
     with pytest.MonkeyPatch.context() as patch:
-        with_requests(patch)
+        getattr(loop_support, sys.argv[1])(patch)
         patch.setattr("guard.cli.loop_records.Store", Mortal)
         patch.setattr("guard.runner.deployers.local.LocalDeployer", MortalDeployer)
         for line in sys.stdin:

@@ -16,7 +16,7 @@ import pytest
 
 from guard.runner import classify, criteria, options, phase, whys
 from guard.runner.deployers.base import DeployFailed
-from guard.runner.phase import PhaseResult
+from guard.runner.phase import PhaseResult, Tests
 from guard.runner.plan import Phase
 from guard.runner.record import Cause, CauseKind, Criterion, Outcome, Session, Test, TestOutcome
 from guard.runner.redact import Redactor
@@ -107,19 +107,25 @@ def small(folder: Path, *, app: str = APP, more: str = "", head: str = "") -> Pa
     return repository(folder, files)
 
 
-def with_requests(patch: pytest.MonkeyPatch) -> None:
-    """Put requests in the place of pytest, the simplest of causes in the place of the real ones, and what starts at
-    once in the place of uvicorn."""
+def quick(patch: pytest.MonkeyPatch) -> None:
+    """Put what starts at once in the place of uvicorn, and a moment in the place of longer ones."""
     patch.setenv("PYTHONPATH", str(Path(__file__).with_name("quick")), prepend=os.pathsep)
+    patch.setattr("guard.runner.probe._SETTLE_S", 0.02)
+    patch.setattr("guard.cli.loop_records._PAGES", {"markdown": "md"})
+
+
+def with_requests(patch: pytest.MonkeyPatch) -> None:
+    """As `quick`, and put requests in the place of pytest, the simplest of causes in the place of the real ones."""
+    quick(patch)
     patch.setattr(phase, "run_phase", run_phase)
-    patch.setattr(phase, "collect_phases", lambda phases, root, environ: {one.name: TESTS[one.name] for one in phases})
+    patch.setattr(
+        phase, "collect_phases", lambda phases, root, environ: {one.name: Tests(ids=TESTS[one.name]) for one in phases}
+    )
     patch.setattr(criteria, "judge", judge)
     patch.setattr(criteria, "check", lambda expression: None)
     patch.setattr(classify, "causes", causes)
     patch.setattr(whys, "explained", lambda found, context: tuple(found))
     patch.setattr(options, "tried", lambda found, context: tuple(found))
-    patch.setattr("guard.runner.probe._SETTLE_S", 0.02)
-    patch.setattr("guard.cli.loop_records._PAGES", {"markdown": "md"})
 
 
 def run_phase(
@@ -137,6 +143,7 @@ def run_phase(
     on_test: Callable[[Test], None],
     stop: Callable[[], bool],
     keep: Path | None = None,
+    former_urls: Sequence[str] = (),
 ) -> PhaseResult:
     """Each test is one request to a path of its name; that it ran is written down before it is told."""
     for name in tests or TESTS[one.name]:
@@ -194,12 +201,12 @@ def shown(run: Run) -> dict[str, object]:
 
 
 class Nursery:
-    """Runs `guard loop` in processes of its own, with requests in the place of pytest: see `loop_child.py`."""
+    """Runs `guard loop` in processes of its own, with `patch` on them, a name in this module: see `loop_child.py`."""
 
-    def __init__(self, scratch: Path) -> None:
+    def __init__(self, scratch: Path, patch: str = "with_requests") -> None:
         self._output = scratch / "child"
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("loop_child.py"))],
+            [sys.executable, str(Path(__file__).with_name("loop_child.py")), patch],
             env={**os.environ, **ENVIRON, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

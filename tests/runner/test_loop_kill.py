@@ -60,6 +60,7 @@ def services(session: dict[str, Any]) -> set[int]:
 @pytest.mark.parametrize(
     "moment",
     [
+        "begun:guards",
         "begun:select",
         "begun:deploy",
         "serving",
@@ -104,9 +105,11 @@ def test_what_serves_is_a_resumed_session_s_own_where_it_began_to_deploy(
     assert len(adopted) == own
 
 
-@pytest.mark.parametrize("moment", ["begun:why", "save:rollback"])
+@pytest.mark.parametrize(
+    "moment", ["begun:why", "begun:options", "save:rollback", "begun:health-after-rollback", "saved:on-failure"]
+)
 def test_a_session_that_fails_ends_the_same_after_a_kill(nursery: Nursery, tmp_path: Path, moment: str) -> None:
-    root = small(tmp_path / "small")
+    root = small(tmp_path / "small", head='on_failure = ["sh", "-c", "echo asked >> .guard/asked"]\n')
     assert inside("loop", "run", cwd=root).code == 0
     main = root / "app/main.py"
     main.write_text(main.read_text(encoding="utf-8").replace("STATUS = 200", "STATUS = 503"), encoding="utf-8")
@@ -116,6 +119,7 @@ def test_a_session_that_fails_ends_the_same_after_a_kill(nursery: Nursery, tmp_p
     session = last(root)
     assert session["verdict"] == "unhealthy"
     assert session["goal"]["reached"].endswith(", which is well")
+    assert (root / ".guard/asked").read_text(encoding="utf-8") == "asked\n"
     names = [step["name"] for step in session["steps"]]
     assert sorted(set(names)) == sorted(names)
     assert is_whole(root)

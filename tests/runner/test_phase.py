@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from guard.runner.phase import collect_phases, collect_tests
+from guard.runner.phase import collect_phases
 from guard.runner.plan import Phase
 from guard.runner.record import Outcome, TestOutcome
 from tests.runner.phase_support import ASK, run, service, write
@@ -219,7 +219,34 @@ def test_a_phase_without_tests_is_a_failure(tmp_path: Path, tests: tuple[str, ..
 def test_collecting_gives_node_ids(tmp_path: Path) -> None:
     write(tmp_path, {"sub/test_it.py": "def test_a():\n    pass\nclass TestB:\n    def test_c(self):\n        pass\n"})
     phase = Phase(name="p", tests=("sub/test_*.py",))
-    assert collect_tests(phase, tmp_path, {}) == ("sub/test_it.py::test_a", "sub/test_it.py::TestB::test_c")
+    found = collect_phases([phase], tmp_path, {})["p"]
+    assert found.ids == ("sub/test_it.py::test_a", "sub/test_it.py::TestB::test_c")
+    assert not found.problems
+
+
+def test_what_cannot_be_collected_is_told_with_its_reason_by_phase(tmp_path: Path) -> None:
+    good, bad = "def test_a():\n    pass\n", "import os\nURL = os.environ['NO_SUCH']\ndef test_b():\n    pass\n"
+    write(tmp_path, {"test_good.py": good, "test_bad.py": bad, "sub/conftest.py": bad, "sub/test_it.py": good})
+    phases = [
+        Phase(name="well", tests=("test_good.py",)),
+        Phase(name="partly", tests=("test_good.py", "test_bad.py")),
+        Phase(name="conftest", tests=("sub",)),
+        Phase(name="nowhere", tests=("no_*.py",)),
+    ]
+    found = collect_phases(phases, tmp_path, {})
+    assert {name: tests.ids for name, tests in found.items() if tests.ids} == {
+        "well": ("test_good.py::test_a",),
+        "partly": ("test_good.py::test_a",),
+    }
+    said = {name: [(one.place, one.text) for one in tests.problems] for name, tests in found.items()}
+    assert said["well"] == []
+    ((place, text),) = said["partly"]
+    assert place == "test_bad.py"
+    assert "KeyError: 'NO_SUCH'" in text
+    for name, expected in (("conftest", "KeyError: 'NO_SUCH'"), ("nowhere", "no_*.py: no such tests below")):
+        ((place, text),) = said[name]
+        assert place == name
+        assert expected in text
 
 
 def test_phases_are_collected_together_unless_that_cannot_be(tmp_path: Path) -> None:
@@ -237,9 +264,10 @@ def test_phases_are_collected_together_unless_that_cannot_be(tmp_path: Path) -> 
         "marked": ("one/test_it.py::test_b", "two/test_other.py::test_b"),
         "nowhere": (),
     }
-    assert collect_phases(phases, tmp_path, {}) == expected
+    assert {name: tests.ids for name, tests in collect_phases(phases, tmp_path, {}).items()} == expected
     same_name = Phase(name="three", tests=("three/test_it.py::test_a",))
-    assert collect_phases([*phases, same_name], tmp_path, {}) == {**expected, "three": ("three/test_it.py::test_a",)}
+    found = {name: tests.ids for name, tests in collect_phases([*phases, same_name], tmp_path, {}).items()}
+    assert found == {**expected, "three": ("three/test_it.py::test_a",)}
 
 
 def test_what_is_secret_stays_out(tmp_path: Path) -> None:
