@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Final
 
 import click
 import msgspec
@@ -21,12 +22,14 @@ from guard.config import Config, load
 from guard.history.commits import head_of
 from guard.model import CannotCheck, ConfigError, GuardError
 from guard.registry import all_rules
+from guard.report.escape import shortened, visible
 from guard.report.tally import counted
 from guard.runner.deployers import make
 from guard.runner.deployers.base import Deployer
 from guard.runner.environment import filled
 from guard.runner.frame import Frame, Tools
 from guard.runner.journal import Journal
+from guard.runner.known import last_causes
 from guard.runner.lock import TargetLock, place_of
 from guard.runner.loop import run
 from guard.runner.plan import Plan
@@ -37,6 +40,9 @@ from guard.runner.selection import Narrowing
 from guard.runner.store import Store, folder_of
 from guard.sources.commit import CommitTree
 from guard.sources.locate import open_tree
+
+_CAUSES: Final = 3
+_WIDEST: Final = 300
 
 
 class Opened(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,7 +151,8 @@ def run_session(
                 brought=analysis.brought,
                 left_out=analysis.left_out,
                 is_ours=analysis.is_ours,
-                lately=lambda session, tree: analysis.lately(session, tree, place.tree_text()),
+                defines=analysis.defines,
+                lately=analysis.lately,
                 fix=analysis.fix,
                 back=analysis.back,
                 gates=analysis.gates,
@@ -206,9 +213,14 @@ def _told_to_wait(_number: int, _at: FrameType | None) -> None:
 
 
 def ended(session: Session) -> int:
-    """Say what a session came to, and where its pages are; gives the exit code."""
+    """Say what a session came to and of what, and where its pages are; gives the exit code."""
     goal = f": {session.goal.reached}" if session.goal is not None else ""
     click.echo(f"{session.id} {session.verdict}{goal}")
+    causes = [cause for cause in last_causes(session) if cause.rank == "primary"]
+    for cause in causes[:_CAUSES]:
+        click.echo(f"  {cause.id} {cause.kind}: {shortened(visible(cause.summary), _WIDEST)}")
+    if len(causes) > _CAUSES:
+        click.echo(f"  and {len(causes) - _CAUSES} more causes")
     if session.verdict == "blocked":
         click.echo("mend what guard check tells of, some of it with guard check --fix;", nl=False)
         click.echo(" or go on all the same with --override-guards REASON")

@@ -23,7 +23,7 @@ from guard.model import Finding, GuardError, Report
 from guard.registry import all_rules
 from guard.runner.lately import Lately
 from guard.runner.options import Fixed
-from guard.runner.snapshot import taken
+from guard.runner.snapshot import taken, uncommitted
 from guard.runner.store import folder_of
 from guard.runner.whys import Gone
 from guard.sources.commit import CommitTree
@@ -155,8 +155,8 @@ class Analysis:
             return ()
         return tuple((one.finding, one.by) for one in found if self._within.matches(one.finding.path))
 
-    def lately(self, session: str, then: str, now: str) -> Lately | None:
-        """What changed since a session whose tree was `then`; both trees are told of as in `Opened.tree_text`."""
+    def lately(self, session: str, then: str) -> Lately | None:
+        """What changed since a session whose tree was `then`, as in `Opened.tree_text`."""
         git = self._tree().git
         head = head_of(git) if git is not None else ""
         before = then.partition(",")[0]
@@ -174,7 +174,7 @@ class Analysis:
             session=session,
             commits=commits,
             more=len(found) > _LATELY,
-            uncommitted="," in now,
+            uncommitted=tuple(sorted(uncommitted(taken(self._root)))),
             uncommitted_then="," in then,
         )
 
@@ -192,6 +192,15 @@ class Analysis:
         return any(
             name in (*(parts := path.split("/"))[:-1], parts[-1].partition(".")[0]) for path in self._tree().files
         )
+
+    def defines(self, name: str) -> bool:
+        """Whether a class of the tree may go by a name: one is defined so, or something is assigned to it, or a call
+        has it as its first argument, as those have that make classes."""
+        text = re.escape(name.encode("utf-8", "replace"))
+        sought = re.compile(rb"(?m)\bclass\s+%b\b|^\s*%b\s*=|\(\s*[\"']%b[\"']" % (text, text, text))
+        tree = self._tree()
+        paths = (path for path in tree.files if path.endswith(".py"))
+        return any(sought.search(content) for _, content in tree.read_many(paths, _FILE_BYTES))
 
     def fix(self, codes: Collection[str], unsafe: bool) -> Fixed | None:
         """A dry run of `guard check --fix`, for the rules `codes`."""

@@ -43,6 +43,7 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
             brought=frame.tools.brought,
             left_out=frame.tools.left_out,
             is_ours=frame.tools.is_ours,
+            defines=frame.tools.defines,
             served_by=frame.plan.deploy.python or sys.executable if frame.plan.deploy.kind == "local" else "",
             gates=frame.tools.gates(),
         )
@@ -62,12 +63,12 @@ def explain(frame: Frame, cycle: int, deployment: Deployment | None, failure: De
 
     def try_options(_: Begun | None) -> Did:
         mine = [cause for cause in journal.session.causes if cause.id in set(_ids(step))]
-        failed = deployment.revision if deployment is not None else ""
+        failed = deployment or failure
         context = options.Context(
             fix=frame.tools.fix,
             good=good.revision if (good := _last_good(frame)) is not None else "",
             healthy=frame.store.healthy_revisions(journal.session.target),
-            revision=failed,
+            revision=failed.revision if failed is not None else "",
             can_roll_back=frame.deployer.can_roll_back,
             back=frame.tools.back,
             findings=lambda: frame.report.findings,

@@ -20,6 +20,8 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """What is missing, or not taken: a name, an attribute, an argument; for a module its own."""
     module: str = ""
     """The module that should have it; empty for what belongs to no module."""
+    owner: str = ""
+    """The class that should have it or take it; empty for what belongs to no class."""
 
     @property
     def asked(self) -> tuple[str, str] | None:
@@ -29,6 +31,8 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
+_MADE: Final = r"TypeError: (?:\S+\.)?(?P<owner>\w+)\.__(?:init|new)__\(\) "
+"""Of the call of a class. Which arguments a function takes no rule looks at."""
 _KNOWN: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     (
         r"ImportError: cannot import name '(?P<name>[^']+)' from partially initialized module '(?P<module>[^']+)'",
@@ -41,9 +45,14 @@ _KNOWN: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
         r"AttributeError: (?:partially initialized )?module '(?P<module>[^']+)' has no attribute '(?P<name>[^']+)'",
         ("IMP011", "IMP004", "IMP005"),
     ),
-    (r"AttributeError: (?:type object )?'[^']+'(?: object)? has no attribute '(?P<name>[^']+)'", ("DCF001",)),
-    (r"TypeError: .*got an unexpected keyword argument '(?P<name>[^']+)'", ("DCF002",)),
-    (r"TypeError: .*missing \d+ required .*arguments?: '(?P<name>[^']+)'", ("DCF003",)),
+    (
+        r"AttributeError: (?:type object )?'(?P<owner>[^']+)'(?: object)? has no attribute '(?P<name>[^']+)'",
+        ("DCF001",),
+    ),
+    (_MADE + r"got an unexpected keyword argument '(?P<name>[^']+)'", ("DCF002",)),
+    (_MADE + r"missing \d+ required .*arguments?: '(?P<name>[^']+)'", ("DCF003",)),
+    (r"TypeError: Unexpected keyword argument '(?P<name>[^']+)'", ("DCF002",)),  # of a struct of msgspec
+    (r"TypeError: Missing required argument '(?P<name>[^']+)'", ("DCF003",)),
     (r"(?:NameError|UnboundLocalError): .*name '(?P<name>[^']+)'", ("SYN004",)),
     (r"(?:SyntaxError|IndentationError|TabError): ", ("SYN001", "SYN003", "TXT001", "TXT005", "SYN002")),
     (r"AssertionError: (?P<name>\w*Middleware) must be installed", ("MID005", "MID001")),
@@ -56,7 +65,8 @@ def suspect_of(said: str) -> Suspect | None:
         match = re.search(pattern, said)
         if match is not None:
             groups = match.groupdict()
-            return Suspect(rules=rules, name=groups.get("name") or "", module=groups.get("module") or "")
+            name, module, owner = (groups.get(key) or "" for key in ("name", "module", "owner"))
+            return Suspect(rules=rules, name=name, module=module, owner=owner.rpartition(".")[2])
     return None
 
 

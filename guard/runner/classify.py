@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from guard.runner.classify_log import Crash, crashes
+from guard.runner.classify_log import Crash, crashes, is_all
 from guard.runner.classify_test import Sign, sign_of
 from guard.runner.deployers.base import DeployFailed
 from guard.runner.known import last_outcomes
@@ -73,7 +73,9 @@ def _not_deployed(failure: DeployFailed, thrown: Sequence[Crash]) -> _Found:
         return _Found(sign=Sign(CauseKind.BUILD, "", f"the build failed: {failure}"), evidence=[*failure.evidence])
     said = f"{failure}: {thrown[-1].said}" if thrown else str(failure)
     evidence = [_evidence(thrown[-1])] if thrown else []
-    return _Found(sign=Sign(CauseKind.START, "", said), evidence=[*evidence, *failure.evidence])
+    # Where the log is that one traceback it would be told twice.
+    rest = [one for one in failure.evidence if not (thrown and one.source == "log" and is_all(one.text, thrown[-1]))]
+    return _Found(sign=Sign(CauseKind.START, "", said), evidence=[*evidence, *rest])
 
 
 def _unhealthy(session: Session, cycle: int) -> Iterator[_Found]:

@@ -13,8 +13,9 @@ from guard.runner.shapes import shape
 _HEAD: Final = "Traceback (most recent call last):"
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)')
 _ERROR: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
-_COPY: Final = re.compile(r"^.*/\.guard/revisions/[^/]+/")
+_COPY: Final = re.compile(r"""[^\s"'()]*/\.guard/revisions/[^/\s]+/""")
 """What the local deployer serves from: a copy of the tree."""
+_INSTALLED: Final = re.compile(r"/(?:site|dist)-packages/|/lib/python3|^<|/guard/runner/deployers/launch\.py$")
 _LINKS: Final = ("The above exception was the direct cause", "During handling of the above exception")
 _LONGEST: Final = 200
 """Lines of one traceback."""
@@ -29,7 +30,7 @@ class Crash(msgspec.Struct, frozen=True, kw_only=True):
     """Its type as the log has it, with its module."""
     message: str
     text: str
-    """The traceback itself: its first line, and at most its last 30."""
+    """The traceback itself: its first line, and at most its last 30; of frames in installed packages only the last."""
     place: str
     """`path:line` of its innermost frame outside of installed packages."""
     count: int = 1
@@ -57,6 +58,17 @@ def crashes(log: str) -> tuple[Crash, ...]:
         seen = found.get(key)
         found[key] = msgspec.structs.replace(seen, count=seen.count + 1) if seen is not None else crash
     return tuple(found.values())
+
+
+def is_all(log: str, crash: Crash) -> bool:
+    """Whether a log holds nothing but one traceback."""
+    lines = log.strip().splitlines()
+    return (
+        log.count(_HEAD) == 1
+        and lines[0].startswith(_HEAD)
+        and _COPY.sub("", lines[-1]).strip() == crash.said
+        and all(line.startswith(" ") for line in lines[1:-1])
+    )
 
 
 def _all(lines: list[str]) -> Iterator[Crash | str]:
@@ -93,15 +105,33 @@ def _is_end(line: str) -> bool:
 
 
 def _crash(lines: list[str]) -> Crash | None:
+    lines = [_COPY.sub("", line) for line in lines]
     match = _ERROR.match(lines[-1].rstrip())
     if match is None:
         return None
     frames = [found for found in map(_FRAME.match, lines) if found is not None]
-    own = [found for found in frames if not re.search(r"/(?:site|dist)-packages/|/lib/python3|^<", found["path"])]
+    own = [found for found in frames if not _INSTALLED.search(found["path"])]
     place = f"{own[-1]['path']}:{own[-1]['line']}" if own else ""
     if match["type"].rpartition(".")[2] in ("SyntaxError", "IndentationError", "TabError") and frames:
         place = f"{frames[-1]['path']}:{frames[-1]['line']}"
-    more = [f"  … {len(lines) - 1 - _SHOWN} lines left out …"] if len(lines) - 1 > _SHOWN else []
-    place = _COPY.sub("", place)
-    text = "\n".join([lines[0], *more, *(line[:_WIDEST] for line in lines[1:][-_SHOWN:])])
+    shown = list(_shown(lines[1:]))
+    more = [f"  … {len(shown) - _SHOWN} lines left out …"] if len(shown) > _SHOWN else []
+    text = "\n".join([lines[0], *more, *(line[:_WIDEST] for line in shown[-_SHOWN:])])
     return Crash(kind=match["type"], message=match["message"] or "", text=text, place=place)
+
+
+def _shown(lines: list[str]) -> Iterator[str]:
+    """A traceback's frames and its end; a line stands for frames in installed packages that lead to others."""
+    starts = [at for at, line in enumerate(lines) if _FRAME.match(line) is not None]
+    skipped = 0
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        found = _FRAME.match(lines[start])
+        if found is not None and _INSTALLED.search(found["path"]) and start != starts[-1]:
+            skipped += 1
+            continue
+        if skipped:
+            yield f"  … {skipped} {'frame' if skipped == 1 else 'frames'} of installed packages …"
+            skipped = 0
+        yield from lines[start:end]
+    if not starts:
+        yield from lines

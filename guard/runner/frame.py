@@ -34,6 +34,8 @@ class Tools:
     """(a session, its tree as the record has it) -> what changed since; None where that cannot be told."""
     is_ours: Callable[[str], bool]
     """Whether a module of the tree may go by a name without dots."""
+    defines: Callable[[str], bool]
+    """Whether a class of the tree may go by a name."""
     fix: Callable[[Collection[str], bool], Fixed | None]
     """(rule codes, unsafe too) -> a dry run of the fixes."""
     back: Callable[[str, str], Fixed | None]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from guard.model import Finding, Report, Severity
 from guard.runner.frame import Frame
 from guard.runner.journal import Did
 from guard.runner.record import Cause, CauseKind, Evidence, Outcome, Step
-from guard.runner.snapshot import taken
+from guard.runner.snapshot import Snapshot, taken, uncommitted
 from guard.runner.store import Begun
 
 _SHOWN = 50
 """Findings that the record has of one run; the check itself has all."""
+_NAMED = 200
+"""Files with changes that are not committed, up to which the record has their names."""
 
 
 def guards(frame: Frame, cycle: int) -> Step:
@@ -20,16 +22,22 @@ def guards(frame: Frame, cycle: int) -> Step:
 
     def work(_: Begun | None) -> Did:
         frame.forget_report()
-        return _did(frame, cycle, taken(frame.root).digest)
+        tree = taken(frame.root)
+        changed = uncommitted(tree)
+        said = {"tree": tree.digest, "commit": tree.commit, "changed": changed if len(changed) <= _NAMED else {}}
+        return _did(frame, cycle, said)
 
     return frame.journal.step("guards", cycle, work)
 
 
-def _did(frame: Frame, cycle: int, tree: str) -> Did:
-    """What the step comes to: `ok`, `blocked`, or `failed` where somebody has given a reason to go on."""
+def _did(frame: Frame, cycle: int, tree: Mapping[str, object]) -> Did:
+    """What the step comes to: `ok`, `blocked`, or `failed` where somebody has given a reason to go on.
+
+    `tree` is what it will be known by again.
+    """
     report, override = frame.report, frame.override
     said = _sum(report)
-    data = {"exit_code": report.exit_code, "findings": len(report.findings), "tree": tree, "override": override}
+    data = {"exit_code": report.exit_code, "findings": len(report.findings), "override": override, **tree}
     if report.exit_code == 0:
         return Did(outcome=Outcome.OK, summary=said, data=data)
     evidence = tuple(_evidence(report))
@@ -44,6 +52,21 @@ def _did(frame: Frame, cycle: int, tree: str) -> Did:
         data=data,
         changes={"causes": (*frame.journal.session.causes, *_causes(report, cycle))},
     )
+
+
+def changed_since(step: Step, now: Snapshot) -> str:
+    """In what the tree of now differs from that of a step of this kind, in words; empty for one that is the same."""
+    before = step.data
+    if not before.get("tree") or before["tree"] == now.digest:
+        return ""
+    if before.get("commit", now.commit) != now.commit:
+        return f"{now.commit[:12] or 'no commit'} is checked out, in place of {str(before['commit'])[:12] or 'none'}"
+    then, today = before.get("changed"), uncommitted(now)
+    then = then if isinstance(then, Mapping) else {}
+    names = sorted(path for path in then.keys() | today.keys() if then.get(path) != today.get(path))
+    if not names or len(names) > _NAMED:
+        return "other files"
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _sum(report: Report) -> str:

@@ -52,6 +52,8 @@ def last_outcomes(tests: Iterable[Test]) -> dict[str, Test]:
     return last
 
 
+_WHERE: Final = {CauseKind.GUARD: "guards", CauseKind.BUILD: "deploy", CauseKind.START: "deploy"}
+"""The step that tells whether an issue that is of no test is there still, where it is not the asking for health."""
 _WORSE: Final = {
     outcome: at
     for at, outcome in enumerate(
@@ -107,7 +109,9 @@ def _after(
     seen = {key_of(cause): cause for cause in last_causes(session)}
     tests = last_outcomes(session.tests)
     for key, issue in carried.items():
-        if key in seen:
+        if key not in seen and _is_overridden(issue, session):
+            yield key, msgspec.structs.replace(issue, last=session.id, state=IssueState.OPEN)
+        elif key in seen:
             yield (
                 key,
                 msgspec.structs.replace(
@@ -119,10 +123,16 @@ def _after(
             yield key, msgspec.structs.replace(issue, state=state)
 
 
+def _is_overridden(issue: KnownIssue, session: Session) -> bool:
+    """Whether the guards found it, and were overridden: then it is no cause of what failed, if anything did."""
+    found = [one.text for step in session.steps if step.name == "guards" for one in step.evidence]
+    return issue.kind is CauseKind.GUARD and any(shape(issue.summary).startswith(shape(text)) for text in found)
+
+
 def _is_well(issue: KnownIssue, session: Session, tests: dict[str, Test]) -> bool:
     if issue.tests:
         return all(name in tests and tests[name].outcome is TestOutcome.PASSED for name in issue.tests)
-    step = "guards" if issue.kind is CauseKind.GUARD else "health"
+    step = _WHERE.get(issue.kind, "health")
     outcomes = [one.outcome for one in session.steps if one.name == step]
     return bool(outcomes) and outcomes[-1] is Outcome.OK
 

@@ -16,6 +16,7 @@ from guard.runner.record import Cause, CauseKind, Evidence, Why
 SINCE_WHEN: Final = "Since when"
 """How the question begins whose place this takes where nothing has answered it."""
 _SHOWN: Final = 3
+_FILES: Final = 5
 _OF_ITSELF: Final = frozenset({CauseKind.GUARD, CauseKind.UNPROVEN, CauseKind.FLAKE, CauseKind.REVISION})
 """Kinds of cause for which no change need be looked for."""
 
@@ -29,8 +30,8 @@ class Lately(msgspec.Struct, frozen=True, kw_only=True):
     """The youngest first, each as `id date "subject" (files)`."""
     more: bool
     """Whether there are older ones that are not listed."""
-    uncommitted: bool
-    """Whether the tree of now has changes that are not committed."""
+    uncommitted: tuple[str, ...]
+    """The files of now with changes that are not committed."""
     uncommitted_then: bool
     """Whether that of the good session had some."""
 
@@ -70,7 +71,9 @@ def _why(lately: Lately) -> Why:
         rest = f"; and {number - _SHOWN} before" if number > _SHOWN else ""
         parts.append(f"{count}: {'; '.join(lately.commits[:_SHOWN])}{rest}")
     if lately.uncommitted:
-        parts.append("changes that are not committed")
+        files = lately.uncommitted
+        rest = f" and {len(files) - _FILES} more" if len(files) > _FILES else ""
+        parts.append(f"changes that are not committed ({', '.join(files[:_FILES])}{rest})")
     if lately.uncommitted_then:
         parts.append("what was not committed then")
     answer = f"{', and '.join(parts)}." if parts else "Nothing in this repository: the tree is the same."

@@ -105,7 +105,8 @@ def _not_up(
     """Explain why the service is not up or not well, and bring back the one that was."""
     after.explain(frame, cycle, deployment, failure)
     if failure is None or failure.phase != "build":
-        said = serving.rollback(frame, cycle, deployment.revision if deployment is not None else "")
+        failed = deployment or failure
+        said = serving.rollback(frame, cycle, failed.revision if failed is not None else "")
         frame.journal.line(said)
         frame.journal.change(goal=Goal(wanted="a healthy service", reached=said, met=False))
     return verdict
@@ -148,10 +149,11 @@ def _served(frame: Frame, cycle: int) -> str | None:
 def _same_tree(frame: Frame, cycle: int) -> None:
     """Raises GuardError where a cycle goes on with another tree than it began with: its steps would not belong
     together, nor its tests to what is deployed."""
-    before = _tree_of(frame.journal.find("guards", cycle))
-    if before and not _is_over(frame, cycle) and taken(frame.root).digest != before:
+    step = frame.journal.find("guards", cycle)
+    changed = gate.changed_since(step, taken(frame.root)) if step is not None and not _is_over(frame, cycle) else ""
+    if changed:
         raise GuardError(
-            f"the tree has changed since cycle {cycle} of session {frame.journal.session.id} began; "
+            f"the tree has changed since cycle {cycle} of session {frame.journal.session.id} began ({changed}); "
             "restore it, or begin a new session with: guard loop run"
         )
 

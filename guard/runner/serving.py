@@ -38,7 +38,8 @@ def failure_of(step: Step) -> DeployFailed | None:
     """How a step that should have deployed failed; None where it did not."""
     if step.outcome is not Outcome.FAILED:
         return None
-    return DeployFailed(step.summary, str(step.data.get("phase", "start")), step.evidence)
+    phase, revision = (str(step.data.get(key, other)) for key, other in (("phase", "start"), ("revision", "")))
+    return DeployFailed(step.summary, phase, step.evidence, revision)
 
 
 def still_up(frame: Frame, cycle: int, deployment: Deployment) -> Deployment:
@@ -92,13 +93,17 @@ def health(frame: Frame, cycle: int, deployment: Deployment, name: str = "health
 def rollback(frame: Frame, cycle: int, failed: str) -> str:
     """Go back from revision `failed` (empty where none came about) to the last one that is known healthy, and ask it
     whether it is well. Gives one line on what came of it."""
-    known = [one for one in frame.store.healthy_revisions(frame.journal.session.target) if one != failed]
+    healthy = frame.store.healthy_revisions(frame.journal.session.target)
+    known = [one for one in healthy if one != failed]
 
     def work(left: Begun | None) -> Did:
         if not frame.deployer.can_roll_back:
             return Did(outcome=Outcome.SKIPPED, summary="not rolled back: this deployer cannot, as the plan has it")
         if not known:
-            return Did(outcome=Outcome.SKIPPED, summary="not rolled back: no revision is known that was healthy here")
+            return Did(
+                outcome=Outcome.SKIPPED,
+                summary=f"not rolled back: no {'other ' * bool(healthy)}revision is known that was healthy here",
+            )
         found = _adopted(frame, left)
         if found is not None and found.revision == known[0]:
             return _deployed(found, left)
@@ -148,4 +153,9 @@ def _deployed(found: Deployment, left: Begun | None) -> Did:
 
 def _not_deployed(failure: DeployFailed) -> Did:
     evidence = failure.evidence or (Evidence(source="deployer", text=str(failure)),)
-    return Did(outcome=Outcome.FAILED, summary=str(failure), evidence=evidence, data={"phase": failure.phase})
+    return Did(
+        outcome=Outcome.FAILED,
+        summary=str(failure),
+        evidence=evidence,
+        data={"phase": failure.phase, "revision": failure.revision},
+    )

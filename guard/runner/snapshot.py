@@ -14,6 +14,7 @@ import msgspec
 
 from guard.history.commits import head_of
 from guard.model import EnvironmentFailed
+from guard.sources.commit import CommitTree
 from guard.sources.locate import open_tree
 from guard.sources.tree import SourceFile
 
@@ -52,6 +53,22 @@ def taken(folder: Path) -> Snapshot:
         digest=digest.hexdigest()[:40],
         files=files,
     )
+
+
+def uncommitted(snapshot: Snapshot) -> dict[str, str]:
+    """The files that are others than in the commit that is checked out, by path in the folder: the id of each, empty
+    for one that is gone. Nothing without git. Raises GuardError."""
+    tree, within = open_tree((str(snapshot.folder),))
+    if tree.git is None or not snapshot.commit:
+        return {}
+    below = f"{within.prefixes[0]}/" if within.prefixes else ""
+    committed = {
+        path[len(below) :]: file
+        for path, file in CommitTree(tree.git, snapshot.commit).files.items()
+        if path.startswith(below)
+    }
+    changed = {path: file.oid for path, file in snapshot.files.items() if committed.get(path) != file}
+    return {**changed, **dict.fromkeys(committed.keys() - snapshot.files.keys(), "")}
 
 
 def kept(snapshot: Snapshot, copies: Path) -> Path:

@@ -5,6 +5,7 @@ Where it does not reach, the chain ends in a question without an answer: somebod
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -48,6 +49,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
     has nothing."""
     is_ours: Callable[[str], bool] = lambda _: True
     """Whether a module of the tree may go by a name without dots."""
+    defines: Callable[[str], bool] = lambda _: True
+    """Whether a class of the tree may go by a name."""
     served_by: str = ""
     """The Python that the service runs with; empty where that is not known."""
     gates: Mapping[str, str] = {}
@@ -116,6 +119,9 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     if finding is None and _is_not_installed(suspect, context):
         whys += _of_the_environment(suspect, said, context)
         return msgspec.structs.replace(cause, whys=tuple(whys), gate=NOT_INSTALLED)
+    if finding is None and (question := _of_others(suspect, context)):
+        whys.append(_open(f"{question} No rule of guard looks for it."))
+        return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
     whys += _of_a_suspect(suspect, finding, by, said, context)
     rule = finding.code if finding is not None else suspect.rules[0]
     return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=by or _gate(finding, context))
@@ -126,6 +132,21 @@ def _is_not_installed(suspect: Suspect, context: Context) -> bool:
     nor ever was."""
     is_a_module = bool(suspect.module) and suspect.name == suspect.module
     return is_a_module and not context.is_ours(suspect.module.partition(".")[0]) and not context.trace(suspect.name, "")
+
+
+def _of_others(suspect: Suspect, context: Context) -> str:
+    """What is asked where it is not the tree that lacks something, but a package or Python itself; nothing where it may
+    be the tree."""
+    if suspect.owner == "NoneType":
+        return "Why is it None there?"
+    if suspect.owner and hasattr(builtins, suspect.owner):
+        return f"Why is it of the type {suspect.owner} there?"
+    owner = f"The class {suspect.owner}" if suspect.owner and not context.defines(suspect.owner) else ""
+    if suspect.module and suspect.name != suspect.module and not context.is_ours(suspect.module.partition(".")[0]):
+        owner = f"The module {suspect.module}"
+    if not owner:
+        return ""
+    return f"{owner} is not of this tree. Is the version that is installed where it runs the one that the tree is for?"
 
 
 def _of_the_environment(suspect: Suspect, said: str, context: Context) -> Iterator[Why]:

@@ -264,6 +264,48 @@ def test_a_log_that_breaks_off(log: str) -> None:
     assert crashes(log) == ()
 
 
+COPIED = """\
+Traceback (most recent call last):
+  File "/srv/guard/runner/deployers/launch.py", line 40, in <module>
+    main()
+  File "/usr/lib/python3.11/site-packages/uvicorn/server.py", line 90, in serve
+    await self._serve(sockets)
+  File "<frozen importlib._bootstrap>", line 241, in _call_with_frames_removed
+  File "/home/me/shop/.guard/revisions/0a1b-2c3d/app/main.py", line 9, in <module>
+    from shop import (
+        Gone,
+    )
+ImportError: cannot import name 'Gone' from 'shop' (/home/me/shop/.guard/revisions/0a1b-2c3d/shop/__init__.py)
+"""
+
+
+def test_of_installed_packages_a_traceback_shows_only_where_it_was_raised() -> None:
+    (one,) = crashes(COPIED)
+    assert one.text.splitlines() == [
+        "Traceback (most recent call last):",
+        "  … 3 frames of installed packages …",
+        '  File "app/main.py", line 9, in <module>',
+        "    from shop import (",
+        "        Gone,",
+        "    )",
+        "ImportError: cannot import name 'Gone' from 'shop' (shop/__init__.py)",
+    ]
+    assert one.place == "app/main.py:9"
+    raised = COPIED.replace(
+        "ImportError: cannot", '  File "/x/site-packages/a.py", line 1, in a\n    a()\nImportError: cannot'
+    )
+    (one,) = crashes(raised)
+    assert '  File "/x/site-packages/a.py", line 1, in a' in one.text
+    assert one.place == "app/main.py:9"
+
+
+def test_a_log_that_is_one_traceback_is_told_once() -> None:
+    for log, times in ((COPIED, 1), (f"INFO: begun\n{COPIED}", 2), (COPIED + COPIED, 2)):
+        failure = DeployFailed("app.main:app ended", "start", (Evidence("log", log, "local.log"),))
+        (one,) = found(failure=failure)
+        assert [evidence.source for evidence in one.evidence] == ["log"] * times
+
+
 def test_a_long_log_is_read_quickly() -> None:
     begun = time.perf_counter()
     crashes(LOG * 5_000)

@@ -17,7 +17,7 @@ from guard.sources.locate import open_tree
 from tests.engine.support import git, repository
 
 SOME = Lately(
-    session="s1", commits=('0123 of 2026-11-28, "A" (a.py)',), more=False, uncommitted=True, uncommitted_then=False
+    session="s1", commits=('0123 of 2026-11-28, "A" (a.py)',), more=False, uncommitted=("a.py",), uncommitted_then=False
 )
 SEEN = Why(question="Why did the tests fail?", answer="It is so.")
 LEFT_OPEN = Why(question="Is it the service?")
@@ -37,7 +37,7 @@ def test_it_stands_before_what_is_left_open() -> None:
     since = Why(question="Since when is it not there? The history does not tell.")
     assert questions(cause(SEEN, LEFT_OPEN, since, LEFT_OPEN)) == ["Why", "Is", "What", "Is"]
     (told,) = lately.told([cause(SEEN, LEFT_OPEN)], lambda: SOME)
-    assert told.whys[1].answer == f"1 commit: {SOME.commits[0]}, and changes that are not committed."
+    assert told.whys[1].answer == f"1 commit: {SOME.commits[0]}, and changes that are not committed (a.py)."
     assert "last session that met its goal" in told.whys[1].question
 
 
@@ -60,7 +60,7 @@ def test_elsewhere_nobody_asks(one: Cause) -> None:
 
 def test_nothing_is_told_where_nothing_is_known_and_sameness_is_told() -> None:
     assert questions(cause(SEEN, LEFT_OPEN), None) == ["Why", "Is"]
-    same = msgspec.structs.replace(SOME, commits=(), uncommitted=False)
+    same = msgspec.structs.replace(SOME, commits=(), uncommitted=())
     (told,) = lately.told([cause(SEEN, LEFT_OPEN)], lambda: same)
     assert told.whys[1].answer == "Nothing in this repository: the tree is the same."
 
@@ -75,11 +75,11 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(root: Path, below: str, then: str, now: str = "x") -> Lately | None:
+def asked(root: Path, below: str, then: str) -> Lately | None:
     config = load(open_tree((str(root),))[0], rules=all_rules())
     analysis = Analysis(root / below, below, config, "")
     try:
-        return analysis.lately("s1", then, now)
+        return analysis.lately("s1", then)
     finally:
         analysis.close()
 
@@ -93,11 +93,13 @@ def test_the_commits_since_are_listed(root: Path) -> None:
         'Change 1" (other/b.py)',
         'Change 0" (service/a.py)',
     ]
-    assert (whole.more, whole.uncommitted, whole.uncommitted_then) == (False, False, False)
-    part = asked(root, "service", f"{first[:12]}, with 1 file changed", f"{head[:12]}, with 2 files changed")
+    assert (whole.more, whole.uncommitted, whole.uncommitted_then) == (False, (), False)
+    for path in ("service/a.py", "service/new.py", "other/b.py"):
+        (root / path).write_text("A = 9\n")
+    part = asked(root, "service", f"{first[:12]}, with 1 file changed")
     assert part is not None
     assert [text.partition('"')[2][:8] for text in part.commits] == ["Change 2", "Change 0"]
-    assert (part.uncommitted, part.uncommitted_then) == (True, True)
+    assert (part.uncommitted, part.uncommitted_then) == (("a.py", "new.py"), True)
     same = asked(root, "", head[:12])
     assert same is not None
     assert not same.commits

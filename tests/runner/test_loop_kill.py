@@ -141,9 +141,11 @@ def test_another_tree_is_not_gone_on_with(nursery: Nursery, tmp_path: Path) -> N
     root = small(tmp_path / "small")
     killed(nursery, root, "tested:3")
     (root / "app/main.py").write_text(APP + "# changed\n", encoding="utf-8")
+    (root / "notes.md").write_text("new", encoding="utf-8")
     run = inside("loop", "resume", cwd=root)
     assert run.code == 2
     assert "the tree has changed since cycle 1" in run.err
+    assert "began (app/main.py, notes.md); restore it" in run.err
     assert inside("loop", "run", cwd=root).code == 0
 
 

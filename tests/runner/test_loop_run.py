@@ -68,6 +68,7 @@ def test_guards_block_it_before_anything_is_deployed(tmp_path: Path) -> None:
     session = last(root)
     assert outcomes(session) == {"guards": "blocked", "record": "ok"}
     assert "guard check --fix; or go on all the same with --override-guards REASON" in run.out
+    assert run.out.splitlines()[1].startswith("  1-1 guard: IMP001 app/main.py:3: "), "what it ended of"
     (cause,) = session["causes"]
     assert (cause["kind"], cause["rule"]) == ("guard", "IMP001")
     assert "\nin production: " in cause["evidence"][0]["text"]
@@ -109,6 +110,19 @@ def test_a_service_that_does_not_start_is_a_failed_deploy_and_the_former_one_is_
     assert deploy["summary"] == "app.main:app ended with status 1 before it accepted connections"
     assert [outcomes(session)[name] for name in ("rollback", "health-after-rollback")] == ["ok", "ok"]
     assert session["goal"]["reached"] == f"rolled back to {good}, which is well"
+
+
+def test_a_revision_that_does_not_start_is_not_gone_back_to_though_it_was_healthy_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = small(tmp_path / "small", app=APP.replace("STATUS = 200", "STATUS = 200 // (2 - len(os.environ['TWO']))"))
+    monkeypatch.setenv("TWO", "1")
+    assert inside("loop", "run", cwd=root).code == 0
+    monkeypatch.setenv("TWO", "12")
+    assert inside("loop", "run", cwd=root).code == 11
+    session = last(root)
+    assert outcomes(session)["rollback"] == "skipped"
+    assert session["goal"]["reached"] == "not rolled back: no other revision is known that was healthy here"
 
 
 def test_an_unhealthy_service_is_rolled_back_and_the_former_one_asked_again(tmp_path: Path) -> None:

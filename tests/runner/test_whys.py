@@ -108,6 +108,50 @@ def test_what_is_not_installed_is_not_blamed_on_the_tree() -> None:
     assert explained([cause(CauseKind.START, said)], gone)[0].rule == "IMP001"
 
 
+OF_OTHERS = [
+    ("AttributeError: 'NoneType' object has no attribute 'name'", "Why is it None there?"),
+    ("AttributeError: 'dict' object has no attribute 'name'", "Why is it of the type dict there?"),
+    ("AttributeError: 'Response' object has no attribute 'name'", "The class Response is not of this tree."),
+    (
+        "TypeError: Starlette.__init__() got an unexpected keyword argument 'on_startup'",
+        "The class Starlette is not of",
+    ),
+    (
+        "TypeError: make.<locals>.Task.__init__() missing 1 required positional argument: 'a'",
+        "The class Task is not of",
+    ),
+    ("ImportError: cannot import name 'Gone' from 'starlette.routing' (/lib/x.py)", "The module starlette.routing is"),
+    ("AttributeError: module 'httpx' has no attribute 'gone'", "The module httpx is not of this tree."),
+]
+
+
+@pytest.mark.parametrize(("said", "question"), OF_OTHERS)
+def test_what_a_package_or_python_lacks_is_not_looked_for_in_the_tree(said: str, question: str) -> None:
+    ours = {"is_ours": lambda name: name == "app", "defines": lambda name: name == "State"}
+    (one,) = explained([cause(CauseKind.SERVICE_ERROR, said)], msgspec.structs.replace(context(), **ours))
+    assert (one.rule, one.gate) == ("", NO_RULE)
+    assert one.whys[-1].question.startswith(question)
+    assert not one.whys[-1].answer
+
+
+def test_what_may_be_the_tree_s_is_looked_for_there() -> None:
+    ours = msgspec.structs.replace(context(), defines=lambda name: name == "State", is_ours=lambda name: name == "app")
+    for said in (
+        "TypeError: State.__init__() got an unexpected keyword argument 'a'",
+        "AttributeError: type object 'State' has no attribute 'b'",
+        "TypeError: Unexpected keyword argument 'c'",
+    ):
+        (one,) = explained([cause(CauseKind.SERVICE_ERROR, said)], ours)
+        assert one.gate == NOT_SEEN
+
+
+def test_which_arguments_a_function_takes_no_rule_looks_at() -> None:
+    (one,) = explained(
+        [cause(CauseKind.SERVICE_ERROR, "TypeError: f() got an unexpected keyword argument 'a'")], context()
+    )
+    assert (one.rule, one.gate) == ("", NO_RULE)
+
+
 def test_where_evidence_ends_a_question_stays_open() -> None:
     (one,) = explained([cause(CauseKind.START, IMPORT_ERROR)], context())
     assert one.rule == "IMP002"
@@ -199,6 +243,8 @@ def test_every_kind_has_a_question_and_says_which_gate(kind: CauseKind) -> None:
         ("AttributeError: 'State' object has no attribute 'user_id'", "DCF001", "user_id"),
         ("TypeError: State.__init__() got an unexpected keyword argument 'a'", "DCF002", "a"),
         ("TypeError: State.__init__() missing 1 required positional argument: 'b'", "DCF003", "b"),
+        ("TypeError: Unexpected keyword argument 'a'", "DCF002", "a"),
+        ("TypeError: Missing required argument 'b'", "DCF003", "b"),
         ("NameError: name 'c' is not defined", "SYN004", "c"),
         ("  SyntaxError: invalid syntax", "SYN001", ""),
         (

@@ -51,7 +51,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     priority: str
     at_risk: str
     outcome: str
-    """Of the phase's last step; empty where it never began."""
+    """Of the phase's last step; empty where no test of it has ended, `not through` where some have and it has not."""
     left_out: str
     """Why the phase was not run; empty where it was."""
     took_s: float
@@ -165,11 +165,17 @@ def duration(seconds: float) -> str:
 
 
 def bounded(text: str, most: int = OUTPUT) -> str:
-    """A text whose middle is left out where it is long: tracebacks tell the most at both ends."""
+    """A text whose middle is left out where it is long: tracebacks tell the most at both ends.
+
+    Lines stay whole, but for one that is most of it.
+    """
     if len(text) <= most:
         return text
     head, end = text[: most // 3], text[-(most - most // 3) :]
-    return f"{head}\n… {len(text) - most:,} characters left out …\n{end}"
+    head = head[: head.rfind("\n")] if head.rfind("\n") > len(head) // 2 else head
+    at = end.find("\n") + 1
+    end = end[at:] if at < len(end) // 2 else end
+    return f"{head}\n… {len(text) - len(head) - len(end):,} characters left out …\n{end}"
 
 
 def fresh(items: Sequence[Evidence], shown: set[Evidence]) -> list[Evidence]:
@@ -205,8 +211,8 @@ def _header(session: Session) -> Iterator[tuple[str, str]]:
     yield "Cycles", f"{session.cycles} of at most {plan.cycles}"
     if session.goal is not None:
         met = "met" if session.goal.met else "not met"
-        yield "Goal", f"{session.goal.wanted}: {session.goal.reached}, {met}"
-    yield "Exit code", str(session.exit_code)
+        yield "Goal", f"{session.goal.wanted}: {met}, {session.goal.reached}"
+    yield "Exit code", str(session.exit_code) if session.verdict is not Verdict.RUNNING else "none yet"
     if session.shard:
         yield "Shard", session.shard
 
@@ -216,17 +222,18 @@ def _results(session: Session) -> Iterator[Result]:
     planned = {phase.name: phase for phase in session.plan.phases}
     for name in dict.fromkeys((*planned, *(test.phase for test in session.tests))):
         phase, step = planned.get(name), _last(session, f"phase:{name}")
+        tests = last_outcomes(test for test in session.tests if test.phase == name).values()
         cycle = max((one.cycle for one in session.criteria if one.phase == name), default=0)
         yield Result(
             name=name,
             priority=phase.priority if phase is not None else "",
             at_risk=phase.at_risk if phase is not None else "",
-            outcome=step.outcome if step is not None else "",
+            outcome=step.outcome if step is not None else "not through" if tests else "",
             left_out=step.summary if step is not None and step.outcome is Outcome.SKIPPED else "",
             took_s=step.ended - step.started if step is not None else 0.0,
             tests=tuple(
                 sorted(
-                    last_outcomes(test for test in session.tests if test.phase == name).values(),
+                    tests,
                     key=lambda test: _FIRST.index(test.outcome) if test.outcome in _FIRST else len(_FIRST),
                 )
             ),

@@ -29,12 +29,14 @@ class Deployment(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeployFailed(Exception):
     """The deploy did not come about. `phase` is `build` (nothing was started) or `start` (it started and ended, or
-    never became ready); `evidence` holds the tool's own words and the service's log."""
+    never became ready); `evidence` holds the tool's own words and the service's log. `revision` is the one that was to
+    be deployed, where it has a name by then."""
 
-    def __init__(self, message: str, phase: str, evidence: tuple[Evidence, ...] = ()) -> None:
+    def __init__(self, message: str, phase: str, evidence: tuple[Evidence, ...] = (), revision: str = "") -> None:
         super().__init__(message)
         self.phase = phase
         self.evidence = evidence
+        self.revision = revision
 
 
 class Deployer(Protocol):

@@ -224,7 +224,10 @@ class CloudRunDeployer:
         more = (self._gcloud.log(log, place=f"log of revision {revision}"),) if log else ()
         told = message or ran.complaint()
         return DeployFailed(
-            f"revision {revision} is not ready: {told}", "start", (condition, self._gcloud.evidence(ran), *more)
+            f"revision {revision} is not ready: {told}",
+            "start",
+            (condition, self._gcloud.evidence(ran), *more),
+            revision,
         )
 
     def _deployment(self, service: _Service) -> Deployment:

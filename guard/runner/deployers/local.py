@@ -152,10 +152,11 @@ class LocalDeployer:
                     f"{self._deploy.app} did not accept connections within {self._deploy.timeout_s:g} s",
                     "start",
                     self._evidence(log),
+                    revision,
                 )
             time.sleep(_TICK_S)
         self._stop()
-        raise DeployFailed(_end(self._deploy.app, process.returncode), "start", self._evidence(log))
+        raise DeployFailed(_end(self._deploy.app, process.returncode), "start", self._evidence(log), revision)
 
     def _stop(self) -> None:
         service = self._noted()

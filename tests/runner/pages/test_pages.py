@@ -21,7 +21,7 @@ from guard.report.session.content import bounded, content, duration, headline
 from guard.report.session.markdown import cycle_text, escape
 from guard.report.session.terminal import terminal
 from guard.runner.known import IssueState
-from guard.runner.record import Evidence, Outcome, Session, Verdict, Why
+from guard.runner.record import Cause, CauseKind, Evidence, Outcome, Session, Verdict, Why
 
 VOID = {"meta", "link", "br", "img", "input"}
 
@@ -82,7 +82,7 @@ def test_a_failed_session_says_all_that_a_reader_asks(form: str) -> None:
         "--focus websocket",
         "2026-09-21 14:30:00 UTC",
         "1 min 35 s",
-        "1 of 3 tests, not met",
+        "not met, 1 of 3 tests",
         "websocket events: 1 failed, 1 passed",
         "$80K MRR: users leave when the chat is silent",
         "0.5 is not 1.0",
@@ -202,6 +202,10 @@ def test_what_is_long_is_bounded_and_says_so() -> None:
     assert text.startswith("a" * 1_000)
     assert text.endswith("b" * 2_000)
     assert "7,000 characters left out" in text
+    lines = [f"line {number:04}" for number in range(1_000)]
+    kept = [line for line in bounded("\n".join(lines), 3_000).splitlines() if "left out" not in line]
+    assert len(kept) > 250
+    assert set(kept) <= set(lines), "lines are not cut"
     page = content(page_sessions.large(), [])
     assert (len(page.failures), page.more_failures) == (20, 0)
 
@@ -239,6 +243,38 @@ def test_known_issues_are_carried_over_until_they_are_seen_well() -> None:
     assert content(page_sessions.good("s4"), [broken, untested, well]).known == ()
     again = content(page_sessions.failed("s4"), [broken, untested])
     assert [(issue.first, issue.last, issue.state) for issue in again.known] == [("s1", "s4", IssueState.OPEN)] * 2
+
+
+def test_an_issue_of_the_deploy_is_gone_with_one_that_came_about_and_one_of_the_guards_is_not_by_overriding_them() -> (
+    None
+):
+    base = msgspec.structs.replace(page_sessions.good("s1"), steps=(), tests=())
+    found = "IMP002 app/main.py:3: app.events does not define LIMIT"
+    started, guards = (
+        Cause(id="1-1", kind=kind, summary=said)
+        for kind, said in ((CauseKind.START, "app ended"), (CauseKind.GUARD, f"{found}, and 2 more of IMP002"))
+    )
+    before = msgspec.structs.replace(base, causes=(started, guards), verdict=Verdict.DEPLOY_FAILED)
+    overridden = msgspec.structs.replace(
+        page_sessions.step("guards", 0, 1, Outcome.FAILED), evidence=(Evidence("guard", found.replace(":3:", ":9:")),)
+    )
+    now = msgspec.structs.replace(base, id="s2", steps=(overridden, page_sessions.step("deploy", 1, 1)))
+    assert [issue.state for issue in content(now, [before]).known] == [IssueState.RESOLVED, IssueState.OPEN]
+    failed = page_sessions.step("deploy", 1, 1, Outcome.FAILED)
+    now = msgspec.structs.replace(base, id="s2", steps=(failed,))
+    assert [issue.state for issue in content(now, [before]).known] == [IssueState.NOT_CHECKED] * 2
+
+
+def test_a_session_that_runs_or_was_killed_has_phases_that_are_not_through() -> None:
+    session = page_sessions.good()
+    session = msgspec.structs.replace(
+        session, verdict=Verdict.RUNNING, steps=session.steps[:4], tests=session.tests[:1]
+    )
+    page = content(session, [])
+    assert [result.outcome for result in page.results] == ["not through", ""]
+    assert dict(page.header)["Exit code"] == "none yet"
+    for form in ("markdown", "html"):
+        assert "not through" in render(form, session, [])
 
 
 def test_a_cycle_as_a_comment() -> None:
