@@ -25,6 +25,11 @@ _CRASH_KINDS: Final = frozenset({CauseKind.HTTP, CauseKind.WEBSOCKET_CLOSE, Caus
 _ORDER: Final = {"primary": 0, "secondary": 1, "tertiary": 2}
 
 
+_NOT_TOLD: Final = "the log has {} exceptions, and does not tell which of them made which of the {} tests fail"
+_OF_ITSELF: Final = ("chain", "sent_authorization")
+"""Facts that are told of elsewhere, or in other words."""
+
+
 class _Found(msgspec.Struct, kw_only=True):
     """A cause in the making."""
 
@@ -125,7 +130,7 @@ def _of_tests(session: Session, cycle: int, log: str) -> Iterator[_Found]:
 
 
 def _evidence_of(test: Test) -> Iterator[Evidence]:
-    facts = [f"{name}: {value}" for name, value in test.facts.items() if name != "chain"]
+    facts = [f"{name}: {value}" for name, value in test.facts.items() if name not in _OF_ITSELF]
     text = "\n".join(filter(None, [test.exception, test.message, *facts]))
     if test.outcome is TestOutcome.TIMEOUT:
         text += f"\n{test.stacks[-_TEXT:]}"
@@ -180,7 +185,10 @@ def _with_crashes(found: list[_Found], thrown: Sequence[Crash]) -> list[_Found]:
         times = f" ({crash.count} times)" if crash.count > 1 else ""
         sign = Sign(CauseKind.SERVICE_ERROR, crash.said, f"the service raised {crash.said}{times}")
         rank = "primary" if explained else "tertiary"
-        found.append(_Found(sign=sign, tests=tests, evidence=[_evidence(crash)], rank=rank))
+        evidence = [_evidence(crash)]
+        if explained and len(thrown) > 1 and len(tests) > 1:
+            evidence.append(Evidence("log", _NOT_TOLD.format(len(thrown), len(tests))))
+        found.append(_Found(sign=sign, tests=tests, evidence=evidence, rank=rank))
     return found
 
 

@@ -65,22 +65,31 @@ NOT_INSTALLED: Final = "none: guard finds nothing wrong in the tree; what it ask
 NO_RULE: Final = "none: no rule of guard looks for this"
 """What a cause says of its gate where no check of the tree could have told of it."""
 
+_OF_CRITERIA: Final = frozenset({CauseKind.CRITERION, CauseKind.UNPROVEN})
 _RAISED: Final = frozenset({CauseKind.START, CauseKind.SERVICE_ERROR})
 
 
 def explained(causes: Sequence[Cause], context: Context) -> tuple[Cause, ...]:
     """The causes, with their whys, the rule that should have caught each, and the gate. What came about because of a
     primary cause refers to that one; its own chain would be the same."""
-    raised = next((cause for cause in causes if cause.kind in _RAISED and cause.rank == "primary"), None)
-    return tuple(_explained(cause, raised, context) for cause in causes)
+    primary = [cause for cause in causes if cause.rank == "primary"]
+    return tuple(_explained(cause, primary, context) for cause in causes)
 
 
-def _explained(cause: Cause, raised: Cause | None, context: Context) -> Cause:
+def _explained(cause: Cause, primary: Sequence[Cause], context: Context) -> Cause:
     if cause.kind is CauseKind.GUARD:
         return cause
     if cause.kind in _RAISED:
         return _of_an_exception(cause, context)
     whys = list(_WHYS.get(cause.kind, _unknown)(cause))
+    failed = [one.id for one in primary if one.tests]
+    if cause.rank == "secondary" and not cause.tests and cause.kind in _OF_CRITERIA and failed:
+        ids = f"cause {failed[0]}" if len(failed) == 1 else f"causes {', '.join(failed)}"
+        whys = [*whys[:1], Why(question="Why did it come to that?", answer=f"Tests did not pass: {ids}.")]
+        return msgspec.structs.replace(
+            cause, whys=tuple(whys), gate=f"{'that' if len(failed) == 1 else 'those'} of {ids}"
+        )
+    raised = next((one for one in primary if one.kind in _RAISED), None)
     if cause.rank == "secondary" and raised is not None:
         whys = [
             *whys[:1],

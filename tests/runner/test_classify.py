@@ -299,6 +299,15 @@ def test_of_installed_packages_a_traceback_shows_only_where_it_was_raised() -> N
     assert one.place == "app/main.py:9"
 
 
+def test_which_of_several_exceptions_met_which_test_is_not_claimed() -> None:
+    two = LOG + LOG.replace("KeyError: 7", "app.StoreError: no row")
+    failing = [test(name, facts={"status": "500", "url": f"http://h/{name}"}) for name in "ab"]
+    said = "the log has 2 exceptions, and does not tell which of them made which of the 2 tests fail"
+    for tests, log, times in ((failing, two, 2), (failing, LOG, 0), (failing[:1], two, 0)):
+        texts = [one.text for cause in found(*tests, log=log) for one in cause.evidence]
+        assert texts.count(said) == times
+
+
 def test_a_log_that_is_one_traceback_is_told_once() -> None:
     for log, times in ((COPIED, 1), (f"INFO: begun\n{COPIED}", 2), (COPIED + COPIED, 2)):
         failure = DeployFailed("app.main:app ended", "start", (Evidence("log", log, "local.log"),))

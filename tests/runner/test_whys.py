@@ -179,6 +179,16 @@ def test_what_came_of_a_primary_cause_refers_to_it() -> None:
     assert "the service raised KeyError: 7 (cause 1-1)" in told.whys[-1].answer
 
 
+def test_a_criterion_is_missed_because_of_all_that_failed() -> None:
+    raised = cause(CauseKind.SERVICE_ERROR, "KeyError: 7", tests=("t.py::a",))
+    slow = cause(CauseKind.TIMEOUT_CLIENT, id="1-2", tests=("t.py::b",))
+    missed = cause(CauseKind.CRITERION, id="1-3", rank="secondary", summary="pass_rate == 1.0 is missed in p: 0.5")
+    *_, told = explained([raised, slow, missed], context())
+    assert (told.whys[-1].answer, told.gate) == ("Tests did not pass: causes 1-1, 1-2.", "those of causes 1-1, 1-2")
+    *_, told = explained([slow, missed], context())
+    assert (told.whys[-1].answer, told.gate) == ("Tests did not pass: cause 1-2.", "that of cause 1-2")
+
+
 def test_a_header_that_was_lost_on_the_way() -> None:
     evidence = (
         Evidence("network", "the request carried an Authorization header when it left the test"),
