@@ -204,6 +204,12 @@ class Matched(msgspec.Struct, frozen=True, eq=False):
 _SUFFIX_ONLY: Final = re.compile(rb"\*(\.[^./*?\[\\]+)")
 
 
+def are_apart(pattern: str, other: str) -> bool:
+    """Whether it is plain that no file matches two patterns: each asks for a suffix, and not for the same one."""
+    one, another = _SUFFIX_ONLY.fullmatch(_raw(pattern)), _SUFFIX_ONLY.fullmatch(_raw(other))
+    return one is not None and another is not None and one[1] != another[1]
+
+
 class _Lines:
     """The lines that hold in a folder, strongest first, sorted by what their patterns look at."""
 

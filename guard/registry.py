@@ -19,9 +19,9 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -72,8 +72,17 @@ class Depends(enum.Enum):
     """On anything."""
 
 
-Concern = Callable[[str, str], bool]
-"""Whether something found anywhere may change when a file comes or goes, by its path and what its shebang names."""
+class Unshared(NamedTuple):
+    """A file that is in one of two trees that are compared, and not in the other."""
+
+    path: str
+    interpreter: str
+    """What its shebang names; empty for none."""
+
+
+Concern = Callable[["Program", Sequence[Unshared]], bool]
+"""Whether what is found anywhere in the later of two trees, or was in the earlier one, may be another finding, or none,
+without some files that only one of them has. How many files a finding is about does not count."""
 
 
 class Rule(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,7 +105,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     doc: str
     depends: Depends = Depends.TREE
     concerned: Concern | None = None
-    """Of a rule that depends on paths: whether it is concerned by a file that comes or goes. None for by any."""
+    """Of a rule that depends on paths: whether it is concerned by files that come or go. None for by any."""
 
     @property
     def family(self) -> str:

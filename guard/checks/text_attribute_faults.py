@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from guard.attributes import FILE_NAME, SET, UNSET, UNSPECIFIED, Line
+from guard.attributes import FILE_NAME, SET, UNSET, UNSPECIFIED, Line, are_apart
 from guard.checks import text_editorconfig
-from guard.checks.text_editorconfig import EditorConfig, EndOfLine
+from guard.checks.text_editorconfig import EndOfLine
 from guard.checks.text_endings import Action, checks_out_crlf
-from guard.checks.text_truth import TextTruth
-from guard.checks.text_types import in_tests, is_vendored, wants_crlf
+from guard.checks.text_truth import TextTruth, Verdict
+from guard.checks.text_types import deploy_pattern, in_tests, is_vendored, wants_crlf
 
 _ENDING_ATTRIBUTES: Final = frozenset({"text", "eol", "crlf", "binary"})
 _TEXT_VALUES: Final = frozenset({SET, UNSET, UNSPECIFIED, "auto", "input"})
@@ -50,6 +50,31 @@ def attribute_faults(truth: TextTruth) -> Iterator[AttributeFault]:
     yield from _weakened(truth)
     yield from _against_editors(truth)
     yield from _against_settings(truth)
+
+
+def may_be_at_fault(truth: TextTruth, path: str, interpreter: str) -> bool:
+    """Whether `attribute_faults` may be others, their numbers of files aside, with or without a file; `interpreter` is
+    what its shebang names."""
+    if truth.git is None:
+        return False
+    if " " in path or path.rpartition("/")[2] in (FILE_NAME, text_editorconfig.FILE_NAME):
+        return True
+    verdict = truth.verdict_of(path)
+    if _disagreement(truth, path, verdict) is not None:
+        return True
+    if deploy_pattern(path, interpreter) is None:
+        return False
+    if truth.tree.kind == "worktree" or not verdict.action.pins_lf:
+        return True
+    pin = verdict.pin
+    return pin is not None and any(_may_undo(line, pin, truth) for line in truth.attributes.lines[pin.path])
+
+
+def _may_undo(line: Line, pin: Line, truth: TextTruth) -> bool:
+    """Whether a line of the same file may take a pin from some files."""
+    if line.number <= pin.number or line.macro or line.get("eol") == "lf" or are_apart(line.pattern, pin.pattern):
+        return False
+    return not _ENDING_ATTRIBUTES.isdisjoint(truth.attributes.expanded(line))
 
 
 def _dropped(truth: TextTruth) -> Iterator[AttributeFault]:
@@ -200,19 +225,12 @@ def _undone(line: Line, pin: Line, files: list[str]) -> AttributeFault:
 
 
 def _against_editors(truth: TextTruth) -> Iterator[AttributeFault]:
-    paths = [path for path in truth.paths if path.rpartition("/")[2] == text_editorconfig.FILE_NAME]
-    if not paths:
+    if truth.editors is None:
         return
-    editors = EditorConfig(dict(truth.tree.read_many(paths, 1024 * 1024)))
     conflicts: dict[EndOfLine, tuple[Line | None, list[str]]] = {}
     for path, verdict in truth.verdicts.items():
-        action = verdict.action
-        if not (action.pins_lf or action.asks_crlf) or is_vendored(path) or in_tests(path):
-            continue
-        setting = editors.of(path)
-        if setting is None or setting.value not in ("lf", "crlf", "cr"):
-            continue
-        if (setting.value == "lf") != action.pins_lf and (action.pins_lf or not wants_crlf(path)):
+        setting = _disagreement(truth, path, verdict)
+        if setting is not None:
             conflicts.setdefault(setting, (verdict.decider, []))[1].append(path)
     for setting, (line, files) in conflicts.items():
         yield AttributeFault(
@@ -225,6 +243,18 @@ def _against_editors(truth: TextTruth) -> Iterator[AttributeFault]:
             anchor=f"[{setting.glob}] end_of_line={setting.value}",
             other=None if line is None else (line.path, line.number, f"`{line.pattern} {_states(line)}`"),
         )
+
+
+def _disagreement(truth: TextTruth, path: str, verdict: Verdict) -> EndOfLine | None:
+    """What editors are asked for with a file's endings, where that is not what its attributes give."""
+    action = verdict.action
+    if truth.editors is None or not (action.pins_lf or action.asks_crlf) or is_vendored(path) or in_tests(path):
+        return None
+    setting = truth.editors.of(path)
+    if setting is None or setting.value not in ("lf", "crlf", "cr"):
+        return None
+    differs = (setting.value == "lf") != action.pins_lf and (action.pins_lf or not wants_crlf(path))
+    return setting if differs else None
 
 
 def _against_settings(truth: TextTruth) -> Iterator[AttributeFault]:

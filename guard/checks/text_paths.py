@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final
 
@@ -208,3 +208,79 @@ class _Squeezed:
             return ""
         sizes = range(len(text), _LEAST_CHARACTERS - 1, -1)
         return next((self._folders[text[:size]] for size in sizes if text[:size] in self._folders), "")
+
+
+class Surroundings:
+    """What `unportable` and `mangled` may say with some paths and would not say without them, or the other way round.
+    It is told without looking at every part of every path, so now and then more is taken to be concerned than is."""
+
+    def __init__(self, paths: Collection[str], others: Sequence[str]) -> None:
+        """`paths` are those of a tree, `others` the ones that are in it and not in another one that it is compared
+        with, or only in that one."""
+        self._others = others
+        apart = frozenset(others)
+        common = [path for path in paths if path not in apart]
+        self._paths = [*common, *others]
+        self._common = _listed(common)
+        self._all = self._common + _listed(others)
+        self._deep = _listed(path.replace("/", "") for path in self._paths if path.count("/") >= _LEAST_FOLDERS)
+
+    def may_be_unportable(self) -> bool:
+        """Whether `unportable` may be concerned."""
+        folded = self._folded()
+        return self.may_be_mangled() or any(
+            len(path) > LONGEST or any(self._is_wrong(part, folded) for part in _with_folders(path))
+            for path in self._others
+        )
+
+    def _folded(self) -> str:
+        plain = _listed(path for path in self._paths if path.isascii())
+        return plain.lower() + _listed(_folded(path) for path in self._paths if not path.isascii())
+
+    def _is_wrong(self, part: str, folded: str) -> bool:
+        if _may_be_wrong(part.rpartition("/")[2]):
+            return True
+        key = _folded(part)
+        return any(self._all.count(f"\0{part}{end}") != folded.count(f"\0{key}{end}") for end in "/\0")
+
+    def may_be_mangled(self) -> bool:
+        """Whether `mangled` may be concerned."""
+        return any(map(self._may_be_mangled, self._names)) or any(map(self._may_be_lost, self._new_folders))
+
+    @property
+    def _names(self) -> set[str]:
+        return {name for path in self._others for name in path.split("/")}
+
+    @property
+    def _new_folders(self) -> set[str]:
+        """The folders that are only in one of the trees."""
+        folders = {folder for path in self._others for folder in _with_folders(path.rpartition("/")[0])}
+        return {folder for folder in folders if f"\0{folder}/" not in self._common}
+
+    def _may_be_mangled(self, name: str) -> bool:
+        """Whether a name may be mangled, by itself or because of a folder."""
+        if _MAPPED.search(name) or "\\" in name or _DRIVE.match(name):
+            return True
+        if len(name) < _LEAST_CHARACTERS:
+            return False
+        return _ROOT_WORD.match(name) is not None or f"\0{name[:_LEAST_CHARACTERS]}" in self._deep
+
+    def _may_be_lost(self, folder: str) -> bool:
+        """Whether the separators of a folder's path may be missing in a name."""
+        joined = folder.replace("/", "")
+        return (
+            folder.count("/") >= _LEAST_FOLDERS - 1
+            and len(joined) >= _LEAST_CHARACTERS
+            and joined[:_LEAST_CHARACTERS] in self._all
+        )
+
+
+def _listed(paths: Iterable[str]) -> str:
+    """One text in which each path stands between two characters that no path has."""
+    return "".join([f"\0{path}\0" for path in paths])
+
+
+def _with_folders(path: str) -> Iterator[str]:
+    while path:
+        yield path
+        path = path.rpartition("/")[0]

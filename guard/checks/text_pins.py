@@ -39,27 +39,36 @@ class Pin(msgspec.Struct, frozen=True):
         return f"{self.pattern} text eol={'crlf' if self.crlf else 'lf'}"
 
 
-def may_be_pinned(path: str, interpreter: str) -> bool:
-    """Whether a file, by its path and what its shebang names, is one whose endings have to be pinned."""
-    return windows_pattern(path) is not None or deploy_pattern(path, interpreter) is not None
+def is_unpinned(truth: TextTruth, path: str, interpreter: str) -> bool:
+    """Whether a file, there or not, is one that `missing_pins` is about: its endings have to be pinned, and no line of
+    the tree's attributes does. `interpreter` is what its shebang names."""
+    return _lacks_pin(path, deploy_pattern(path, interpreter), truth.verdict_of(path)) is not None
 
 
 def missing_pins(truth: TextTruth) -> list[Pin]:
     """The lines that are missing, by attribute file and pattern."""
     wanted: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for path, verdict in truth.verdicts.items():
-        windows = windows_pattern(path)
-        pattern = windows or truth.deploy_patterns.get(path)
-        if not pattern or verdict.filtered or is_vendored(path) or is_test_data(path):
-            continue
-        action = verdict.action
-        if action is Action.BINARY or action.asks_crlf or (action.pins_lf and windows is None):
+        pattern = _lacks_pin(path, truth.deploy_patterns.get(path), verdict)
+        if pattern is None:
             continue
         line = verdict.decider
         where, after = (line.path, line.number) if line is not None else (FILE_NAME, 0)
         wanted.setdefault((where, pattern), []).append((path, after))
     deciders = _deciders(truth) if wanted else {}
     return [_pin(where, pattern, files, deciders.get(where, ())) for (where, pattern), files in sorted(wanted.items())]
+
+
+def _lacks_pin(path: str, deploy: str | None, verdict: Verdict) -> str | None:
+    """The pattern to pin a file with that no attribute pins; `deploy` is what `deploy_pattern` says of it."""
+    windows = windows_pattern(path)
+    pattern = windows or deploy
+    if not pattern or verdict.filtered or is_vendored(path) or is_test_data(path):
+        return None
+    action = verdict.action
+    if action is Action.BINARY or action.asks_crlf or (action.pins_lf and windows is None):
+        return None
+    return pattern
 
 
 class _Decider(NamedTuple):

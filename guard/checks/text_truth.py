@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from guard.attributes import FILE_NAME, UNSET, Attributes, Line, Matched
+from guard.checks.text_editorconfig import FILE_NAME as EDITOR_FILE
+from guard.checks.text_editorconfig import EditorConfig
 from guard.checks.text_endings import Action, action_of, checks_out_crlf, deciding_line, has_filter
 from guard.checks.text_index import Settings, read_settings, staged_endings
 from guard.checks.text_paths import PathFault, mangled
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from guard.program import Program
 
 _ATTRIBUTES_LIMIT = 4 * 1024 * 1024
+_EDITORS_LIMIT = 1024 * 1024
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -52,6 +55,7 @@ class TextTruth:
         self._focus = program.focus
         self.git = program.tree.git
         """None for a folder without git: then the bytes are all there is."""
+        self._given: dict[Matched, Verdict] = {}
 
     @cached_property
     def attribute_files(self) -> Mapping[str, bytes]:
@@ -90,6 +94,12 @@ class TextTruth:
         return tuple(path for path, file in self.tree.files.items() if not file.is_link)
 
     @cached_property
+    def editors(self) -> EditorConfig | None:
+        """What the tree asks of editors; None where it has no file for that."""
+        paths = [path for path in self.paths if path.endswith(EDITOR_FILE) and path.rpartition("/")[2] == EDITOR_FILE]
+        return EditorConfig(dict(self.tree.read_many(paths, _EDITORS_LIMIT))) if paths else None
+
+    @cached_property
     def mangled(self) -> tuple[PathFault, ...]:
         """The names that are whole paths, links included."""
         return tuple(mangled(tuple(self.tree.files)))
@@ -103,15 +113,15 @@ class TextTruth:
     @cached_property
     def verdicts(self) -> Mapping[str, Verdict]:
         """What the tree's own attributes say of every file in `decided_paths`."""
-        given: dict[Matched, Verdict] = {}
-        verdicts: dict[str, Verdict] = {}
-        for path in self.decided_paths:
-            matched = self.attributes.matched(path)
-            verdict = given.get(matched)
-            if verdict is None:
-                verdict = given[matched] = self._verdict(matched)
-            verdicts[path] = verdict
-        return verdicts
+        return {path: self.verdict_of(path) for path in self.decided_paths}
+
+    def verdict_of(self, path: str) -> Verdict:
+        """What the tree's own attributes say of a file, whether it is there or not, as far as they could be read."""
+        matched = self.attributes.matched(path)
+        verdict = self._given.get(matched)
+        if verdict is None:
+            verdict = self._given[matched] = self._verdict(matched)
+        return verdict
 
     def _verdict(self, matched: Matched) -> Verdict:
         decided = matched.decided

@@ -17,7 +17,7 @@ from guard.incremental.kept import Kept
 from guard.incremental.on_demand import FactsOnDemand
 from guard.model import Broken, Finding
 from guard.program import Focus, NotComplete, Program
-from guard.registry import Depends, Rule, all_rules
+from guard.registry import Depends, Rule, Unshared, all_rules
 from guard.verdicts import findings_of
 
 _SAID_ALONE: Final = frozenset({"DCF002", "DCF003", "DCF005", "DCF006"})
@@ -48,24 +48,26 @@ class Judge:
     """Judges the files near one change."""
 
     def __init__(
-        self, trees: Trees, search: Search, near: Near, now: FactsOnDemand, others: Sequence[tuple[str, str]]
+        self, trees: Trees, search: Search, near: Near, program: Program, now: FactsOnDemand, others: Sequence[Unshared]
     ) -> None:
-        """`now` are the facts of the later tree; `others` are the files that are in one of the trees only, each with
-        what its shebang names."""
+        """`program` and `now` are the later tree and its facts."""
         self._trees = trees
         self._search = search
         self._near = near
         self._now = now
-        self.rules = [rule for code, rule in all_rules().items() if code in trees.depends and _is_run(rule, others)]
+        self._program = program
+        self.rules = [
+            rule for code, rule in all_rules().items() if code in trees.depends and _is_run(rule, program, others)
+        ]
 
-    def settled(self, program: Program) -> tuple[list[Finding], Broken]:
+    def settled(self) -> tuple[list[Finding], Broken]:
         """What is found in the files near the change, as a run over the whole tree says it, and what that breaks.
 
         What was found before was said with all files at hand, and stays if the same is said of it now, but for what has
         changed. What is new of names is looked for again, with the facts of those files that may keep it from being
         reported; and if it is still there, and what is said of it depends on more, with those of all files.
         """
-        focus = program.focus
+        program, focus = self._program, self._program.focus
         assert focus is not None
         try:
             found = self._found(program, self.rules)
@@ -150,10 +152,10 @@ class Judge:
         ]
 
 
-def _is_run(rule: Rule, others: Sequence[tuple[str, str]]) -> bool:
+def _is_run(rule: Rule, program: Program, others: Sequence[Unshared]) -> bool:
     """Whether a rule may find something else than before near a change with which some files come or go."""
     if rule.depends is Depends.PATHS:
-        return any(rule.concerned is None or rule.concerned(path, interpreter) for path, interpreter in others)
+        return bool(others) and (rule.concerned is None or rule.concerned(program, others))
     return rule.depends is not Depends.TREE
 
 

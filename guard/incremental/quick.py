@@ -53,7 +53,7 @@ from guard.incremental.on_demand import FactsOnDemand, NotKnown
 from guard.incremental.stacks import refuse_other_stacks
 from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
 from guard.program import Focus, Program
-from guard.registry import Depends, all_rules
+from guard.registry import Depends, Unshared, all_rules
 from guard.since import moved_files
 from guard.sources.commit import CommitTree
 from guard.sources.tree import Tree
@@ -249,12 +249,12 @@ class _Comparison(Trees):
                 edges.refuse_effects(change, before, now)
         self._refuse_names_of_empty(program, now)
         others = [
-            (change.path, (facts_of(facts, change.path, TEXT) or TextFacts()).interpreter)
+            Unshared(change.path, (facts_of(facts, change.path, TEXT) or TextFacts()).interpreter)
             for change in self.changes
             for facts in ([before] if change.now is None else [now] if change.before is None else [])
         ]
-        judge = Judge(self, search, near, now, others)
-        found, broken = judge.settled(program)
+        judge = Judge(self, search, near, program, now, others)
+        found, broken = judge.settled()
         by_paths = frozenset(rule.code for rule in judge.rules if rule.depends is Depends.PATHS)
         return self._told(rev, near, found, broken, edges, by_paths)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from guard.attributes import FILE_NAME
 from guard.checks.text import FAMILY
-from guard.checks.text_attribute_faults import attribute_faults
-from guard.checks.text_pins import Pin, may_be_pinned, missing_pins
+from guard.checks.text_attribute_faults import attribute_faults, may_be_at_fault
+from guard.checks.text_pins import Pin, is_unpinned, missing_pins
 from guard.model import Fix, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import Depends, rule
@@ -20,7 +20,7 @@ from guard.registry import Depends, rule
     fixable="safe",
     impact_aware=False,
     depends=Depends.PATHS,
-    concerned=may_be_pinned,
+    concerned=lambda program, files: any(is_unpinned(program.linked(FAMILY), *file) for file in files),
 )
 def ending_not_pinned(program: Program) -> Iterator[Violation]:
     """Files that run or configure a deploy have no `eol=lf`, so their endings depend on who checks them out.
@@ -127,7 +127,14 @@ def _unpinned(pins: Sequence[Pin], path: str, message: str) -> Violation:
     )
 
 
-@rule("EOL005", "ending-conflict", Severity.WARNING, impact_aware=False, depends=Depends.PATHS)
+@rule(
+    "EOL005",
+    "ending-conflict",
+    Severity.WARNING,
+    impact_aware=False,
+    depends=Depends.PATHS,
+    concerned=lambda program, files: any(may_be_at_fault(program.linked(FAMILY), *file) for file in files),
+)
 def ending_conflict(program: Program) -> Iterator[Violation]:
     """What one line says of line endings, another line, an editor's settings or git itself undoes.
 

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from guard.checks.text import FAMILY
-from guard.checks.text_paths import PathFault, refused, unportable
+from guard.checks.text_paths import PathFault, Surroundings, refused, unportable
 from guard.model import WHOLE_FILE, Related, Severity, Violation
 from guard.program import Program
-from guard.registry import Depends, rule
+from guard.registry import Depends, Unshared, rule
 
 
 def _below(fault: PathFault) -> str:
     return "" if fault.part == fault.path else f" (the folder {fault.part}/, {fault.files} files)"
 
 
-@rule("TXT006", "unportable-path", Severity.ERROR, impact_aware=False, depends=Depends.PATHS)
+def _around(program: Program, files: Sequence[Unshared]) -> Surroundings:
+    return Surroundings(program.tree.files, [file.path for file in files])
+
+
+@rule(
+    "TXT006",
+    "unportable-path",
+    Severity.ERROR,
+    impact_aware=False,
+    depends=Depends.PATHS,
+    concerned=lambda program, files: _around(program, files).may_be_unportable(),
+)
 def unportable_path(program: Program) -> Iterator[Violation]:
     """A path cannot exist on every system that the repository is checked out on.
 
@@ -92,7 +103,14 @@ def unportable_path(program: Program) -> Iterator[Violation]:
         )
 
 
-@rule("TXT007", "mangled-path", Severity.WARNING, impact_aware=False, depends=Depends.PATHS)
+@rule(
+    "TXT007",
+    "mangled-path",
+    Severity.WARNING,
+    impact_aware=False,
+    depends=Depends.PATHS,
+    concerned=lambda program, files: _around(program, files).may_be_mangled(),
+)
 def mangled_path(program: Program) -> Iterator[Violation]:
     """A file name is really a whole path whose separators were lost.
 

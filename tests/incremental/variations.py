@@ -37,8 +37,6 @@ def _changed(content: bytes) -> Iterator[tuple[str, bytes]]:
         return
     lines = content.splitlines(keepends=True)
     for statement in body:
-        if statement.lineno > 1 and any(part.strip() for part in lines[statement.lineno - 1 : statement.lineno]):
-            pass
         end = statement.end_lineno or statement.lineno
         start = min([statement.lineno, *(found.lineno for found in getattr(statement, "decorator_list", ()))])
         kept = [*lines[: start - 1], *lines[end:]]
