@@ -21,7 +21,7 @@ from guard.checks.text_index import read_settings
 from guard.config import Config, RuleNames, ignored_in, matcher
 from guard.environment import Environments
 from guard.extent import with_extents
-from guard.facts import FileFacts, Gathering, Wanted, gather, key_of
+from guard.facts import BATCH, FileFacts, Gathering, Wanted, gather_here, key_of
 from guard.impact import reach_of
 from guard.model import Broken, Finding, Gate, GuardError, Impact, Problem, Report
 from guard.program import NotGathered, Program
@@ -289,7 +289,7 @@ def _lasts(judged: Judged) -> bool:
 
 def _still_missing(tree: Tree, judged: Judged) -> bool:
     """Whether the repository still lacks the objects that it lacked."""
-    return all(tree.size(problem.path) is None for problem in judged.problems if problem.kind == MISSING_OBJECT)
+    return not tree.has_any([problem.path for problem in judged.problems if problem.kind == MISSING_OBJECT])
 
 
 # Gathering
@@ -328,7 +328,14 @@ def collect(
         if options.progress is not None:
             options.progress(done, len(wanted))
 
-    crashed = gather(missing, tree, gathering, options.jobs or _cores(), keep) if missing else {}
+    crashed: dict[str, str] = {}
+    jobs = options.jobs or _cores()
+    if jobs > 1 and len(missing) > BATCH // 4:
+        from guard.pool import gather
+
+        crashed = gather(missing, tree, gathering, jobs, keep)
+    elif missing:
+        gather_here(missing, tree, gathering, keep)
     problems = list(tree.problems)
     facts_by_path: dict[str, FileFacts] = {}
     for key, file in zip(keys, files, strict=True):

@@ -7,17 +7,10 @@ content no run has seen before, whatever their paths are.
 from __future__ import annotations
 
 import ast
-import gc
 import hashlib
-import multiprocessing
-import os
-import signal
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -122,8 +115,11 @@ def key_of(file: SourceFile) -> str:
     return f"{file.oid}{hint_of(file.path)}"
 
 
-def gather_batch(batch: Sequence[Wanted], reader: Reader, gathering: Gathering) -> list[tuple[str, bytes]]:
-    """Read, parse and walk a batch of contents; gives each key with its encoded `FileFacts`.
+def gather_batch(
+    batch: Sequence[Wanted], reader: Reader, gathering: Gathering, between: Callable[[], None] = lambda: None
+) -> list[tuple[str, bytes]]:
+    """Read, parse and walk a batch of contents; gives each key with its encoded `FileFacts`. `between` is called before
+    each that is parsed.
 
     A content that cannot be read gives facts that hold the problem. Raises EnvironmentFailed when the syntax
     oracle cannot run.
@@ -147,8 +143,7 @@ def gather_batch(batch: Sequence[Wanted], reader: Reader, gathering: Gathering) 
         warnings.simplefilter("ignore")
         for wanted, content, kind in contents:
             found = next(diagnostics) if kind == "python" and gathering.asks_oracle else []
-            if _worker is not None:
-                _worker.end_if_stopped()
+            between()
             try:
                 gathered[wanted.key] = see(content, kind, found, gathering)
             except Exception as error:
@@ -201,141 +196,22 @@ _NOTHING: Final = ast.Module(body=[], type_ignores=[])
 _ENCODER: Final = msgspec.msgpack.Encoder()
 
 
-# The pool
+# One after the other
 
 
 BATCH: Final = 192
 """Files. Small enough to share out evenly, large enough that starting the syntax oracle does not show."""
 
 
-def gather(
-    wanted: Sequence[Wanted],
-    tree: Tree,
-    gathering: Gathering,
-    jobs: int,
-    each: Callable[[Sequence[tuple[str, bytes]]], None],
-) -> dict[str, str]:
-    """Gather facts for `wanted`, with `jobs` processes; `each` is given every finished batch.
-
-    Gives the keys whose content made the worker die (a parser that overflows its stack, say), with a message:
-    the batch is tried again one file at a time, so that one such file costs only itself.
-    """
-    batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
-    if jobs <= 1 or len(wanted) <= BATCH // 4:
-        with tree.reader() as reader:
-            for batch in batches:
-                each(gather_batch(batch, reader, gathering))
-        return {}
-    if len(batches) < jobs * 2:
-        size = -(-len(wanted) // (jobs * 2))
-        batches = [wanted[start : start + size] for start in range(0, len(wanted), size)]
-    crashed: dict[str, str] = {}
-    waiting = _in_pool(batches, tree, gathering, jobs, each)
-    while waiting:
-        # A pool with a dead worker loses what its other workers had in hand too, so one batch at a time from here on.
-        batch = waiting.pop()
-        if not _in_pool([batch], tree, gathering, 1, each):
-            continue
-        if len(batch) == 1:
-            crashed[batch[0].key] = "reading this file makes the parser crash"
-        else:
-            middle = len(batch) // 2
-            waiting += [batch[:middle], batch[middle:]]
-    return crashed
+def batches_of(wanted: Sequence[Wanted]) -> list[Sequence[Wanted]]:
+    """Contents in groups of `BATCH`."""
+    return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
 
 
-def _in_pool(
-    batches: Sequence[Sequence[Wanted]],
-    tree: Tree,
-    gathering: Gathering,
-    jobs: int,
-    each: Callable[[Sequence[tuple[str, bytes]]], None],
-) -> list[Sequence[Wanted]]:
-    """Run batches in a fresh pool; gives those that were not finished because a worker died."""
-    unfinished: list[Sequence[Wanted]] = []
-    others, threads = set(multiprocessing.active_children()), set(threading.enumerate())
-    if _CONTEXT.get_start_method() != "fork":
-        # A worker that is started anew would look for Python's own modules in the current folder, the checked one.
-        os.environ["PYTHONSAFEPATH"] = "1"
-    with ProcessPoolExecutor(jobs, _CONTEXT, _start_worker, (tree, gathering)) as pool:
-        running = {pool.submit(_work, batch): batch for batch in batches}
-        try:
-            for future in as_completed(running):
-                try:
-                    each(future.result())
-                except BrokenProcessPool:
-                    unfinished.append(running[future])
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in set(multiprocessing.active_children()) - others:
-                worker.terminate()
-            # A thread of the pool that closes its pipe while the interpreter ends makes that print a traceback.
-            for thread in set(threading.enumerate()) - threads:
-                thread.join(_ENDS_WITHIN_S)
-            raise
-    return unfinished
-
-
-_ENDS_WITHIN_S: Final = 2.0
-"""What a thread of an interrupted pool is waited for; it has nothing left to do."""
-_CONTEXT: Final = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-
-
-class _Worker:
-    """What a worker process holds: made when it starts, used for every batch."""
-
-    def __init__(self, tree: Tree, gathering: Gathering) -> None:
-        self._reader = tree.reader()
-        self._gathering = gathering
-        self._busy = False
-        self._stopped = False
-
-    def stop(self, _signal: int, _frame: object) -> None:
-        """End at once, or in the midst of a batch as soon as no temporary file of it is there."""
-        self._stopped = True
-        if not self._busy:
-            os._exit(1)
-
-    def end_if_stopped(self) -> None:
-        """For places where nothing must be put away first."""
-        if self._stopped:
-            os._exit(1)
-
-    def work(self, batch: Sequence[Wanted]) -> list[tuple[str, bytes]]:
-        """The facts of one batch."""
-        self._busy = True
-        try:
-            return gather_batch(batch, self._reader, self._gathering)
-        finally:
-            self._busy = False
-            self.end_if_stopped()
-            gc.collect()
-
-
-_worker: _Worker | None = None
-
-
-def _start_worker(tree: Tree, gathering: Gathering) -> None:
-    global _worker
-    # Syntax trees are large and hold no cycles: the cyclic collector would walk them again and again for nothing.
-    gc.disable()
-    gc.freeze()  # what the parent has made lives as long as the worker, and need not be walked after each batch
-    _worker = _Worker(tree, gathering)
-    # An interruption is the parent's to handle: it tells its workers by SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _worker.stop)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """A pool's workers wait for work for ever when their parent is killed, so each of them waits for its end too."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _work(batch: Sequence[Wanted]) -> list[tuple[str, bytes]]:
-    if _worker is None:
-        raise RuntimeError("a worker was given work before it was started")
-    return _worker.work(batch)
+def gather_here(
+    wanted: Sequence[Wanted], tree: Tree, gathering: Gathering, each: Callable[[Sequence[tuple[str, bytes]]], None]
+) -> None:
+    """Gather facts for `wanted` in this process; `each` is given every finished batch."""
+    with tree.reader() as reader:
+        for batch in batches_of(wanted):
+            each(gather_batch(batch, reader, gathering))

@@ -124,19 +124,20 @@ def base_of(git: Git, rev: str, tree: Tree) -> CommitTree:
     raise CannotCheck(f"cannot tell what is new since {rev}: {why}")
 
 
-def parents_of_commit(git: Git, environ: Mapping[str, str]) -> dict[str, CommitTree]:
-    """What the commit that is being made will have for parents: HEAD, and what is being merged; by the names that a
-    report calls them. Nothing in a repository without any commit.
+def parents_of_commit(git: Git, environ: Mapping[str, str], tree: Tree) -> dict[str, CommitTree]:
+    """What the commit that is being made of `tree` will have for parents: HEAD, and what is being merged; by the names
+    that a report calls them. Nothing in a repository without any commit.
 
     git writes MERGE_HEAD only where a person ends the merge. Where it does so itself, it tells its hooks of what it
     merges by variables named `GITHEAD_` and the commit's id (`merge.c` of git, and its documentation of strategies).
     """
     from guard.sources.commit import CommitTree
+    from guard.sources.index import IndexTree
 
     head = _head(git)
     if head is None:
         return {}
-    parents = {"HEAD": CommitTree(git, head)}
+    parents = {"HEAD": CommitTree(git, head, tree if isinstance(tree, IndexTree) else None)}
     merged = Path(os.fsdecode(git.run("rev-parse", "--path-format=absolute", "--git-path", "MERGE_HEAD").strip()))
     try:
         oids = merged.read_text(encoding="ascii").split()

@@ -244,7 +244,7 @@ def _bases_of_commit(tree: Tree) -> Mapping[str, CommitTree]:
 
     if tree.git is None:
         raise GuardError("--gate pre-commit needs a git repository, and there is none here")
-    return parents_of_commit(tree.git, os.environ)
+    return parents_of_commit(tree.git, os.environ, tree)
 
 
 def _new_in(

@@ -110,7 +110,7 @@ def known_of(base: CommitTree, config: Config, codes: frozenset[str], options: O
         return None
     if known is None or not environments.see_the_same(known.looks):
         return None
-    if any(problem.kind == MISSING_OBJECT and base.size(problem.path) is not None for problem in known.problems):
+    if base.has_any([problem.path for problem in known.problems if problem.kind == MISSING_OBJECT]):
         return None
     return Report(
         guard=__version__,
@@ -188,8 +188,7 @@ class _Comparison(Trees):
         unread = {problem.path for problem in kept.known.problems}
         if any(change.path in unread for change in self.changes):
             raise NotCertain("a file differs that could not be read")
-        missing = [problem.path for problem in kept.known.problems if problem.kind == MISSING_OBJECT]
-        if any(self._tree.size(path) is not None for path in missing):
+        if self._tree.has_any([problem.path for problem in kept.known.problems if problem.kind == MISSING_OBJECT]):
             raise NotCertain("a file can be read by now")
         return kept
 

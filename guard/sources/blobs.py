@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from guard.model import EnvironmentFailed, Problem
@@ -178,6 +178,18 @@ class BlobTree(Tree):
         status, printed = self._git.start("cat-file", "-s", file.oid).wait()
         return int(printed) if status == 0 and printed.strip().isdigit() else None
 
+    def has_any(self, paths: Sequence[str]) -> bool:
+        """Whether the repository has one of some blobs."""
+        oids = [self.files[path].oid for path in paths if path in self.files]
+        if not oids:
+            return False
+        # In a partial clone git gives up at the first that is missing: then they are asked for one by one.
+        status, printed = self._git.start("cat-file", "--batch-check", given="\n".join([*oids, ""]).encode()).wait()
+        rows = printed.split(b"\n")
+        if status == 0 and len(rows) == len(oids) + 1:
+            return any(row and not row.endswith(b" missing") for row in rows)
+        return super().has_any(paths)
+
     def _fill(self, rows: Iterable[tuple[str, str, str]], problems: Iterable[Problem] = ()) -> None:
         """Make the tree from rows of mode (octal), id and path, as git prints them."""
         files: dict[str, SourceFile] = {}
@@ -194,6 +206,26 @@ class BlobTree(Tree):
         self.files = files
         self.submodules = tuple(submodules)
         self.problems = tuple(sorted([*found, *self._links_out()]))
+
+    def _fill_from(self, other: BlobTree, rows: Iterable[tuple[str, str, str]]) -> bool:
+        """Make the tree from another one and rows as `_fill` is given, with an empty mode for what is not in it. Tells
+        whether that can be done: not where submodules or impossible names come into it."""
+        if other.submodules or any(problem.kind == "bad-name" for problem in other.problems):
+            return False
+        files = dict(other.files)
+        for mode, oid, path in rows:
+            if mode == "160000" or not is_inside(path):
+                return False
+            if mode:
+                files[path] = SourceFile(path, mode_of(mode), oid)
+            elif files.pop(path, None) is None:
+                return False
+        if files.keys() - other.files.keys():
+            files = dict(sorted(files.items()))
+        self.files = files
+        self.submodules = ()
+        self.problems = tuple(sorted(self._links_out()))
+        return True
 
     def _links_out(self) -> Iterator[Problem]:
         links = [file for file in self.files.values() if file.is_link]

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from guard.model import CannotCheck, GuardError
 from guard.sources.blobs import BlobTree
 from guard.sources.git import Git, GitFailed
 from guard.sources.paths import decode_path
 
+if TYPE_CHECKING:
+    from guard.sources.index import IndexTree
+
 _ROW: Final = re.compile(r"(\d+) \w+ ([0-9a-f]+)\t([^\0]+)\0")
+_DIFFERENCE: Final = re.compile(r":(\d+) \d+ ([0-9a-f]+) [0-9a-f]+ [A-Z]\0([^\0]+)\0")
+_ALL_OF_IT: Final = ("--no-renames", "--no-relative", "--ignore-submodules=none")
+"""Whatever the user's configuration says."""
 _SHOWN: Final = 12
 
 
@@ -21,8 +27,9 @@ class CommitTree(BlobTree):
     revision: str
     """The full id of the commit."""
 
-    def __init__(self, git: Git, rev: str) -> None:
-        """List `rev` (whatever git takes for one commit).
+    def __init__(self, git: Git, rev: str, staged: IndexTree | None = None) -> None:
+        """List `rev` (whatever git takes for one commit); quicker where `staged`, of the same repository, has most of
+        the same files.
 
         Raises GuardError for a revision that is not there, CannotCheck when its list of files is not.
         """
@@ -30,6 +37,8 @@ class CommitTree(BlobTree):
         self.revision = self._treeish = resolve(git, rev)
         short = self.revision[:_SHOWN]
         self.label = short if self.revision.startswith(rev) else f"{rev} ({short})"
+        if staged is not None and self._is_filled_from(staged, git):
+            return
         try:
             printed = git.run("ls-tree", "-r", "-z", "--full-tree", self.revision)
         except GitFailed as error:
@@ -38,6 +47,19 @@ class CommitTree(BlobTree):
                 + ("; run: git fetch --refetch --no-filter" if git.is_partial else "")
             ) from error
         self._fill(_ROW.findall(decode_path(printed)))
+
+    def _is_filled_from(self, staged: IndexTree, git: Git) -> bool:
+        """Take over what is staged, but for what the commit has otherwise; tells whether that can be done."""
+        if not staged.is_whole:
+            return False
+        try:
+            printed = git.run("diff-index", "--cached", *_ALL_OF_IT, "-z", self.revision)
+        except GitFailed:
+            return False
+        rows = _DIFFERENCE.findall(decode_path(printed))
+        if 2 * len(rows) != printed.count(b"\0"):
+            return False
+        return self._fill_from(staged, [(mode if int(mode) else "", oid, path) for mode, oid, path in rows])
 
 
 def resolve(git: Git, rev: str) -> str:

@@ -30,6 +30,10 @@ _ENTRY: Final = re.compile(
 )
 
 
+_ROW: Final = re.compile(r"(\d+) ([0-9a-f]+) ([0-3])\t([^\0]+)\0(?:  ctime: [^f\0]+flags: ([0-9a-f]+)\n)?")
+_UNREADABLE: Final = "git ls-files printed what guard cannot read"
+
+
 class IndexEntry(NamedTuple):
     """One entry, as text: most of them are only ever compared. What `--debug` gave is empty where it gave nothing."""
 
@@ -52,11 +56,6 @@ class IndexEntry(NamedTuple):
         """Left out of a sparse checkout."""
         return self.flags not in _NO_FLAGS and bool(int(self.flags, 16) & _SKIP_WORKTREE)
 
-    @property
-    def intent_to_add(self) -> bool:
-        """Made by `git add --intent-to-add`: no content is staged, and a commit would not hold the path."""
-        return self.flags not in _NO_FLAGS and bool(int(self.flags, 16) & _INTENT_TO_ADD)
-
     def describes(self, status: os.stat_result, index_second: int) -> bool:
         """Whether the file on disk is certainly the one that git recorded.
 
@@ -73,11 +72,26 @@ class IndexEntry(NamedTuple):
         )
 
 
+def is_announced(flags: str) -> bool:
+    """Whether an entry with these flags was made by `git add --intent-to-add`: no content is staged, and a commit would
+    not hold the path."""
+    return flags not in _NO_FLAGS and bool(int(flags, 16) & _INTENT_TO_ADD)
+
+
+def staged_rows(printed: bytes) -> list[tuple[str, str, str, str, str]]:
+    """Mode, id, stage, path and flags of the entries that `LIST_INDEX` printed: what `parse_entries` gives, for those
+    who do not look at the disk. Raises EnvironmentFailed for what it cannot be."""
+    rows = _ROW.findall(decode_path(printed))
+    if len(rows) != printed.count(b"\0"):
+        raise EnvironmentFailed(_UNREADABLE)
+    return rows
+
+
 def parse_entries(printed: bytes) -> list[IndexEntry]:
     """The entries that `LIST_INDEX` printed, in git's order. Raises EnvironmentFailed for what it cannot be."""
     entries = [IndexEntry(*fields) for fields in _ENTRY.findall(decode_path(printed))]
     if len(entries) != printed.count(b"\0"):
-        raise EnvironmentFailed("git ls-files printed what guard cannot read")
+        raise EnvironmentFailed(_UNREADABLE)
     return entries
 
 

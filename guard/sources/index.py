@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from guard.model import CannotCheck, Problem
 from guard.sources.blobs import BlobTree
-from guard.sources.entries import LIST_INDEX, parse_entries
+from guard.sources.entries import LIST_INDEX, is_announced, staged_rows
 from guard.sources.git import Git
 
 
@@ -19,6 +19,8 @@ class IndexTree(BlobTree):
     """
 
     kind: ClassVar[str] = "index"
+    is_whole: bool
+    """Whether every entry is in the tree."""
 
     def __init__(self, git: Git) -> None:
         """List the index of `git`. Raises CannotCheck where the repository has no work tree, so no index."""
@@ -26,13 +28,11 @@ class IndexTree(BlobTree):
             raise CannotCheck("a repository without a work tree has nothing staged; use --rev")
         self.git = self._git = git
         self.label = os.path.basename(git.work_tree) or "/"
-        entries = parse_entries(git.run(*LIST_INDEX))
-        unmerged = sorted({entry.path for entry in entries if entry.stage != "0"})
-        self._fill(
-            (
-                (entry.mode, entry.oid, entry.path)
-                for entry in entries
-                if entry.stage == "0" and not entry.intent_to_add
-            ),
-            [Problem(path, "unmerged", "it has a merge conflict: nothing is staged yet") for path in unmerged],
-        )
+        rows = staged_rows(git.run(*LIST_INDEX))
+        unmerged = sorted({path for _, _, stage, path, _ in rows if stage != "0"})
+        whole = [
+            (mode, oid, path) for mode, oid, stage, path, flags in rows if stage == "0" and not is_announced(flags)
+        ]
+        self.is_whole = len(whole) == len(rows)
+        problems = [Problem(path, "unmerged", "it has a merge conflict: nothing is staged yet") for path in unmerged]
+        self._fill(whole, problems)

@@ -6,7 +6,7 @@ import abc
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
@@ -122,6 +122,10 @@ class Tree(abc.ABC):
         except (OSError, ValueError):
             return None
         return found.st_size if stat.S_ISREG(found.st_mode) else None
+
+    def has_any(self, paths: Sequence[str]) -> bool:
+        """Whether the size of one of some files is known."""
+        return any(self.size(path) is not None for path in paths)
 
     def is_beside(self, path: str) -> bool:
         """Whether a regular file that is none of `files` is on disk at `path`, which is in `ignored` or below."""

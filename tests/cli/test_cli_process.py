@@ -64,8 +64,8 @@ def test_nothing_is_imported_from_the_checked_folder(tmp_path: Path, spawn: bool
     repo = repository(tmp_path / "repo", {**files, ".gitattributes": b"*.py text eol=lf\n"})
     starter = tmp_path / "starter.py"
     starter.write_text(
-        "import multiprocessing\nimport guard.facts\n"
-        "guard.facts._CONTEXT = multiprocessing.get_context('spawn')\n"
+        "import multiprocessing\nimport guard.pool\n"
+        "guard.pool._CONTEXT = multiprocessing.get_context('spawn')\n"
         "if __name__ == '__main__':\n    from guard.cli.main import main\n    main()\n"
     )
     command = [str(starter)] if spawn else ["-m", "guard"]

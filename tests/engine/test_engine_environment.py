@@ -353,10 +353,12 @@ def test_closed_streams(repo: Path, closed: int) -> None:
 # Processes that die, and bugs
 
 
-def _dying(batch: Sequence[Wanted], reader: Reader, gathering: Gathering) -> list[tuple[str, bytes]]:
+def _dying(
+    batch: Sequence[Wanted], reader: Reader, gathering: Gathering, between: Callable[[], None]
+) -> list[tuple[str, bytes]]:
     if any(wanted.file.path in ("killer.py", "killer_too.py") for wanted in batch):
         os.kill(os.getpid(), signal.SIGKILL)
-    return _gather_batch(batch, reader, gathering)
+    return _gather_batch(batch, reader, gathering, between)
 
 
 _gather_batch = guard.facts.gather_batch

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from guard.facts import Gathering, Wanted, gather, key_of
+from guard.facts import Gathering, Wanted, key_of
+from guard.pool import gather
 from guard.sources.directory import DirectoryTree
 
 
