@@ -52,6 +52,7 @@ def last_outcomes(tests: Iterable[Test]) -> dict[str, Test]:
     return last
 
 
+_TIMES: Final = re.compile(r" \(\d+ times\)$")
 _WHERE: Final = {CauseKind.GUARD: "guards", CauseKind.BUILD: "deploy", CauseKind.START: "deploy"}
 """The step that tells whether an issue that is of no test is there still, where it is not the asking for health."""
 _WORSE: Final = {
@@ -138,8 +139,8 @@ def _is_well(issue: KnownIssue, session: Session, tests: dict[str, Test]) -> boo
 
 
 def key_of(cause: Cause) -> tuple[str, str]:
-    """What makes causes of two sessions the same: their kind, and the shape of what they say."""
-    return cause.kind, shape(cause.summary)
+    """What makes causes of two sessions the same: their kind, and the shape of what they say, not how often."""
+    return cause.kind, shape(_TIMES.sub("", cause.summary))
 
 
 def _cycle_of(cause: Cause) -> int:

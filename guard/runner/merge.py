@@ -12,10 +12,9 @@ import msgspec
 from guard.model import GuardError
 from guard.runner.classify import of_criteria
 from guard.runner.goal import judged, phase_outcome, phase_summary, reached
-from guard.runner.known import is_of_a_criterion
+from guard.runner.known import is_of_a_criterion, key_of
 from guard.runner.plan import Phase
-from guard.runner.record import Cause, CauseKind, Criterion, Outcome, Session, Step, Test, Verdict
-from guard.runner.shapes import shape
+from guard.runner.record import Cause, Criterion, Outcome, Session, Step, Test, Verdict
 from guard.runner.stability import Observed, step_data
 from guard.runner.whys import Context, explained
 
@@ -166,11 +165,11 @@ def _data(steps: Sequence[Step]) -> Mapping[str, object]:
 
 def _causes(shards: Sequence[Session]) -> tuple[tuple[Cause, ...], dict[tuple[str, str], str]]:
     """The causes of all shards, those of one kind and shape as one; and the new id of each, by shard and old id."""
-    groups: dict[tuple[str, CauseKind, str], list[tuple[str, Cause]]] = {}
+    groups: dict[tuple[str, str, str], list[tuple[str, Cause]]] = {}
     for session in shards:
         for cause in session.causes:
             cycle = cause.id.partition("-")[0]
-            groups.setdefault((cycle, cause.kind, shape(cause.summary)), []).append((session.shard, cause))
+            groups.setdefault((cycle, *key_of(cause)), []).append((session.shard, cause))
     causes: list[Cause] = []
     renamed: dict[tuple[str, str], str] = {}
     counts: dict[str, int] = {}

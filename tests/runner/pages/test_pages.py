@@ -245,6 +245,17 @@ def test_known_issues_are_carried_over_until_they_are_seen_well() -> None:
     assert [(issue.first, issue.last, issue.state) for issue in again.known] == [("s1", "s4", IssueState.OPEN)] * 2
 
 
+def test_how_often_something_was_raised_makes_it_no_other_issue() -> None:
+    base = msgspec.structs.replace(page_sessions.good("s1"), verdict=Verdict.TESTS_FAILED)
+    once, often = (
+        Cause(id="1-1", kind=CauseKind.SERVICE_ERROR, summary=f"the service raised KeyError: 'a'{times}")
+        for times in ("", " (2 times)")
+    )
+    before = msgspec.structs.replace(base, causes=(often,))
+    (issue,) = content(msgspec.structs.replace(base, id="s2", causes=(once,)), [before]).known
+    assert issue.state is IssueState.OPEN
+
+
 def test_an_issue_of_the_deploy_is_gone_with_one_that_came_about_and_one_of_the_guards_is_not_by_overriding_them() -> (
     None
 ):
