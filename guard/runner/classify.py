@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from guard.runner.classify_log import Crash, crashes, is_all
+from guard.runner.classify_log import Crash, crashes, is_all, stands_at
 from guard.runner.classify_test import Sign, sign_of
 from guard.runner.deployers.base import DeployFailed
 from guard.runner.known import last_outcomes
@@ -45,7 +45,7 @@ def causes(session: Session, cycle: int, log: str, failure: DeployFailed | None)
     log = log or "\n".join(one.text for one in (failure.evidence if failure is not None else ()) if one.source == "log")
     thrown = crashes(log)
     if failure is not None:
-        found = [_not_deployed(failure, thrown)]
+        found = [_not_deployed(failure, thrown, log)]
     else:
         found = [*_unhealthy(session, cycle), *_of_tests(session, cycle, log), *_of_phases(session, cycle)]
         found = _with_crashes(found, thrown)
@@ -73,10 +73,11 @@ def _numbered(found: Sequence[_Found], cycle: int, known: int) -> tuple[Cause, .
     )
 
 
-def _not_deployed(failure: DeployFailed, thrown: Sequence[Crash]) -> _Found:
+def _not_deployed(failure: DeployFailed, thrown: Sequence[Crash], log: str) -> _Found:
     if failure.phase == "build":
         return _Found(sign=Sign(CauseKind.BUILD, "", f"the build failed: {failure}"), evidence=[*failure.evidence])
-    said = f"{failure}: {thrown[-1].said}" if thrown else str(failure)
+    told = [thrown[-1].said] if thrown else [f"it was at {at}" for at in [stands_at(log)] if at]
+    said = ": ".join([str(failure), *told])
     evidence = [_evidence(thrown[-1])] if thrown else []
     # Where the log is that one traceback it would be told twice.
     rest = [one for one in failure.evidence if not (thrown and one.source == "log" and is_all(one.text, thrown[-1]))]

@@ -11,6 +11,8 @@ import msgspec
 from guard.runner.shapes import shape
 
 _HEAD: Final = "Traceback (most recent call last):"
+_ASKED: Final = " (most recent call first):"
+"""Ends the line before a stack that faulthandler writes; that of the main thread is the last."""
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)')
 _ERROR: Final = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<message>.*))?$")
 _COPY: Final = re.compile(r"""[^\s"'()]*/\.guard/revisions/[^/\s]+/""")
@@ -69,6 +71,21 @@ def is_all(log: str, crash: Crash) -> bool:
         and _COPY.sub("", lines[-1]).strip() == crash.said
         and all(line.startswith(" ") for line in lines[1:-1])
     )
+
+
+def stands_at(log: str) -> str | None:
+    """Where a process is that was asked for it, as `path:line, name`: its innermost frame in code of its own.
+
+    Empty where there is none; None for a log in which nobody was asked.
+    """
+    _, asked, stack = log.rpartition(_ASKED)
+    if not asked:
+        return None
+    for frame in map(_FRAME.match, stack.splitlines()):
+        if frame is not None and not _INSTALLED.search(frame["path"]):
+            name = frame.string.rpartition(" in ")[2]
+            return f"{_COPY.sub('', frame['path'])}:{frame['line']}, {name}"
+    return ""
 
 
 def _all(lines: list[str]) -> Iterator[Crash | str]:

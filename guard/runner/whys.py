@@ -14,6 +14,7 @@ import msgspec
 
 from guard.model import Finding
 from guard.runner.blame import Suspect, finding_for, suspect_of
+from guard.runner.classify_log import stands_at
 from guard.runner.lately import SINCE_WHEN
 from guard.runner.record import Cause, CauseKind, Evidence, Why
 
@@ -110,6 +111,12 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     log = next((one for one in cause.evidence if one.source == "log"), None)
     said = _exception_in(log.text) if log is not None else ""
     first = "Why did the service not start?" if cause.kind is CauseKind.START else "Why did it answer so?"
+    at = stands_at(log.text) if log is not None and not said else None
+    if log is not None and at is not None:
+        answer = f"It was still {f'at {at},' if at else 'starting'} when its time was over."
+        waits = "What does it wait for there, and why without a limit?"
+        whys = [Why(question=first, answer=answer, evidence=(log,)), _open(waits)]
+        return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
     if log is None or not said:
         question = "What did it end of? No exception of it is known."
         return msgspec.structs.replace(cause, whys=(_open(first, cause.evidence), _open(question)), gate=NO_RULE)

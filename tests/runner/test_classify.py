@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from guard.runner.classify import causes
-from guard.runner.classify_log import crashes
+from guard.runner.classify_log import crashes, stands_at
 from guard.runner.deployers.base import DeployFailed
 from guard.runner.plan import Plan
 from guard.runner.record import (
@@ -297,6 +297,25 @@ def test_of_installed_packages_a_traceback_shows_only_where_it_was_raised() -> N
     (one,) = crashes(raised)
     assert '  File "/x/site-packages/a.py", line 1, in a' in one.text
     assert one.place == "app/main.py:9"
+
+
+ASKED = """\
+INFO: begun
+Thread 0x00007f0a (most recent call first):
+  File "/srv/app/other.py", line 3 in wait
+
+Current thread 0x00007f0b (most recent call first):
+  File "/usr/lib/python3.11/socket.py", line 80 in connect
+  File "/home/me/shop/.guard/revisions/0a1b-2c3d/app/store.py", line 5 in <module>
+  File "/srv/guard/runner/deployers/launch.py", line 40 in <module>
+"""
+
+
+def test_a_start_that_hangs_says_where() -> None:
+    (one,) = found(failure=DeployFailed("app:app did not listen", "start", (Evidence("log", ASKED),)))
+    assert one.summary == "app:app did not listen: it was at app/store.py:5, <module>"
+    assert stands_at("INFO: begun") is None
+    assert stands_at(ASKED.replace("/home/me/shop/.guard/revisions/0a1b-2c3d/app/", "/x/site-packages/")) == ""
 
 
 def test_which_of_several_exceptions_met_which_test_is_not_claimed() -> None:

@@ -15,6 +15,7 @@ from loop_support import APP, gone
 
 from guard.model import ConfigError, GuardError
 from guard.runner import processes
+from guard.runner.classify_log import stands_at
 from guard.runner.deployers.base import DeployFailed, Deployment
 from guard.runner.deployers.local import LocalDeployer
 from guard.runner.plan import Deploy, Target
@@ -120,9 +121,10 @@ def test_a_service_that_does_not_start_says_why(root: Path, old: str, new: str, 
 def test_a_service_that_never_listens_is_stopped_when_its_time_is_over(root: Path) -> None:
     (root / "app/main.py").write_text("import time\ntime.sleep(60)\n")
     with closing(made(root, timeout_s=0.7)) as deployer:
-        with pytest.raises(DeployFailed, match=r"did not accept connections within 0.7 s"):
+        with pytest.raises(DeployFailed, match=r"did not accept connections within 0.7 s") as caught:
             deployer.deploy(lambda _: None)
         assert not (root / ".guard/local-local.json").exists()
+    assert stands_at(caught.value.evidence[0].text) == "app/main.py:2, <module>"
 
 
 def test_the_port_of_the_plan_is_listened_on_and_one_that_is_taken_is_told(root: Path) -> None:

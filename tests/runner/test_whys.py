@@ -152,6 +152,14 @@ def test_which_arguments_a_function_takes_no_rule_looks_at() -> None:
     assert (one.rule, one.gate) == ("", NO_RULE)
 
 
+def test_a_start_that_hangs_is_no_end() -> None:
+    stack = 'Current thread 0x1 (most recent call first):\n  File "/srv/app/store.py", line 5 in connect\n'
+    hangs = cause(CauseKind.START, evidence=(Evidence("log", stack, "local.log"),))
+    (one,) = explained([hangs], context())
+    assert one.whys[0].answer == "It was still at /srv/app/store.py:5, connect, when its time was over."
+    assert one.whys[1].question.startswith("What does it wait for there")
+
+
 def test_where_evidence_ends_a_question_stays_open() -> None:
     (one,) = explained([cause(CauseKind.START, IMPORT_ERROR)], context())
     assert one.rule == "IMP002"

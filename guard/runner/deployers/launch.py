@@ -7,8 +7,10 @@ Nothing of guard is imported, since the Python that runs it may be another than 
 
 from __future__ import annotations
 
+import faulthandler
 import json
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -24,6 +26,7 @@ def main() -> None:
         listening.bind((host, int(port)))
     except OSError as error:
         sys.exit(f"cannot listen on {host} port {port}: {error.strerror}")
+    faulthandler.register(signal.SIGUSR1)  # asked where it is, it says so in its log
     found = {**json.loads(known), "pid": os.getpid(), "port": listening.getsockname()[1]}
     temporary = Path(f"{note}.{os.getpid()}")
     temporary.write_text(json.dumps(found), encoding="utf-8")

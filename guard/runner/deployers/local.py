@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import re
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,7 @@ from guard.runner.record import Evidence
 from guard.runner.store import folder_of
 
 _TICK_S: Final = 0.02
+_TELLING_S: Final = 0.2
 _LOG_BYTES: Final = 1_000_000
 _LOGS_KEPT: Final = 20
 _LAUNCH: Final = Path(__file__).with_name("launch.py")
@@ -147,6 +149,9 @@ class LocalDeployer:
             if service is not None and service.mark == mark and self._accepts(service.port):
                 return self._deployment(service)
             if time.monotonic() > deadline:
+                if service is not None and service.mark == mark:
+                    process.send_signal(signal.SIGUSR1)  # to write down where it is
+                    time.sleep(_TELLING_S)
                 self._stop()
                 raise DeployFailed(
                     f"{self._deploy.app} did not accept connections within {self._deploy.timeout_s:g} s",
