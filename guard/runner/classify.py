@@ -22,6 +22,9 @@ _TEXT: Final = 4_000
 _WELL: Final = frozenset({TestOutcome.PASSED, TestOutcome.SKIPPED})
 _OF_A_CRASH: Final = frozenset({"500", "502", "503", "1011", "1006", ""})
 _CRASH_KINDS: Final = frozenset({CauseKind.HTTP, CauseKind.WEBSOCKET_CLOSE, CauseKind.RESET, CauseKind.REFUSED})
+_OF_AN_END: Final = frozenset({CauseKind.WEBSOCKET_CLOSE, CauseKind.RESET, CauseKind.REFUSED})
+_LAST_LINES: Final = 15
+_LONGEST: Final = 400
 _ORDER: Final = {"primary": 0, "secondary": 1, "tertiary": 2}
 
 
@@ -48,6 +51,7 @@ def causes(session: Session, cycle: int, log: str, failure: DeployFailed | None)
         found = [_not_deployed(failure, thrown, log)]
     else:
         found = [*_unhealthy(session, cycle), *_of_tests(session, cycle, log), *_of_phases(session, cycle)]
+        found = _with_end(found, _end(session, cycle, log))
         found = _with_crashes(found, thrown)
         found += _of_criteria(session, cycle, bool(found))
     found.sort(key=lambda one: (_ORDER[one.rank], -len(one.tests)))
@@ -174,6 +178,32 @@ def _of_phases(session: Session, cycle: int) -> Iterator[_Found]:
                 sign=Sign(CauseKind.TIMEOUT_TEST, name, f"the phase {name} was not through within its time"),
                 evidence=[Evidence("test", step.summary, name)],
             )
+
+
+def _end(session: Session, cycle: int, log: str) -> _Found | None:
+    """That the service no longer served when a phase was over."""
+    step = next((step for step in session.steps if step.cycle == cycle and "ended" in step.data), None)
+    if step is None:
+        return None
+    name, how = step.name.removeprefix("phase:"), str(step.data["ended"])
+    said = f"the service no longer served when the phase {name} was over" + (f": {how}" if how else "")
+    lines = [line for line in log.splitlines() if line.strip()][-_LAST_LINES:]
+    evidence = [Evidence("deployer", how, step.name)] if how else []
+    evidence.append(Evidence("log", "\n".join(line[:_LONGEST] for line in lines) or "(nothing)", "its end"))
+    return _Found(sign=Sign(CauseKind.ENDED, "", said), evidence=evidence)
+
+
+def _with_end(found: list[_Found], end: _Found | None) -> list[_Found]:
+    """Connections that are refused or dropped are explained by a service that ended."""
+    if end is None:
+        return found
+    explained = [
+        one for one in found if one.sign.kind in _OF_AN_END and one.sign.detail in ("", "other", "1006", "1012", "1001")
+    ]
+    for one in explained:
+        one.rank = "secondary"
+    end.tests = list({test.id: test for one in explained for test in one.tests}.values())
+    return [end, *found]
 
 
 def _with_crashes(found: list[_Found], thrown: Sequence[Crash]) -> list[_Found]:

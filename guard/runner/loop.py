@@ -95,7 +95,7 @@ def _phases(frame: Frame, cycle: int, deployment: Deployment) -> None:
             continue
         if one.fail_fast:
             left_out = f"not run: {one.name} failed, and the plan stops there"
-        elif not frame.deployer.alive(deployment):
+        elif testing.ended(step):
             left_out = f"not run: the service ended during {one.name}"
 
 

@@ -44,9 +44,9 @@ _MOST: Final = 20
 """Findings of a dry run that are listed of each sort."""
 _OF_THE_SERVICE: Final = frozenset(
     {
-        CauseKind.START, CauseKind.HEALTH, CauseKind.SERVICE_ERROR, CauseKind.HTTP, CauseKind.WEBSOCKET_CLOSE,
-        CauseKind.RESET, CauseKind.REFUSED, CauseKind.TIMEOUT_CLIENT, CauseKind.TIMEOUT_PROXY, CauseKind.ASSERTION,
-        CauseKind.CRITERION,
+        CauseKind.START, CauseKind.ENDED, CauseKind.HEALTH, CauseKind.SERVICE_ERROR, CauseKind.HTTP,
+        CauseKind.WEBSOCKET_CLOSE, CauseKind.RESET, CauseKind.REFUSED, CauseKind.TIMEOUT_CLIENT,
+        CauseKind.TIMEOUT_PROXY, CauseKind.ASSERTION, CauseKind.CRITERION,
     }
 )  # fmt: skip
 """Kinds of cause that a revision which was well does not have."""

@@ -16,11 +16,12 @@ from guard.runner.frame import Frame
 from guard.runner.goal import phase_outcome, phase_summary
 from guard.runner.journal import Did
 from guard.runner.plan import Phase
-from guard.runner.record import FAILED, Evidence, Outcome, Selected, Step, Test
+from guard.runner.record import FAILED, Evidence, Outcome, Selected, Step, Test, TestOutcome
 from guard.runner.redact import Names
 from guard.runner.serving import deployment_of
 from guard.runner.store import Begun, Store
 
+_WELL: Final = (TestOutcome.PASSED, TestOutcome.SKIPPED)
 _EVENTS: Final = "events"
 _RESUMABLE: Final = 20
 """Sessions of which it is kept what their tests told; about as many can be deployed again."""
@@ -153,6 +154,7 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
         problems = tuple(dict.fromkeys((*problems, *result.problems)))
         timed_out = result.timed_out
     broken = bool(problems) or timed_out
+    end = _end(frame, cycle, one, deployment) if wanted else None
     tests = _tests(frame, cycle, one)
     took = time.monotonic() - begun
     # Of a share of the tests a criterion says nothing: `guard loop merge` judges them of the whole.
@@ -161,11 +163,27 @@ def _run(frame: Frame, cycle: int, one: Phase, deployment: Deployment, mine: Seq
     return Did(
         outcome=phase_outcome(tests, judged, broken),
         summary=phase_summary(tests, judged, problems, timed_out)
+        + ("; the service no longer serves" if end is not None else "")
         + ("; its criteria are left to guard loop merge" if is_share and one.criteria else ""),
         evidence=problems,
-        data={"broken": broken, "timed_out": timed_out, "duration_s": round(took, 3), "tests": len(tests)},
+        data={"broken": broken, "timed_out": timed_out, "duration_s": round(took, 3), "tests": len(tests)}
+        | ({"ended": end} if end is not None else {}),
         changes={"criteria": (*frame.journal.session.criteria, *judged)},
     )
+
+
+def _end(frame: Frame, cycle: int, one: Phase, deployment: Deployment) -> str | None:
+    """How the service ended while a phase ran that did not go well; None where it still serves, or nobody can tell."""
+    if all(test.outcome in _WELL for test in _tests(frame, cycle, one)):
+        return None
+    with contextlib.suppress(GuardError):
+        return None if frame.deployer.alive(deployment) else frame.deployer.ending(deployment)
+    return None
+
+
+def ended(step: Step) -> bool:
+    """Whether the service no longer served when a phase was over."""
+    return "ended" in step.data
 
 
 def _former_urls(frame: Frame, cycle: int) -> tuple[str, ...]:

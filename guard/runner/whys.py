@@ -90,7 +90,7 @@ def _explained(cause: Cause, primary: Sequence[Cause], context: Context) -> Caus
         return msgspec.structs.replace(
             cause, whys=tuple(whys), gate=f"{'that' if len(failed) == 1 else 'those'} of {ids}"
         )
-    raised = next((one for one in primary if one.kind in _RAISED), None)
+    raised = next((one for one in primary if one.kind in _RAISED or one.kind is CauseKind.ENDED), None)
     if cause.rank == "secondary" and raised is not None:
         whys = [
             *whys[:1],
@@ -341,6 +341,7 @@ _WHYS: Final[Mapping[CauseKind, Callable[[Cause], Iterator[Why]]]] = {
     CauseKind.REVISION: _plain(
         "Why is it no verdict on what was deployed?", "Why does the other revision get requests?"
     ),
+    CauseKind.ENDED: _plain(_FAILED, "What did the service end of?"),
     CauseKind.REFUSED: _plain(_FAILED, "Is the service down, or does it listen somewhere else?"),
     CauseKind.RESET: _plain(_FAILED, "Who dropped the connection?"),
     CauseKind.DNS: _plain(_FAILED, "Is the name wrong, or not published yet?"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loop_support import ENVIRON, Nursery, quick, shown, small
+from loop_support import APP, ENVIRON, Nursery, quick, shown, small
 
 from tests.engine.support import git, inside
 from tests.runner.phase_support import QUICK
@@ -27,6 +27,7 @@ def ask(name, kills=False):
     mark = ROOT / ".guard" / "killed"
     if kills and not mark.exists():
         mark.touch()
+        time.sleep(0.5)  # what another worker runs has ended by then, and told of it
         (holder,) = (ROOT / ".guard" / "locks").glob("*.json")
         os.kill(json.loads(holder.read_text())["pid"], signal.SIGKILL)
         time.sleep(30)
@@ -52,9 +53,9 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
         yield nursery
 
 
-def with_tests(folder: Path, *, kills: str = "", fails: str = "", workers: int = 1) -> Path:
+def with_tests(folder: Path, *, kills: str = "", fails: str = "", workers: int = 1, app: str = APP) -> Path:
     """The small service with tests of its own, two in the first phase and three in the second."""
-    root = small(folder)
+    root = small(folder, app=app)
     for file, names in (("first", NAMES[:2]), ("second", NAMES[2:])):
         tests = [
             f"def {name}():\n    ask('{name}', {name == kills})\n" + "    assert 0, 'wrong'\n" * (name == fails)
@@ -125,6 +126,26 @@ def test_a_kill_does_not_change_what_a_session_failed_of(nursery: Nursery, tmp_p
     (cause,) = session["causes"]
     assert (cause["kind"], [one.rpartition("::")[2] for one in cause["tests"]]) == ("assertion", ["test_d"])
     assert ran(root) == Counter([*NAMES, "test_d"]), "what fails is run once more, with or without a kill"
+
+
+def test_a_service_that_ends_while_it_is_tested_is_what_the_tests_failed_of(tmp_path: Path) -> None:
+    app = APP.replace(
+        '    path = scope["path"]\n',
+        '    path = scope["path"]\n    if path == "/test_d": print("out of memory", flush=True); os._exit(3)\n',
+    )
+    root = with_tests(tmp_path / "small", app=app)
+    run = inside("loop", "run", cwd=root)
+    assert run.code == 13, run.out + run.err
+    session = last(root)
+    assert outcomes(session) == {**dict.fromkeys(NAMES, "passed"), "test_d": "failed", "test_e": "failed"}
+    cause, *others = session["causes"]
+    assert (cause["kind"], cause["rank"], len(cause["tests"])) == ("service-ended", "primary", 2)
+    assert cause["summary"].endswith("when the phase second was over: its process ended with status 3")
+    assert "out of memory" in cause["evidence"][1]["text"]
+    assert [why["question"] for why in cause["whys"]] == ["Why did the tests fail?", "What did the service end of?"]
+    assert {one["kind"] for one in others} == {"connection-refused", "connection-reset"}
+    assert {one["rank"] for one in others} == {"secondary"}
+    assert all("(cause 1-1)" in one["whys"][-1]["answer"] for one in others)
 
 
 def test_modules_that_read_the_target_are_selected_before_there_is_one(tmp_path: Path) -> None:

@@ -63,6 +63,10 @@ class Deployer(Protocol):
     def alive(self, deployment: Deployment) -> bool:
         """Whether it still runs, as far as the platform tells."""
 
+    def ending(self, deployment: Deployment) -> str:
+        """How one that does not run any more ended, as far as the platform tells: `its process ended with status 3`.
+        Empty where nobody knows."""
+
     def adopt(self) -> None:
         """What serves is the session's own: a process of it that has ended began to deploy it. So `close` treats it as
         if it had been deployed here."""

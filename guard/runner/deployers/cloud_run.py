@@ -195,6 +195,10 @@ class CloudRunDeployer:
         service = self._described()
         return service is not None and service.serving == deployment.revision
 
+    def ending(self, deployment: Deployment) -> str:
+        """Nobody tells."""
+        return ""
+
     def adopt(self) -> None:
         """Nothing is stopped at the end."""
 

@@ -87,6 +87,10 @@ class CommandDeployer:
         """Whether the revision still is the one that serves; True where the plan has no command that tells."""
         return self._deploy.revision is None or self._revision()[0] == deployment.revision
 
+    def ending(self, deployment: Deployment) -> str:
+        """Nobody tells."""
+        return ""
+
     def adopt(self) -> None:
         """Nothing is stopped at the end."""
 

@@ -150,6 +150,12 @@ class ComposeDeployer:
         container = self._container(running=True)
         return container is not None and container.id == deployment.data.get("container")
 
+    def ending(self, deployment: Deployment) -> str:
+        """What became of the container that was deployed."""
+        container = self._container(running=False)
+        is_it = container is not None and container.id == deployment.data.get("container")
+        return str(container) if is_it else ""
+
     def adopt(self) -> None:
         """What the project has up is taken down at the end."""
         self._is_ours = True

@@ -112,6 +112,12 @@ class KubernetesDeployer:
         sets = self._replica_sets(found) if found is not None else ()
         return any(one.metadata.name == deployment.revision and one.status.available_replicas for one in sets)
 
+    def ending(self, deployment: Deployment) -> str:
+        """What is wrong with the revision's pods."""
+        selector = deployment.data.get("selector")
+        pods = self._pods(selector) if isinstance(selector, str) and selector else ()
+        return "; ".join(dict.fromkeys(self._redact(one.summary) for pod in pods for one in pod.troubles()))
+
     def adopt(self) -> None:
         """Nothing is stopped at the end."""
 
@@ -197,13 +203,13 @@ class KubernetesDeployer:
             data={"selector": serving.pod_selector, "number": serving.number},
         )
 
+    def _pods(self, selector: str) -> tuple[PodObject, ...]:
+        answer = self._kubectl.json("get", "pods", f"--selector={selector}", "--output=json", timeout_s=_ASKING_S)
+        return read(answer, Listed[PodObject], "kubectl get pods").items
+
     def _failed(self, found: DeploymentObject, ran: Ran) -> DeployFailed:
         """Why the rollout did not come through: what its pods wait for, and what the containers wrote that ended."""
-        answer = self._kubectl.json(
-            "get", "pods", f"--selector={self._newest(found).pod_selector}", "--output=json", timeout_s=_ASKING_S
-        )
-        pods = read(answer, Listed[PodObject], "kubectl get pods").items
-        troubles = [trouble for pod in pods for trouble in pod.troubles()]
+        troubles = [trouble for pod in self._pods(self._newest(found).pod_selector) for trouble in pod.troubles()]
         evidence = [
             Evidence(source="deployer", text=self._redact(str(one)), place=f"pod {one.pod}") for one in troubles
         ]

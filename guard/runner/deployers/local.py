@@ -110,6 +110,12 @@ class LocalDeployer:
         pid, mark = deployment.data.get("pid"), deployment.data.get("mark")
         return isinstance(pid, int) and isinstance(mark, str) and processes.is_running(pid, mark)
 
+    def ending(self, deployment: Deployment) -> str:
+        """With which status its process ended, where this one started it."""
+        process = self._process
+        status = process.poll() if process is not None and process.pid == deployment.data.get("pid") else None
+        return f"its process {_how(status)}" if status is not None else ""
+
     def adopt(self) -> None:
         """What the note names is stopped at the end, whoever began it: there is one loop on a target."""
 
@@ -233,5 +239,8 @@ def _listening(url: str, port: int) -> tuple[str, int]:
 
 
 def _end(app: str, status: int) -> str:
-    how = f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"
-    return f"{app} {how} before it accepted connections"
+    return f"{app} {_how(status)} before it accepted connections"
+
+
+def _how(status: int) -> str:
+    return f"was ended by signal {-status}" if status < 0 else f"ended with status {status}"

@@ -180,13 +180,16 @@ def test_logs_since_a_time(docker: Fake, tmp_path: Path) -> None:
 def test_alive_is_the_same_container_running(docker: Fake, tmp_path: Path) -> None:
     docker.answers("ps", stdout=lines(container()))
     docker.answers("ps", stdout=lines(container()))
-    docker.answers("ps", stdout=lines(container(State="exited")))
+    docker.answers("ps", stdout=lines(container(State="exited", Health="", ExitCode=137)))
+    docker.answers("ps", stdout=lines(container(State="exited", Health="", ExitCode=137)))
     docker.answers("inspect", stdout=inspected())
     one = deployer(docker, tmp_path)
     made = one.current()
     assert made is not None
     assert one.alive(made)
     assert not one.alive(made)
+    assert "exited, exit code 137" in one.ending(made)
+    assert one.ending(msgspec.structs.replace(made, data={"container": "another"})) == ""
 
 
 @pytest.mark.parametrize(("keep", "downs"), [(False, 1), (True, 0)])

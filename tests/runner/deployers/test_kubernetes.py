@@ -264,6 +264,20 @@ def test_half_way_through_a_rollout_the_old_pods_are_what_serves(kubectl: Fake, 
     assert not one.alive(msgspec.structs.replace(made, revision="web-bbb"))
 
 
+def test_how_the_pods_of_a_revision_ended_is_told(kubectl: Fake, tmp_path: Path) -> None:
+    with_sets(kubectl)
+    killed = pod(
+        state={"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}},
+        lastState={"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+    )
+    kubectl.answers("get", "pods", stdout=listed(killed, killed))
+    one = deployer(kubectl, tmp_path)
+    made = one.current()
+    assert made is not None
+    assert one.ending(made) == "app: CrashLoopBackOff, OOMKilled with exit code 137"
+    assert one.ending(msgspec.structs.replace(made, data={})) == ""
+
+
 def test_logs_of_the_revisions_pods_since_a_time(kubectl: Fake, tmp_path: Path) -> None:
     with_sets(kubectl)
     kubectl.answers("logs", stdout="[pod/web-bbb-x1/app] 2026-09-21T14:13:21Z hunter2\n")
