@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from guard.runner.classify_log import Crash, crashes, is_all, stands_at
+from guard.runner.classify_log import Crash, crashes, is_all, last_error, stands_at
 from guard.runner.classify_test import Sign, sign_of
 from guard.runner.deployers.base import DeployFailed
 from guard.runner.known import last_outcomes
@@ -80,7 +80,8 @@ def _numbered(found: Sequence[_Found], cycle: int, known: int) -> tuple[Cause, .
 def _not_deployed(failure: DeployFailed, thrown: Sequence[Crash], log: str) -> _Found:
     if failure.phase == "build":
         return _Found(sign=Sign(CauseKind.BUILD, "", f"the build failed: {failure}"), evidence=[*failure.evidence])
-    told = [thrown[-1].said] if thrown else [f"it was at {at}" for at in [stands_at(log)] if at]
+    at = stands_at(log)
+    told = [thrown[-1].said] if thrown else [f"it was at {at}"] if at else [one for one in [last_error(log)] if one]
     said = ": ".join([str(failure), *told])
     evidence = [_evidence(thrown[-1])] if thrown else []
     # Where the log is that one traceback it would be told twice.

@@ -11,6 +11,7 @@ import msgspec
 from guard.runner.shapes import shape
 
 _HEAD: Final = "Traceback (most recent call last):"
+_SAYS_ERROR: Final = re.compile(r"\b(?:ERROR|CRITICAL|FATAL)\b[\]:|\s-]*(?P<said>\S.*)")
 _ASKED: Final = " (most recent call first):"
 """Ends the line before a stack that faulthandler writes; that of the main thread is the last."""
 _FRAME: Final = re.compile(r'^\s*File "(?P<path>[^"]+)", line (?P<line>\d+)')
@@ -71,6 +72,15 @@ def is_all(log: str, crash: Crash) -> bool:
         and _COPY.sub("", lines[-1]).strip() == crash.said
         and all(line.startswith(" ") for line in lines[1:-1])
     )
+
+
+def last_error(log: str) -> str:
+    """The last line by which a log says that it tells of an error, from there on; empty where there is none."""
+    for line in reversed(log.splitlines()):
+        found = _SAYS_ERROR.search(line)
+        if found is not None:
+            return found["said"].strip()[:_WIDEST]
+    return ""
 
 
 def stands_at(log: str) -> str | None:

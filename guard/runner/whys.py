@@ -14,7 +14,7 @@ import msgspec
 
 from guard.model import Finding
 from guard.runner.blame import Suspect, finding_for, suspect_of
-from guard.runner.classify_log import stands_at
+from guard.runner.classify_log import last_error, stands_at
 from guard.runner.lately import SINCE_WHEN
 from guard.runner.record import Cause, CauseKind, Evidence, Why
 
@@ -111,15 +111,11 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     log = next((one for one in cause.evidence if one.source == "log"), None)
     said = _exception_in(log.text) if log is not None else ""
     first = "Why did the service not start?" if cause.kind is CauseKind.START else "Why did it answer so?"
-    at = stands_at(log.text) if log is not None and not said else None
-    if log is not None and at is not None:
-        answer = f"It was still {f'at {at},' if at else 'starting'} when its time was over."
-        waits = "What does it wait for there, and why without a limit?"
-        whys = [Why(question=first, answer=answer, evidence=(log,)), _open(waits)]
-        return msgspec.structs.replace(cause, whys=tuple(whys), gate=NO_RULE)
     if log is None or not said:
-        question = "What did it end of? No exception of it is known."
-        return msgspec.structs.replace(cause, whys=(_open(first, cause.evidence), _open(question)), gate=NO_RULE)
+        whys = [_open(first, cause.evidence), _open("What did it end of? No exception of it is known.")]
+        return msgspec.structs.replace(
+            cause, whys=tuple(whys if log is None else _without_an_exception(log, first) or whys), gate=NO_RULE
+        )
     at = f", at {log.place}" if log.place else ""
     whys = [Why(question=first, answer=f"It raised {said}{at}.", evidence=(log,))]
     suspect = suspect_of(said)
@@ -141,6 +137,17 @@ def _of_an_exception(cause: Cause, context: Context) -> Cause:
     whys += _of_a_suspect(suspect, finding, by, said, context)
     rule = finding.code if finding is not None else suspect.rules[0]
     return msgspec.structs.replace(cause, whys=tuple(whys), rule=rule, gate=by or _gate(finding, context))
+
+
+def _without_an_exception(log: Evidence, first: str) -> list[Why]:
+    """What a log answers that holds no exception: where the service hangs, or an error in words; nothing else."""
+    at, error = stands_at(log.text), last_error(log.text)
+    if at is not None:
+        answer = f"It was still {f'at {at},' if at else 'starting'} when its time was over."
+        then = "What does it wait for there, and why without a limit?"
+    else:
+        answer, then = f"Its log says: {error}", "What does that come from?"
+    return [Why(question=first, answer=answer, evidence=(log,)), _open(then)] if at is not None or error else []
 
 
 def _is_not_installed(suspect: Suspect, context: Context) -> bool:

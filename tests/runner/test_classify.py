@@ -311,6 +311,22 @@ Current thread 0x00007f0b (most recent call first):
 """
 
 
+@pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            'INFO: begun\nERROR:    Error loading ASGI app. Could not import module "x".\n',
+            'Could not import module "x".',
+        ),
+        ("2026-09-21 14:13:20 [CRITICAL] no database\nbye\n", ": no database"),
+        ("INFO: begun\n", "app:app ended"),
+    ],
+)
+def test_a_start_that_ended_without_an_exception_says_what_its_log_says(log: str, said: str) -> None:
+    (one,) = found(failure=DeployFailed("app:app ended", "start", (Evidence("log", log),)))
+    assert one.summary.endswith(said)
+
+
 def test_a_start_that_hangs_says_where() -> None:
     (one,) = found(failure=DeployFailed("app:app did not listen", "start", (Evidence("log", ASKED),)))
     assert one.summary == "app:app did not listen: it was at app/store.py:5, <module>"

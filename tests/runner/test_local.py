@@ -170,6 +170,7 @@ def test_a_service_that_does_not_listen_to_reason_is_ended_all_the_same(
     ("settings", "said"),
     [
         ({"app": ""}, "loop.deploy.app is missing"),
+        ({"app": "app.main"}, "loop.deploy.app: app.main: expected MODULE:NAME"),
         ({"folder": "../elsewhere"}, "loop.deploy.folder: ../elsewhere: no such folder"),
         ({"env": {"A": "${NOT_SET_AT_ALL}"}}, "NOT_SET_AT_ALL is not set"),
     ],

@@ -152,6 +152,13 @@ def test_which_arguments_a_function_takes_no_rule_looks_at() -> None:
     assert (one.rule, one.gate) == ("", NO_RULE)
 
 
+def test_an_error_that_is_no_exception_is_an_answer() -> None:
+    log = Evidence("log", 'ERROR:    Error loading ASGI app. Could not import module "x".', "local.log")
+    (one,) = explained([cause(CauseKind.START, evidence=(log,))], context())
+    assert one.whys[0].answer == 'Its log says: Error loading ASGI app. Could not import module "x".'
+    assert not one.whys[1].answer
+
+
 def test_a_start_that_hangs_is_no_end() -> None:
     stack = 'Current thread 0x1 (most recent call first):\n  File "/srv/app/store.py", line 5 in connect\n'
     hangs = cause(CauseKind.START, evidence=(Evidence("log", stack, "local.log"),))

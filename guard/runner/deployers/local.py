@@ -57,6 +57,8 @@ class LocalDeployer:
 
     def __init__(self, deploy: Deploy, target: Target, root: Path, environ: Mapping[str, str], redact: Redact) -> None:
         required("local", app=deploy.app)
+        if not all(deploy.app.partition(":")):
+            raise ConfigError([f"loop.deploy.app: {deploy.app}: expected MODULE:NAME, such as app.main:app"])
         self._folder = (root / deploy.folder).resolve()
         if not self._folder.is_relative_to(root.resolve()) or not self._folder.is_dir():
             raise ConfigError([f"loop.deploy.folder: {deploy.folder}: no such folder in {root}"])
