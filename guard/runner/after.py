@@ -155,9 +155,10 @@ def stability(frame: Frame, cycle: int, deployment: Deployment) -> Step:
         session = frame.journal.session
         seen = observed(frame.deployer.logs(deployment, session.started), _openapi(frame, deployment))
         found = assess(session, _last_good(frame), seen)
+        changes = "1 change" if len(found.changes) == 1 else f"{len(found.changes)} changes"
         return Did(
             outcome=Outcome.OK,
-            summary=f"score {found.score:.2f}, {len(found.changes)} changes"
+            summary=f"score {found.score:.2f}, {changes}"
             + (f" since {found.compared_with}" if found.compared_with else "; nothing to compare with yet"),
             data=stability_data(seen),
             changes={"stability": found},

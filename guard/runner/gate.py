@@ -23,8 +23,9 @@ def guards(frame: Frame, cycle: int) -> Step:
     def work(_: Begun | None) -> Did:
         frame.forget_report()
         tree = taken(frame.root)
-        changed = uncommitted(tree)
-        said = {"tree": tree.digest, "commit": tree.commit, "changed": changed if len(changed) <= _NAMED else {}}
+        # Pairs, since a value beside a name such as `token.py` would be taken for a secret.
+        changed = sorted(uncommitted(tree).items())
+        said = {"tree": tree.digest, "commit": tree.commit, "changed": changed if len(changed) <= _NAMED else []}
         return _did(frame, cycle, said)
 
     return frame.journal.step("guards", cycle, work)
@@ -61,8 +62,8 @@ def changed_since(step: Step, now: Snapshot) -> str:
         return ""
     if before.get("commit", now.commit) != now.commit:
         return f"{now.commit[:12] or 'no commit'} is checked out, in place of {str(before['commit'])[:12] or 'none'}"
-    then, today = before.get("changed"), uncommitted(now)
-    then = then if isinstance(then, Mapping) else {}
+    kept, today = before.get("changed"), uncommitted(now)
+    then = {str(path): oid for path, oid in kept} if isinstance(kept, list | tuple) else {}
     names = sorted(path for path in then.keys() | today.keys() if then.get(path) != today.get(path))
     if not names or len(names) > _NAMED:
         return "other files"

@@ -139,13 +139,16 @@ def test_a_service_that_died_with_its_loop_is_served_again(nursery: Nursery, tmp
 
 def test_another_tree_is_not_gone_on_with(nursery: Nursery, tmp_path: Path) -> None:
     root = small(tmp_path / "small")
+    for name in ("api_token.py", "other.md"):
+        (root / name).write_text("", encoding="utf-8")
     killed(nursery, root, "tested:3")
+    (root / "other.md").unlink()
     (root / "app/main.py").write_text(APP + "# changed\n", encoding="utf-8")
     (root / "notes.md").write_text("new", encoding="utf-8")
     run = inside("loop", "resume", cwd=root)
     assert run.code == 2
     assert "the tree has changed since cycle 1" in run.err
-    assert "began (app/main.py, notes.md); restore it" in run.err
+    assert "began (app/main.py, notes.md, other.md); restore it" in run.err
     assert inside("loop", "run", cwd=root).code == 0
 
 
