@@ -47,7 +47,7 @@ class Watchdog:
         """Whether an exception may be raised now: while the test or its set-up runs, neither in pytest itself nor in
         a tear-down, which would leave fixtures half undone for the next test. One that hangs there is ended with its
         process."""
-        self._limit = limit
+        self._limit = self._own = limit
         self._grace = grace
         self._last_words = last_words
         self._told = told
@@ -65,7 +65,12 @@ class Watchdog:
         if not self._armed:
             self._last_resort(self._limit)
         self._since = time.monotonic()
+        self._own = self._limit
         self._armed += 1
+
+    def shorten(self, limit: float) -> None:
+        """The test that runs has so many seconds from now on, if that is less than it has anyway."""
+        self._own = min(self._own, time.monotonic() - self._since + limit)
 
     def disarm(self) -> None:
         """It has ended."""
@@ -77,7 +82,7 @@ class Watchdog:
 
     def _raise(self, _signal: int, _frame: object) -> None:
         if self.interruptible and self._done != self._armed and self._stopping == self._armed:
-            raise Stopped(f"stopped after its timeout of {self._limit:g} s")
+            raise Stopped(f"stopped after its timeout of {self._own:.3g} s")
 
     def _watch(self) -> None:
         while not self._last_words.closed:
@@ -91,7 +96,7 @@ class Watchdog:
             if self._stopping == test:
                 self._interrupt()
                 continue
-            left = self._limit - (time.monotonic() - since)
+            left = self._own - (time.monotonic() - since)
             self._last_resort(max(left, 0))
             if left <= 0:
                 self._stopping = test

@@ -231,6 +231,15 @@ class Watcher:
         finally:
             self._look(self._network.end())
 
+    @pytest.hookimpl(optionalhook=True, tryfirst=True)
+    def pytest_timeout_set_timer(self, settings: Any) -> bool | None:
+        """A timeout that the project sets with pytest-timeout: the test is stopped here all the same, with its stacks,
+        and never with the whole process."""
+        if self._watchdog is None:
+            return None
+        self._watchdog.shorten(settings.timeout)
+        return True
+
     def pytest_plugin_registered(self, plugin: object) -> None:
         """Keep the conftests and plugins that fixtures come from; this is told also of those that were there before."""
         if isinstance(plugin, ModuleType):

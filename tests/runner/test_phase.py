@@ -121,6 +121,21 @@ def test_a_test_that_hangs_is_stopped_and_shows_where(tmp_path: Path, url: str) 
     assert result.outcome is Outcome.FAILED
 
 
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_a_timeout_of_the_project_s_own_is_kept_where_it_is_shorter(tmp_path: Path, method: str) -> None:
+    text = (
+        "import pytest, time\n"
+        f"@pytest.mark.timeout(0.3, method='{method}')\ndef test_hangs():\n    time.sleep(60)\n"
+        "@pytest.mark.timeout(0.3, func_only=True)\ndef test_hangs_too():\n    time.sleep(60)\n"
+        "@pytest.mark.timeout(60)\ndef test_ends():\n    pass\n"
+    )
+    write(tmp_path, {"test_it.py": text})
+    _, tests = run(tmp_path, real=False, test_timeout_s=20)
+    assert [test.outcome for test in tests.values()] == [TestOutcome.TIMEOUT, TestOutcome.TIMEOUT, TestOutcome.PASSED]
+    assert tests["test_hangs"].duration_s < 5
+    assert "time.sleep(60)" in tests["test_hangs"].stacks
+
+
 @pytest.mark.parametrize(
     ("hangs", "workers"),
     [
