@@ -8,7 +8,7 @@ that was moved takes its entries along. What an entry no longer stands for is SU
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import Final
+from typing import Final, Generic, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -34,10 +34,29 @@ class Placed(msgspec.Struct, frozen=True):
     line: int
 
 
-class Applied(msgspec.Struct, frozen=True):
+class Found(Protocol):
+    """What an entry may know: a finding, or another entry."""
+
+    @property
+    def path(self) -> str:
+        """The file that it is in."""
+
+    @property
+    def code(self) -> str:
+        """The rule."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What it is told apart from others by."""
+
+
+F = TypeVar("F", bound=Found)
+
+
+class Applied(NamedTuple, Generic[F]):
     """What a baseline leaves of the findings."""
 
-    kept: tuple[Finding, ...]
+    kept: tuple[F, ...]
     """Those that it does not know, in their order."""
     known: int
     stale: tuple[Placed, ...]
@@ -68,7 +87,7 @@ def render(entries: Iterable[Entry]) -> bytes:
     return b"".join(msgspec.json.encode(entry) + b"\n" for entry in sorted(set(entries)))
 
 
-def entry_of(finding: Finding) -> Entry:
+def entry_of(finding: Found) -> Entry:
     """The entry that knows a finding."""
     return Entry(finding.path, finding.code, finding.fingerprint)
 
@@ -83,12 +102,12 @@ def can_know(finding: Finding) -> bool:
 
 
 def apply(
-    findings: Sequence[Finding],
+    findings: Sequence[F],
     entries: Sequence[Placed],
     codes: Collection[str],
     is_there: Callable[[str], bool],
     was_read: Callable[[str], bool],
-) -> Applied:
+) -> Applied[F]:
     """Leave out the findings that `entries` know.
 
     `codes` are the rules that ran; `is_there` says whether the tree has a file, `was_read` whether it could be checked.
@@ -97,7 +116,7 @@ def apply(
     here = {placed.entry: placed for placed in entries}
     used = {entry for entry in map(entry_of, findings) if entry in here}
     moved = _moved(here, findings, codes, is_there)
-    kept: list[Finding] = []
+    kept: list[F] = []
     for finding in findings:
         entry = entry_of(finding)
         earlier = moved.get(finding.path)
@@ -119,7 +138,7 @@ def apply(
 
 
 def _moved(
-    known: Iterable[Entry], findings: Iterable[Finding], codes: Collection[str], is_there: Callable[[str], bool]
+    known: Iterable[Entry], findings: Iterable[Found], codes: Collection[str], is_there: Callable[[str], bool]
 ) -> dict[str, str]:
     """The files that were moved, as far as findings tell, with their earlier paths.
 

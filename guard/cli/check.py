@@ -176,7 +176,7 @@ def command(
             return msgspec.structs.replace(config, baseline=known)
 
         def before(base: CommitTree) -> Report:
-            from guard.incremental.quick import known_of
+            from guard.incremental.earlier import known_of
 
             return known_of(base, settings_of(base), codes, options) or check(base, settings_of(base), codes, options)
 

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import msgspec
 
 from guard.cache import Cache
-from guard.facts import FileFacts, key_of
-from guard.sources.tree import SourceFile
+from guard.config import Config
+from guard.engine import chosen, wider_gatherings
+from guard.facts import FileFacts, Gathering, key_of
+from guard.sources.tree import SourceFile, Tree
 
 
 class NotKnown(Exception):
@@ -65,3 +67,9 @@ _FACTS: msgspec.msgpack.Decoder[FileFacts] = msgspec.msgpack.Decoder(FileFacts)
 
 def _decoded(value: bytes) -> FileFacts:
     return _FACTS.decode(value)
+
+
+def facts_of_tree(tree: Tree, config: Config, gathering: Gathering, cache: Cache) -> FactsOnDemand:
+    """The facts of the files of a tree that are looked at, as runs have left them that gather no less."""
+    salts = [*(wider.salt for wider in wider_gatherings(gathering)), gathering.salt]
+    return FactsOnDemand({file.path: file for file in chosen(tree, config)}, cache, salts)

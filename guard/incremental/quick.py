@@ -37,21 +37,21 @@ from guard.engine import (
     kept_key,
     needed_families,
     result_key,
-    wider_gatherings,
 )
 from guard.environment import Environments
 from guard.facts import FileFacts, Gathering
 from guard.impact import Reach
 from guard.incremental import kept as keeping
 from guard.incremental import maps as in_maps
+from guard.incremental.baselines import Baseline, Difference, Keys
 from guard.incremental.changes import Change, Near, NotCertain, Search, changes_between
 from guard.incremental.edges import Edges, facts_of, outside
 from guard.incremental.judging import Judge, Trees, new_among
 from guard.incremental.kept import Kept, Known
 from guard.incremental.maps import Added, Lookups, Maps
-from guard.incremental.on_demand import FactsOnDemand, NotKnown
+from guard.incremental.on_demand import FactsOnDemand, NotKnown, facts_of_tree
 from guard.incremental.stacks import refuse_other_stacks
-from guard.model import WHOLE_FILE, Broken, Finding, Impact, Problem, Report, Severity, Since
+from guard.model import Broken, Finding, Problem, Report, Since
 from guard.program import Focus, Program
 from guard.registry import Depends, Unshared, all_rules
 from guard.since import moved_files
@@ -94,52 +94,6 @@ def new_since(
     return Outcome(msgspec.structs.replace(report, total_s=round(time.perf_counter() - started, 3)))
 
 
-def known_of(base: CommitTree, config: Config, codes: frozenset[str], options: Options) -> Report | None:
-    """The report on a tree as far as another one is compared with it: of its findings no more than code, path and
-    fingerprint. None where not even that is kept, or a baseline leaves some of them out."""
-    if options.cache is None or config.baseline:
-        return None
-    target = target_python(base, config)
-    gathering = Gathering(target.version, config.python_limit, needed_families(codes))
-    environments = Environments(base, config, target.version, options.cache, gathering.salt)
-    depends = (codes, gathering, target, environments)
-    value = options.cache.get(kept_key(result_key(base, chosen(base, config), config, *depends, with_kind=False)))
-    try:
-        known = keeping.decode(value).known if value is not None else None
-    except msgspec.DecodeError:
-        return None
-    if known is None or not environments.see_the_same(known.looks):
-        return None
-    if base.has_any([problem.path for problem in known.problems if problem.kind == MISSING_OBJECT]):
-        return None
-    return Report(
-        guard=__version__,
-        tree_kind=base.kind,
-        tree_label=base.label,
-        files_found=known.found,
-        files_analysed=known.analysed,
-        findings=tuple(_stub(path, *key) for path, keys in known.findings.items() for key in keys),
-        problems=known.problems,
-        suppressed=known.suppressed,
-        broken=Broken(modules=tuple(sorted(known.broken))),
-        kept=known.applications,
-    )
-
-
-def _stub(path: str, code: str, fingerprint: str) -> Finding:
-    return Finding(
-        code=code,
-        slug="",
-        severity=Severity.ERROR,
-        impact=Impact.RUNTIME,
-        path=path,
-        span=WHOLE_FILE,
-        message="",
-        symbol="",
-        fingerprint=fingerprint,
-    )
-
-
 class _Comparison(Trees):
     def __init__(
         self,
@@ -166,6 +120,7 @@ class _Comparison(Trees):
         self._gathering = Gathering(self._target.version, config.python_limit, needed_families(codes))
         self._environments = Environments(tree, config, self._target.version, self._cache, self._gathering.salt)
         self.changes = changes_between(base, tree)
+        self._baseline = Baseline(tree, config, codes) if config.baseline else None
         self.kept = self._read_kept(base_config)
         self._maps = self.kept.maps or self._key(base, base_config) + keeping.BESIDE
         self._lookups = Lookups(self._read_maps, self.kept.added)
@@ -200,14 +155,11 @@ class _Comparison(Trees):
 
     # The two programs
 
-    def _facts(self, tree: Tree, config: Config) -> FactsOnDemand:
-        salts = [*(wider.salt for wider in wider_gatherings(self._gathering)), self._gathering.salt]
-        files = {file.path: file for file in chosen(tree, config)}
-        return FactsOnDemand(files, self._cache, salts)
-
     def _gather(self) -> tuple[FactsOnDemand, FactsOnDemand]:
         """The facts of both trees; those of the files that differ are at hand."""
-        before, now = self._facts(self._base, self.config), self._facts(self._tree, self.config)
+        before, now = (
+            facts_of_tree(tree, self.config, self._gathering, self._cache) for tree in (self._base, self._tree)
+        )
         # No run remembers anything of what could not be read.
         lost = {
             one.path: FileFacts("text", False, {}, (one.kind, one.message))
@@ -255,7 +207,7 @@ class _Comparison(Trees):
         judge = Judge(self, search, near, program, now, others)
         found, broken = judge.settled()
         by_paths = frozenset(rule.code for rule in judge.rules if rule.depends is Depends.PATHS)
-        return self._told(rev, near, found, broken, edges, by_paths)
+        return self._told(rev, near, found, broken, edges, by_paths, program, (before, now))
 
     def program(self, facts: Mapping[str, FileFacts], focus: Focus) -> Program:
         program = Program(
@@ -349,8 +301,11 @@ class _Comparison(Trees):
         broken: Broken,
         edges: Edges,
         by_paths: frozenset[str],
+        program: Program,
+        facts: tuple[FactsOnDemand, FactsOnDemand],
     ) -> Report:
-        """`by_paths` are the rules that were run and whose findings may stand anywhere."""
+        """`by_paths` are the rules that were run and whose findings may stand anywhere; `facts` are those of both
+        trees."""
         known = self.kept.known
         moved = self.moved
         later = {before: path for path, before in moved.items()}
@@ -382,7 +337,7 @@ class _Comparison(Trees):
                 if handled and path in changed and path not in edges.alike:
                     raise NotCertain(f"{path}: has a finding of a rule that was not run")
                 now = now | handled
-            if old == now:
+            if old == now and before == path:
                 continue
             if any(code == "IMP015" for code, _ in old ^ now):
                 raise NotCertain(f"{path}: one finding may speak of several files")
@@ -390,20 +345,24 @@ class _Comparison(Trees):
             findings.pop(before, None)
             if now:
                 findings[path] = tuple(sorted(now))
-        if self.config.baseline and (new or fixed):
-            raise NotCertain("the baseline may be concerned")
+        told = Difference(new, known.shown - fixed + len(new), fixed, known.baselined)
+        if self._is_baseline_concerned(new, fixed):
+            told = self._left_by_baseline(findings, new, program, facts)
+        elsewhere = [*new, *(finding for finding in found if finding.path in moved)]
         come = sum(change.before is None for change in self.changes)
         gone = sum(change.now is None for change in self.changes)
         known = msgspec.structs.replace(
             known,
             findings=findings,
             reasons=reasons,
-            shown=known.shown - fixed + len(new),
+            shown=told.shown,
+            baselined=told.known,
             found=known.found + come - gone,
             analysed=known.analysed + come - gone,
-            broken=known.broken.union(broken.modules, broken.test_files) - healed,
-            fields=keeping.joined(known.fields, keeping.fields_of(new)),
-            classes=keeping.joined(known.classes, keeping.classes_of(new)),
+            broken=frozenset(later.get(path, path) for path in known.broken).union(broken.modules, broken.test_files)
+            - healed,
+            fields=keeping.joined(known.fields, keeping.fields_of(elsewhere)),
+            classes=keeping.joined(known.classes, keeping.classes_of(elsewhere)),
         )
         self._keep(known, edges)
         problems = known.problems
@@ -415,13 +374,30 @@ class _Comparison(Trees):
             tree_label=self._tree.label,
             files_found=known.found,
             files_analysed=known.analysed,
-            findings=tuple(new),
+            findings=tuple(told.new),
             problems=problems,
             suppressed=known.suppressed,
             baselined=known.baselined,
             broken=broken,
-            since=Since(rev=rev, commit=self._base.revision, unchanged=known.shown - len(new), fixed=fixed),
+            since=Since(rev=rev, commit=self._base.revision, unchanged=told.shown - len(told.new), fixed=told.fixed),
         )
+
+    def _is_baseline_concerned(self, new: Sequence[Finding], fixed: int) -> bool:
+        """Whether the baseline may leave out something else than before."""
+        if self._baseline is None:
+            return False
+        unshared = (change.path for change in self.changes if change.before is None or change.now is None)
+        return bool(new or fixed or self.moved) or any(map(self._baseline.speaks_of, unshared))
+
+    def _left_by_baseline(
+        self, findings: Keys, new: Sequence[Finding], program: Program, facts: tuple[FactsOnDemand, FactsOnDemand]
+    ) -> Difference:
+        """What the baseline leaves of what is `new`; `findings` is all that was found in the later tree."""
+        assert self._baseline is not None
+        known = self.kept.known
+        before = self._baseline.left(known.findings, self._base, facts[0], known.problems)
+        now = self._baseline.left(findings, self._tree, facts[1], known.problems)
+        return self._baseline.difference(before, now, new, program, self.moved)
 
     def _healed(
         self, found: Sequence[Finding], new: Sequence[Finding], judged: Iterable[str], edges: Edges

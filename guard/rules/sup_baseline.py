@@ -9,7 +9,7 @@ from guard.model import Fix, Gate, Severity, Span, Violation
 from guard.registry import rule
 
 if TYPE_CHECKING:
-    from guard.baseline import Placed
+    from guard.baseline import Entry, Placed
     from guard.program import Program
 
 
@@ -73,6 +73,11 @@ def stale_baseline_entry(_program: Program) -> Iterator[Violation]:
     return iter(())
 
 
+def anchor_of(entry: Entry) -> str:
+    """What a finding on an entry is told apart from others by."""
+    return f"{entry.path} {entry.code} {entry.fingerprint}"
+
+
 def stale(program: Program, entries: Iterable[Placed]) -> Iterator[Violation]:
     """What to say of each stale entry."""
     path = program.config.baseline
@@ -82,7 +87,7 @@ def stale(program: Program, entries: Iterable[Placed]) -> Iterator[Violation]:
             path=path,
             span=Span(placed.line, 1, placed.line, 1),
             message=f"no {entry.code} is left in {entry.path} that this entry stands for",
-            anchor=f"{entry.path} {entry.code} {entry.fingerprint}",
+            anchor=anchor_of(entry),
             cause="When the same defect comes back, nobody hears of it.",
             help="guard baseline prune",
             fix=Fix("safe", "Remove the entry."),

@@ -16,8 +16,9 @@ from guard.environment import NONE, Environments
 from guard.facts import Gathering
 from guard.incremental import kept as keeping
 from guard.incremental import maps as in_maps
+from guard.incremental.earlier import known_of
 from guard.incremental.maps import Lookups
-from guard.incremental.quick import Outcome, known_of, new_since
+from guard.incremental.quick import Outcome, new_since
 from guard.model import Gate, Report
 from guard.registry import all_rules
 from guard.since import moved_files, narrowed
