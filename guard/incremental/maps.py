@@ -15,24 +15,25 @@ import msgspec
 
 
 class Maps(msgspec.Struct, frozen=True, array_like=True):
-    """Of one tree that was judged whole. Each of its parts is unpacked when somebody asks for it."""
+    """Of one tree that was judged whole. Each of its parts is compressed by itself, and unpacked when
+    somebody asks for it."""
 
-    importers: msgspec.Raw
+    importers: bytes
     """By file, the files whose imports, or strings, lead to it."""
-    strings: msgspec.Raw
+    strings: bytes
     """By part of a dotted name, the files with a string that has it, or that look for one in what is called so."""
-    children: msgspec.Raw
+    children: bytes
     """By name of a class, the names of the classes that name it as a base, whatever class they mean."""
-    received: msgspec.Raw
+    received: bytes
     """By name of a class, the files that look into something annotated with a class of that name, and by the name with
     an equals sign, those in which a field or a function gives one."""
-    silencing: msgspec.Raw
+    silencing: bytes
     """By name of an attribute, the files that give it to something; by name of a class and an equals sign, those that
     give it attributes of any name or inherit from one that is called so; by an equals sign alone, those that give
     attributes of any name to what an attribute holds."""
-    witnesses: msgspec.Raw
+    witnesses: bytes
     """By root and top-level name, with a tab between, some files whose imports make them part of `Whole.used`."""
-    outside: msgspec.Raw
+    outside: bytes
     """By module that is no part of the tree or the standard library, some of the files that import it."""
     words: bytes
     """Every part of a dotted name that an import, a string or an entry point looks for, each between newlines."""
@@ -72,11 +73,19 @@ class Lookups:
     def _maps(self) -> Maps:
         return self._load()
 
+    @cached_property
+    def _words(self) -> bytes:
+        return _unpacked(self._maps.words)
+
+    @cached_property
+    def _provided(self) -> bytes:
+        return _unpacked(self._maps.provided)
+
     def files(self, part: str) -> Mapping[str, tuple[str, ...]]:
         """One part of `Maps` that gives files, or names, by name."""
         found = self._files.get(part)
         if found is None:
-            found = self._files[part] = _FILES.decode(getattr(self._maps, part))
+            found = self._files[part] = _FILES.decode(_unpacked(getattr(self._maps, part)))
             for key, more in self._added.files.get(part, {}).items():
                 found[key] = tuple(sorted({*found.get(key, ()), *more}))
             if part in _WITNESSES and self._added.changed:
@@ -86,11 +95,11 @@ class Lookups:
 
     def looks_for(self, word: str) -> bool:
         """Whether an import, a string or an entry point looks for something of that name."""
-        return word in self._added.words or _is_among(word, self._maps.words)
+        return word in self._added.words or _is_among(word, self._words)
 
     def is_provided(self, folder: str, for_whom: str, module: str) -> bool:
         """Whether a module out of the tree is asked for where a file of a folder imports it."""
-        return _is_among(f"{folder}\t{for_whom}\t{module}", self._maps.provided)
+        return _is_among(f"{folder}\t{for_whom}\t{module}", self._provided)
 
     def with_more(
         self, more: Mapping[str, Mapping[str, Iterable[str]]], words: frozenset[str], changed: frozenset[str]
@@ -108,7 +117,7 @@ class Lookups:
         parts = {
             field: packed(self.files(field)) for field in Maps.__struct_fields__ if field not in ("words", "provided")
         }
-        words = between_newlines(self._added.words) + self._maps.words
+        words = zlib.compress(_listed(self._added.words) + self._words, _QUICK)
         return Maps(**parts, words=words, provided=self._maps.provided)
 
 
@@ -121,25 +130,33 @@ _FILES: Final = msgspec.msgpack.Decoder(dict[str, tuple[str, ...]])
 
 
 def encode(maps: Maps) -> bytes:
-    """The form in which they are cached. Raises UnicodeEncodeError where a path is no UTF-8."""
-    return zlib.compress(_ENCODER.encode(maps), _QUICK)
+    """The form in which they are cached."""
+    return _ENCODER.encode(maps)
 
 
 def decode(value: bytes) -> Maps:
     """What `encode` gave. Raises msgspec.DecodeError for anything else."""
+    return _MAPS.decode(value)
+
+
+def _unpacked(part: bytes) -> bytes:
     try:
-        return _MAPS.decode(zlib.decompress(value))
+        return zlib.decompress(part)
     except zlib.error as error:
         raise msgspec.DecodeError(str(error)) from error
 
 
-def packed(files: Mapping[str, Iterable[str]]) -> msgspec.Raw:
+def packed(files: Mapping[str, Iterable[str]]) -> bytes:
     """One part of `Maps`. Raises UnicodeEncodeError where a path is no UTF-8."""
-    return msgspec.Raw(_ENCODER.encode({key: tuple(sorted(paths)) for key, paths in files.items()}))
+    return zlib.compress(_ENCODER.encode({key: tuple(sorted(paths)) for key, paths in files.items()}), _QUICK)
 
 
 def between_newlines(words: Iterable[str]) -> bytes:
-    """Words that can be looked for one by one, without decoding all of them."""
+    """Words, as a part of `Maps`, that can be looked for one by one, without decoding all of them."""
+    return zlib.compress(_listed(words), _QUICK)
+
+
+def _listed(words: Iterable[str]) -> bytes:
     return ("\n" + "\n".join(sorted(words)) + "\n").encode("utf-8", "surrogateescape")
 
 
