@@ -36,8 +36,11 @@ def command(session: str, overrides: tuple[str, ...]) -> int:
                 )
             ready = prepared(place, os.environ)
             if ready.shown != found.plan:
+                now, then = msgspec.to_builtins(ready.shown), msgspec.to_builtins(found.plan)
+                other = ", ".join(f"loop.{key}" for key in sorted(now) if now[key] != then.get(key))
                 raise GuardError(
-                    f"the plan is not the one that session {found.id} began with; restore it, or begin a new session"
+                    f"the plan is not the one that session {found.id} began with ({other}); "
+                    "restore it, or begin a new session with: guard loop run"
                 )
             options = store.options(found.id)
             again = msgspec.structs.replace(found, verdict=Verdict.RUNNING, ended=0.0)

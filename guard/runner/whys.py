@@ -348,7 +348,7 @@ _WHYS: Final[Mapping[CauseKind, Callable[[Cause], Iterator[Why]]]] = {
     CauseKind.REVISION: _plain(
         "Why is it no verdict on what was deployed?", "Why does the other revision get requests?"
     ),
-    CauseKind.ENDED: _plain(_FAILED, "What did the service end of?"),
+    CauseKind.ENDED: _plain(_FAILED, "Why does it no longer serve?"),
     CauseKind.REFUSED: _plain(_FAILED, "Is the service down, or does it listen somewhere else?"),
     CauseKind.RESET: _plain(_FAILED, "Who dropped the connection?"),
     CauseKind.DNS: _plain(_FAILED, "Is the name wrong, or not published yet?"),

@@ -152,6 +152,15 @@ def test_another_tree_is_not_gone_on_with(nursery: Nursery, tmp_path: Path) -> N
     assert inside("loop", "run", cwd=root).code == 0
 
 
+def test_another_plan_is_not_gone_on_with(nursery: Nursery, tmp_path: Path) -> None:
+    root = small(tmp_path / "small")
+    killed(nursery, root, "tested:3")
+    run = inside("loop", "resume", "--config", "loop.cycles=2", "--config", 'loop.target.revision="r"', cwd=root)
+    assert run.code == 2
+    assert "began with (loop.cycles, loop.target); restore it" in run.err
+    assert inside("loop", "resume", cwd=root).code == 0
+
+
 def test_a_new_session_ends_one_that_was_killed_and_says_so(nursery: Nursery, tmp_path: Path) -> None:
     root = small(tmp_path / "small")
     killed(nursery, root, "tested:2")

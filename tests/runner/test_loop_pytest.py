@@ -142,7 +142,7 @@ def test_a_service_that_ends_while_it_is_tested_is_what_the_tests_failed_of(tmp_
     assert (cause["kind"], cause["rank"], len(cause["tests"])) == ("service-ended", "primary", 2)
     assert cause["summary"].endswith("when the phase second was over: its process ended with status 3")
     assert "out of memory" in cause["evidence"][1]["text"]
-    assert [why["question"] for why in cause["whys"]] == ["Why did the tests fail?", "What did the service end of?"]
+    assert [why["question"] for why in cause["whys"]] == ["Why did the tests fail?", "Why does it no longer serve?"]
     assert {one["kind"] for one in others} == {"connection-refused", "connection-reset"}
     assert {one["rank"] for one in others} == {"secondary"}
     assert all("(cause 1-1)" in one["whys"][-1]["answer"] for one in others)
