@@ -89,8 +89,10 @@ class Adoption(msgspec.Struct, frozen=True):
     """New contents by path, of the files that are made or added to."""
     advice: tuple[str, ...]
     """What is left to do by hand, each with the lines to add; to be shown as it is."""
+    baseline: str = ""
+    """The new baseline, which is one of `changes`; empty for none."""
     known: int = 0
-    """Findings in the new baseline."""
+    """Findings in it."""
 
 
 def adopt(tree: Tree, config: Config, wanted: Wanted, checked: Checked) -> Adoption:
@@ -129,7 +131,7 @@ def adopt(tree: Tree, config: Config, wanted: Wanted, checked: Checked) -> Adopt
         entries = [baseline.entry_of(finding) for finding in report.findings if baseline.can_know(finding)]
         changes[name] = baseline.render(entries)
         known = len(entries)
-    return Adoption(changes, tuple(advice), known)
+    return Adoption(changes, tuple(advice), name if makes_baseline else "", known)
 
 
 def _merging(tree: Tree, name: str) -> Iterator[tuple[str, bytes]]:

@@ -7,6 +7,7 @@ import os
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -25,7 +26,8 @@ from guard.sources.git import Git
 from guard.sources.locate import open_tree
 from guard.sources.tree import Tree
 
-_HOOKS = ("pre-commit", "pre-merge-commit")
+_SHOWN_KNOWN: Final = 50
+_HOOKS: Final = ("pre-commit", "pre-merge-commit")
 
 
 @click.command("init")
@@ -54,7 +56,12 @@ def command(baseline: bool, git_hook: bool, yes: bool, only_show: bool) -> int:
 
         adoption = adopt(tree, config, Wanted(baseline=baseline, pre_commit=not git_hook), checked)
     hooks = _hooks_to_write(tree.git) if git_hook else ()
-    write_diff(fixing.diff(tree, adoption.changes))
+    # A baseline of a legacy repository has thousands of lines, and the few that want to be read would be lost in them.
+    untold = adoption.baseline if adoption.known > _SHOWN_KNOWN and not only_show else ""
+    write_diff(fixing.diff(tree, {path: new for path, new in adoption.changes.items() if path != untold}))
+    if untold:
+        known = counted(adoption.known, "finding")
+        click.echo(f"guard: new {visible(untold)}: {known} of today; to see it: guard init --baseline --diff", err=True)
     for path in hooks:
         click.echo(f"guard: new hook {visible(os.fspath(path))}", err=True)
     for one in adoption.advice:

@@ -62,6 +62,16 @@ def test_the_diff_comes_first_and_is_one_that_git_takes(tmp_path: Path) -> None:
     assert contents(folder) == applied
 
 
+def test_a_long_baseline_is_told_by_its_number(tmp_path: Path) -> None:
+    broken = b"".join(b"from app import lost_%d\n" % number for number in range(60))
+    folder = repository(tmp_path / "repo", {**FILES, "app/broken.py": broken})
+    run = inside("init", "--baseline", "--yes", cwd=folder)
+    assert "guard.toml" in run.out
+    assert "IMP002" not in run.out
+    assert "guard: new guard-baseline.jsonl: 62 findings of today; to see it: guard init --baseline --diff" in run.err
+    assert (folder / "guard-baseline.jsonl").read_bytes().count(b"\n") == 62
+
+
 def test_twice_is_no_more_than_once(tmp_path: Path) -> None:
     folder = repository(tmp_path / "repo", FILES)
     assert inside("init", "--baseline", "--yes", cwd=folder).code == 0
