@@ -289,6 +289,20 @@ def test_damaged_objects_cost_only_themselves(repo: Repository) -> None:
             assert reader.read(tree.files["a.py"]) == b"a = 1\n"
 
 
+def test_what_of_the_missing_is_there_again(repo: Repository) -> None:
+    for name in ("lost", "lost too"):
+        repo.write(name, name.encode())
+    repo.commit("more")
+    tree = CommitTree(repo.found, "HEAD")
+    for name in ("lost", "lost too"):
+        loose(repo, tree.files[name].oid).unlink()
+    assert not tree.has_any(["lost", "lost too", "never there"])
+    assert not tree.has_any([])
+    assert tree.has_any(["lost", "a.py"])
+    repo.git("hash-object", "-w", "--stdin", given=b"lost too")
+    assert tree.has_any(["lost", "lost too"])
+
+
 def test_an_object_of_another_type_is_unreadable(repo: Repository) -> None:
     tree = repo.git("rev-parse", "HEAD^{tree}")
 
@@ -392,3 +406,9 @@ def test_reading_leaves_no_process_and_no_trace(repo: Repository) -> None:
     assert process is not None
     assert process.poll() is not None
     assert {path: path.stat().st_mtime_ns for path in repo.path.rglob("*")} == before
+
+
+def test_a_partial_clone_is_asked_for_one_after_the_other(partial: Repository) -> None:
+    tree = CommitTree(partial.found, "HEAD")
+    assert not tree.has_any(["pkg/b.py", "link"])
+    assert tree.has_any(["pkg/b.py", "a.py"])

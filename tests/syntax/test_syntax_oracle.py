@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from guard import syntax_oracle
 from guard.model import EnvironmentFailed
-from guard.syntax_oracle import UNREAD, diagnose
+from guard.syntax_oracle import UNREAD, diagnose, oracle_version
 
 
 def _codes(content: bytes, target: tuple[int, int] = (3, 11)) -> list[str]:
@@ -133,3 +134,7 @@ def test_what_a_killed_run_has_left_in_memory_is_removed(monkeypatch: pytest.Mon
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"guard-oracle-new", "another-old", "elsewhere", "guard-oracle-link"}
     assert (elsewhere / "m0.py").exists()
+
+
+def test_the_version_is_the_one_that_is_installed() -> None:
+    assert oracle_version() == version("ruff")
