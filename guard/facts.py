@@ -11,7 +11,7 @@ import hashlib
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -64,7 +64,7 @@ class Gathering(msgspec.Struct, frozen=True):
     @property
     def families(self) -> tuple[AnyFamily, ...]:
         """The families whose facts are gathered."""
-        return tuple(family for family in families() if self.only is None or family.name in self.only)
+        return _families_of(self.only)
 
     @property
     def asks_oracle(self) -> bool:
@@ -84,6 +84,11 @@ class Gathering(msgspec.Struct, frozen=True):
             *(f"{family.name}={family.version}" for family in self.families),
         ]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _families_of(only: frozenset[str] | None) -> tuple[AnyFamily, ...]:
+    return tuple(family for family in families() if only is None or family.name in only)
 
 
 @cache

@@ -8,7 +8,8 @@ the name that a chain begins with), and the walk decides with one look into a di
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Collection, Set
+import functools
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, Final
 
 from guard.scopes import Context
@@ -27,7 +28,12 @@ class Listeners:
     def __init__(self) -> None:
         self.nodes: Final[dict[type[ast.AST], tuple[Handler, ...]]] = {}
         self.module_level: Final[dict[type[ast.AST], tuple[Handler, ...]]] = {}
-        self.calls: Final[dict[str, tuple[CallHandler, ...]]] = {}
+        self.calls: Mapping[str, tuple[int, ...]] = {}
+        """By the name that is called, who is told: places in `of_calls`. Complete from `settle` on."""
+        self.of_calls: Final[list[CallHandler]] = []
+        self._names: Final[list[frozenset[str]]] = []
+        """What each of them asked for."""
+        self._settled = False
         self.class_calls: tuple[CallHandler, ...] = ()
         self.every_call: tuple[CallHandler, ...] = ()
         self.module_level_calls: tuple[CallHandler, ...] = ()
@@ -38,7 +44,7 @@ class Listeners:
         """Let go of everybody. Collectors may hold the register, and the register holds their methods."""
         self.nodes.clear()
         self.module_level.clear()
-        self.calls.clear()
+        self.of_calls.clear()
         self.class_calls = self.every_call = self.module_level_calls = ()
         self.chains, self.written_chains = (), ()
 
@@ -51,11 +57,17 @@ class Listeners:
         """Tell `handler` of the statements of a kind that stand in the module's own scope, in its blocks too."""
         self.module_level[kind] = (*self.module_level.get(kind, ()), handler)
 
-    def on_calls(self, names: Collection[str], handler: CallHandler) -> None:
+    def on_calls(self, names: frozenset[str], handler: CallHandler) -> None:
         """Tell `handler` of calls of `name(…)` and `….name(…)`. May be said while the walk runs."""
-        calls = self.calls
-        for name in names:
-            calls[name] = (*calls[name], handler) if name in calls else (handler,)
+        self._names.append(names)
+        self.of_calls.append(handler)
+        if self._settled:
+            self.calls = {**self.calls, **_by_name((*self._names,), names)}
+
+    def settle(self) -> None:
+        """Everybody has said what they want to be told of before the walk begins."""
+        self._settled = True
+        self.calls = _of_all(tuple(self._names))
 
     def on_class_calls(self, handler: CallHandler) -> None:
         """Tell `handler` of calls of what has an ASCII capital or an underscore at the beginning of its last name,
@@ -80,3 +92,13 @@ class Listeners:
     def on_written_chains(self, handler: ChainHandler) -> None:
         """Tell `handler` of maximal attribute chains on a name that are assigned to or deleted."""
         self.written_chains = (*self.written_chains, handler)
+
+
+def _by_name(every: Sequence[frozenset[str]], names: Set[str]) -> dict[str, tuple[int, ...]]:
+    return {name: tuple([place for place, wanted in enumerate(every) if name in wanted]) for name in names}
+
+
+@functools.lru_cache(maxsize=256)
+def _of_all(every: tuple[frozenset[str], ...]) -> Mapping[str, tuple[int, ...]]:
+    """Computed once for all files in which the same is asked for, as it is in most: there are a hundred names."""
+    return _by_name(every, frozenset().union(*every))

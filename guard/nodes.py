@@ -19,6 +19,9 @@ PASSED_OVER: Final[frozenset[type]] = frozenset(
 )
 """Types of what an expression may hold and that holds no expression itself."""
 
+STATEMENTS: Final[frozenset[type]] = frozenset(ast.stmt.__subclasses__())
+"""Types of statements."""
+
 CHILDREN: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
     ast.Await: attrgetter("value", "lineno"),
     ast.BinOp: attrgetter("left", "right"),
@@ -48,3 +51,23 @@ PARTS: Final[Mapping[type, Callable[[Any], Iterable[Any]]]] = {
 }
 """The expressions of the statements that bind nothing and hold no block. They are asked for by name: a node has no
 `__dict__` of its own until somebody asks for it."""
+
+
+def names_in(expression: ast.expr) -> list[str]:
+    """Every name that is written in an expression, in no particular order: what `ast.walk` finds, several times as fast
+    for what annotations are made of."""
+    found: list[str] = []
+    stack: list[Any] = [expression]
+    while stack:
+        node = stack.pop()
+        kind = node.__class__
+        if kind is ast.Name:
+            found.append(node.id)
+        elif kind is ast.Attribute:
+            stack.append(node.value)
+        elif kind is list:
+            stack += node
+        elif kind not in PASSED_OVER:
+            children = CHILDREN.get(kind)
+            stack += ast.iter_child_nodes(node) if children is None else children(node)
+    return found

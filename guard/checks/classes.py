@@ -36,13 +36,14 @@ from guard.checks.classes_order import BadField, bad_fields
 from guard.checks.classes_serializers import Drift, drifts
 from guard.checks.classes_table import ClassTable
 from guard.checks.modules import External
-from guard.checks.packing import unpack
 from guard.families import Family
 from guard.program import at_hand
 
 if TYPE_CHECKING:
     from guard.program import Program
 
+_LOAD: Final = Access.LOAD
+_STORE: Final = Access.STORE
 _WITHOUT_FIELDS: Final = frozenset({"enumeration", "typed dictionary"})
 """Kinds of which nothing is said where an attribute is declared nowhere."""
 _EXTENSIBLE: Final = frozenset({"dataclass", "pydantic model", "attrs", "struct"})
@@ -111,12 +112,12 @@ class Classes:
         )
 
     def _bad_calls(self, path: str, facts: ClassesFacts) -> Iterator[BadCall]:
-        for ref, raw in facts.calls.items():
+        for ref, calls in facts.calls.items():
             cls = self.table.class_of(path, ref)
             constructor = None if cls is None else self.constructor(cls)
             if cls is None or constructor is None or self._is_patched(cls, facts):
                 continue
-            for call in unpack(raw, list[Call]):
+            for call in calls:
                 if call.own and any(self.table.descendants(cls)):
                     continue
                 misfit = self._misfit(cls, constructor, call)
@@ -211,12 +212,12 @@ class Classes:
         return tuple(missing for path, facts in self.table.facts.items() for missing in self._missing_keys(path, facts))
 
     def _missing_keys(self, path: str, facts: ClassesFacts) -> Iterator[MissingKey]:
-        for ref, raw in facts.keys.items():
+        for ref, uses in facts.keys.items():
             cls = self._held(path, facts, ref)
             if cls is None or not self._is_typed_dict(cls) or not self._is_judged(cls):
                 continue
             keys = frozenset(field.name for one in self.table.lineage(cls).classes for field in one.facts.fields)
-            for use in unpack(raw, list[Use]):
+            for use in uses:
                 if use.path not in keys and (use.exact or not any(self.table.descendants(cls))):
                     for place in _places(path, facts, use.places):
                         yield MissingKey(place, cls, use.path, keys, use.exact)
@@ -236,18 +237,18 @@ class Classes:
         return tuple(found for path, facts in self.table.facts.items() for found in self._writes(path, facts))
 
     def _missing_in(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
-        for ref, raw in facts.uses.items():
+        for ref, uses in facts.uses.items():
             cls = self._held(path, facts, ref)
             if cls is None or not self._is_judged(cls):
                 continue
             there = frozenset() if self._is_typed_dict(cls) else self.table.attributes(cls, given=False)
-            for use in unpack(raw, list[Use]):
+            for use in uses:
                 if use.path not in there:
                     yield from self._missing(path, facts, cls, use)
-        for ref, raw in facts.chains.items():
+        for ref, uses in facts.chains.items():
             cls = self._held(path, facts, ref)
             if cls is not None:
-                for use in unpack(raw, list[Use]):
+                for use in uses:
                     yield from self._missing(path, facts, cls, use)
         yield from self._missing_members(path, facts)
 
@@ -269,21 +270,21 @@ class Classes:
         return {key: frozenset(hints - {""}) for key, hints in found.items()}
 
     @cached_property
-    def _calls(self) -> Mapping[Class, list[msgspec.Raw]]:
-        """The calls of each class, still packed: few are asked for."""
-        found: dict[Class, list[msgspec.Raw]] = {}
+    def _calls(self) -> Mapping[Class, list[Call]]:
+        """The calls of each class."""
+        found: dict[Class, list[Call]] = {}
         for path, facts in at_hand(self.table.facts).items():
-            for ref, raw in facts.calls.items():
+            for ref, calls in facts.calls.items():
                 cls = self.table.class_of(path, ref)
                 if cls is not None:
-                    found.setdefault(cls, []).append(raw)
+                    found.setdefault(cls, []).extend(calls)
         return found
 
     def _most_positional(self, cls: Class) -> int:
         """How many positional arguments a class is called with at most."""
         most = self._positional.get(cls)
         if most is None:
-            calls = [call for raw in self._calls.get(cls, ()) for call in unpack(raw, list[Call])]
+            calls = self._calls.get(cls, ())
             most = max((_EVERY if call.starred else call.positional for call in calls), default=0)
             self._positional[cls] = most
         return most
@@ -300,20 +301,20 @@ class Classes:
     def _missing_members(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute]:
         """Members that an enumeration has not, what is written like one on another class, and attributes that no
         member has."""
-        for ref, raw in facts.members.items():
+        for ref, uses in facts.members.items():
             cls = self.table.class_of(path, ref)
             if cls is None or not self._is_judged(cls) or self._is_typed_dict(cls):
                 continue
             there = self.table.attributes(cls)
-            for use in unpack(raw, list[Use]):
+            for use in uses:
                 first, _, rest = use.path.partition(".")
                 second = rest.partition(".")[0]
                 if first not in there:
-                    if use.access is Access.LOAD and first not in facts.loose and self._lacks_member(cls, first):
+                    if use.access is _LOAD and first not in facts.loose and self._lacks_member(cls, first):
                         yield from _missing_attributes(path, facts, use, cls, 0)
                 elif (
                     second
-                    and use.access is Access.LOAD
+                    and use.access is _LOAD
                     and self.table.is_plain_member(cls, first)
                     and self._lacks(cls, second, True)
                     and second not in facts.loose
@@ -329,17 +330,17 @@ class Classes:
         return not ENUMS.isdisjoint(self.table.lineage(cls).externals) and self._is_judged(cls)
 
     def _writes(self, path: str, facts: ClassesFacts) -> Iterator[MissingAttribute | BadWrite]:
-        for ref, raw in facts.stores.items():
+        for ref, uses in facts.stores.items():
             cls = self._held(path, facts, ref)
             if cls is not None:
-                for use in unpack(raw, list[Use]):
+                for use in uses:
                     yield from self._written(path, facts, cls, use)
-        for ref, raw in facts.members.items():
+        for ref, uses in facts.members.items():
             cls = self.table.class_of(path, ref)
             if cls is None or not self._is_enumeration(cls):
                 continue
-            for use in unpack(raw, list[Use]):
-                if use.access is not Access.LOAD and self.table.is_plain_member(cls, use.path):
+            for use in uses:
+                if use.access is not _LOAD and self.table.is_plain_member(cls, use.path):
                     for place in _places(path, facts, use.places):
                         yield BadWrite(place, cls, use.path, use.path, use.access, cls, "enumeration")
 
@@ -360,9 +361,9 @@ class Classes:
         kind = next(kind for owner in self.table.lineage(holder).classes if (kind := kind_of(self.table, owner)))
         owners = [frozen_by(self.table, one, name, exact=exact) for one in family]
         if owners[0] is not None and all(owners):
-            if not declared and use.access is not Access.STORE:
+            if not declared and use.access is not _STORE:
                 return
-        elif declared or use.access is not Access.STORE or kind.name in _WITHOUT_FIELDS:
+        elif declared or use.access is not _STORE or kind.name in _WITHOUT_FIELDS:
             return
         elif all(self._refuses(one, name) for one in family):
             yield from _missing_attributes(path, facts, use, holder, len(leading))
@@ -471,11 +472,11 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
             cls,
             parts[depth],
             ".".join(parts[: depth + 1]),
-            Access.LOAD if depth < len(parts) - 1 else use.access,
+            _LOAD if depth < len(parts) - 1 else use.access,
             parts[depth + 1] if depth < len(parts) - 1 else use.value,
         )
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 14, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 15, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

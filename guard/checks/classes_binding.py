@@ -9,6 +9,12 @@ import msgspec
 
 from guard.checks.classes_facts import ParameterKind, Signature
 
+_POSITIONAL_ONLY: Final = ParameterKind.POSITIONAL_ONLY
+_POSITIONAL: Final = ParameterKind.POSITIONAL
+_VAR_POSITIONAL: Final = ParameterKind.VAR_POSITIONAL
+_VAR_KEYWORD: Final = ParameterKind.VAR_KEYWORD
+_KEYWORD_ONLY: Final = ParameterKind.KEYWORD_ONLY
+
 
 class Misfit(msgspec.Struct, frozen=True):
     """Everything that makes a call raise TypeError. Falsy where nothing does."""
@@ -35,14 +41,12 @@ class Parameters:
     """A signature (without `self`), made ready for many calls."""
 
     def __init__(self, signature: Signature) -> None:
-        self._places = [p for p in signature if p.kind <= ParameterKind.POSITIONAL]
-        self._any_positional = any(p.kind is ParameterKind.VAR_POSITIONAL for p in signature)
-        self._any_keyword = any(p.kind is ParameterKind.VAR_KEYWORD for p in signature)
-        self._by_name = frozenset(
-            p.name for p in signature if p.kind in (ParameterKind.POSITIONAL, ParameterKind.KEYWORD_ONLY)
-        )
+        self._places = [p for p in signature if p.kind <= _POSITIONAL]
+        self._any_positional = any(p.kind is _VAR_POSITIONAL for p in signature)
+        self._any_keyword = any(p.kind is _VAR_KEYWORD for p in signature)
+        self._by_name = frozenset(p.name for p in signature if p.kind in (_POSITIONAL, _KEYWORD_ONLY))
         self._also = {p.also: p.name for p in signature if p.also}
-        self._only_places = frozenset(p.name for p in self._places if p.kind is ParameterKind.POSITIONAL_ONLY)
+        self._only_places = frozenset(p.name for p in self._places if p.kind is _POSITIONAL_ONLY)
         self._required = [p for p in signature if p.required]
 
     def bind(
@@ -67,12 +71,10 @@ class Parameters:
             filled.update(self._by_name.intersection(keywords))
             missing = [p.name for p in self._required if p.name not in filled]
         elif not double_starred:  # `*iterable` fills no keyword-only parameter
-            missing = [
-                p.name for p in self._required if p.kind is ParameterKind.KEYWORD_ONLY and p.name not in keywords
-            ]
+            missing = [p.name for p in self._required if p.kind is _KEYWORD_ONLY and p.name not in keywords]
         elif not starred:  # `**mapping` fills no positional-only parameter
             left = self._places[positional:]
-            missing = [p.name for p in left if p.required and p.kind is ParameterKind.POSITIONAL_ONLY]
+            missing = [p.name for p in left if p.required and p.kind is _POSITIONAL_ONLY]
         if not (unexpected or wrong_way or twice or surplus or missing):
             return FITS
         return Misfit(tuple(unexpected), tuple(wrong_way), tuple(twice), surplus, tuple(missing))

@@ -22,8 +22,12 @@ from guard.listeners import Listeners
 from guard.parse import Parsed
 from guard.scopes import Context, Scope, dotted
 
+_LOAD: Final = Access.LOAD
+_AUGMENT: Final = Access.AUGMENT
+_DELETE: Final = Access.DELETE
 _NOTED: Final = ASKS | SETS_BY_NAME | ASSERTS_FAILURE | COPIES | MAKERS | {"locals", "exec"}
 
+_OWN: Final = frozenset({"cls"})
 _NOT_FIRST_PARTY: Final = frozenset(
     {
         *("Any", "None", "Dict", "List", "Set", "FrozenSet", "Tuple", "Type", "Callable", "Awaitable", "Coroutine"),
@@ -107,7 +111,7 @@ class ClassCollector:
 
     def __init__(self, parsed: Parsed) -> None:
         self._is_stub = parsed.kind == "stub"
-        self._listeners = Listeners()
+        self._listeners: Listeners
         self._has_decorated = False
         self.classes: list[tuple[ast.ClassDef, Context]] = []
         self.class_names: set[str] = set()
@@ -187,7 +191,7 @@ class ClassCollector:
             to.on(comprehension, self.see_comprehension)
         to.on_calls(_NOTED, self.see_special_call)
         to.on_calls(TUPLES, self.see_tuple)
-        to.on_calls(("cls",), self.see_own_call)
+        to.on_calls(_OWN, self.see_own_call)
         to.on_class_calls(self.see_class_call)
         to.on_chains(self.chain, self.roots, self.roots_of_longer)
 
@@ -199,7 +203,7 @@ class ClassCollector:
         if name not in self.class_names:
             self.class_names.add(name)
             if name not in _NOTED and not is_class_name(name):
-                self._listeners.on_calls((name,), self.see_class_call)
+                self._listeners.on_calls(frozenset({name}), self.see_class_call)
         if node.decorator_list:
             self._watch(node)
         for base in node.bases:
@@ -340,11 +344,14 @@ class ClassCollector:
 
     def see_assign(self, node: ast.Assign, context: Context) -> None:
         """An assignment whose value may say what class a name or an attribute has."""
-        target, value = node.targets[0], node.value
+        targets, value = node.targets, node.value
+        target = targets[0]
         kind = target.__class__
         if kind is ast.Name:
+            if target.id in self.roots and len(targets) == 1:  # type: ignore[attr-defined]
+                return  # most names are given their values in the same way everywhere in a file
             if value.__class__ in _GIVING and self._may_give(value):
-                names = [name.id for name in node.targets if isinstance(name, ast.Name)]
+                names = [name.id for name in targets if isinstance(name, ast.Name)]
                 self.roots.update(names)
                 self.roots_of_longer.update(names)
         elif kind is ast.Attribute:
@@ -362,20 +369,25 @@ class ClassCollector:
         kind = value.__class__
         if kind is ast.Call:
             callee = value.func  # type: ignore[attr-defined]
-            if callee.__class__ is ast.Name:
+            callee_kind = callee.__class__
+            if callee_kind is ast.Name:
                 name = callee.id
-            elif callee.__class__ is ast.Attribute:
+            elif callee_kind is ast.Attribute:
                 name = callee.attr
                 owner = callee.value
-                if name in ("get", "pop") and self._is_container(owner):
-                    return True
-                if owner.__class__ is ast.Name and (owner.id in self.class_roots or owner.id in self.class_names):
+                if owner.__class__ is ast.Name:
+                    root = owner.id
+                    if root in self.class_roots or root in self.class_names:
+                        return True
+                    if root in self.containers and (name == "get" or name == "pop"):
+                        return True
+                elif (name == "get" or name == "pop") and self._is_container(owner):
                     return True
             else:
                 return False
-            if name[0] < "a" and _may_be_class(name):
+            if name in self.givers or name in self.class_names:
                 return True
-            return name in self.class_names or name in self.givers
+            return name[0] < "a" and _may_be_class(name)
         if kind is ast.Await:
             return self._may_give(awaited_in(value))  # type: ignore[arg-type]
         if kind is ast.Subscript:
@@ -432,7 +444,7 @@ class ClassCollector:
             elif (
                 root != "self" or (self._has_decorated and _is_of_a_kind(context.scope)) or attributes[0] == "__dict__"
             ):
-                self.chains.append((node, root, attributes, context, Access.LOAD))
+                self.chains.append((node, root, attributes, context, _LOAD))
         elif root == "self" and len(attributes) == 1 and kind is ast.Store and node not in self.augmented:
             scope: Scope | None = context.scope
             while scope is not None and scope.kind != "class":
@@ -444,9 +456,9 @@ class ClassCollector:
                 if node not in self.plain:  # unpacked, or bound by a loop or a `with`: of no known class
                     self.not_telling.append((root, attributes[0], context))
         elif kind is ast.Del:
-            self.chains.append((node, root, attributes, context, Access.DELETE))
+            self.chains.append((node, root, attributes, context, _DELETE))
         else:
-            self.chains.append((node, root, attributes, context, Access.AUGMENT if node in self.augmented else None))
+            self.chains.append((node, root, attributes, context, _AUGMENT if node in self.augmented else None))
 
     def finish(self, module: Scope) -> ClassesFacts | None:
         """The facts. A stub says nothing of its own: it is no code that runs."""

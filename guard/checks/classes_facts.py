@@ -2,9 +2,9 @@
 
 Compact, because the facts of every file are decoded in every run: a name that stands for something elsewhere is
 an index into the file's own table of `Ref`s, an enclosing scope one into its table of qualified names, and -1 is
-"not known". What only few runs look at (the body of a class, the calls of one callee) is kept encoded, and decoded
-when somebody asks. Nothing here knows dataclasses from other classes: what a decorator or a base makes of a class
-is decided when the program is linked, so another kind of class needs no other facts.
+"not known". The body of a class, which few look at, is kept encoded, and decoded when somebody asks. Nothing here knows
+dataclasses from other classes: what a decorator or a base makes of a class is decided when the program is linked, so
+another kind of class needs no other facts.
 """
 
 from __future__ import annotations
@@ -281,19 +281,19 @@ class ClassesFacts(msgspec.Struct, frozen=True, array_like=True):
     refs: tuple[Ref, ...] = ()
     scopes: tuple[str, ...] = ()
     classes: tuple[ClassFacts, ...] = ()
-    calls: dict[int, msgspec.Raw] = {}
-    """By callee, a list of `Call`."""
+    calls: dict[int, list[Call]] = {}
+    """By callee."""
     updates: tuple[Update, ...] = ()
-    uses: dict[int, msgspec.Raw] = {}
-    """By the class of the receiver, a list of `Use` of one attribute."""
-    chains: dict[int, msgspec.Raw] = {}
-    """By the class of the receiver, a list of `Use` of several attributes in a row."""
-    stores: dict[int, msgspec.Raw] = {}
-    """By the class of the receiver, a list of `Use` whose last attribute is given a value, or deleted."""
-    members: dict[int, msgspec.Raw] = {}
-    """By a name that may be that of an enumeration, a list of `Use` of what is written like one of its members."""
-    keys: dict[int, msgspec.Raw] = {}
-    """By the class of the receiver, a list of `Use` whose path is a literal key: `x["key"]` that is read."""
+    uses: dict[int, list[Use]] = {}
+    """By the class of the receiver, those of one attribute."""
+    chains: dict[int, list[Use]] = {}
+    """By the class of the receiver, those of several attributes in a row."""
+    stores: dict[int, list[Use]] = {}
+    """By the class of the receiver, those whose last attribute is given a value, or deleted."""
+    members: dict[int, list[Use]] = {}
+    """By a name that may be that of an enumeration, uses of what is written like one of its members."""
+    keys: dict[int, list[Use]] = {}
+    """By the class of the receiver, those whose path is a literal key: `x["key"]` that is read."""
     writes: tuple[Write, ...] = ()
     returns: tuple[Returning, ...] = ()
     again: tuple[str, ...] = ()

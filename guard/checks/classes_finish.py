@@ -6,8 +6,6 @@ import ast
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from guard.checks.classes_body import (
     ClassBody,
     applied,
@@ -35,6 +33,7 @@ from guard.checks.classes_types import Known, OwnInstance
 from guard.checks.classes_uses import Uses
 from guard.checks.packing import pack
 from guard.checks.references import Ref
+from guard.nodes import names_in
 from guard.scopes import Context, Scope, dotted
 
 if TYPE_CHECKING:
@@ -54,8 +53,8 @@ def finish(seen: ClassCollector) -> ClassesFacts | None:
     return _Finish(seen).facts()
 
 
-def _packed(noted: Noted) -> dict[int, msgspec.Raw]:
-    return {ref: pack([Use(*one, tuple(places)) for one, places in alike.items()]) for ref, alike in noted.items()}
+def _uses(noted: Noted) -> dict[int, list[Use]]:
+    return {ref: [Use(*one, tuple(places)) for one, places in alike.items()] for ref, alike in noted.items()}
 
 
 class _Finish(Uses, Calls):
@@ -84,13 +83,13 @@ class _Finish(Uses, Calls):
             tuple(self.refs),
             tuple(self.scopes),
             classes,
-            {ref: pack(found) for ref, found in calls.items()},
+            calls,
             tuple(self.updates),
-            _packed(self.uses),
-            _packed(self.paths),
-            _packed(self.stores),
-            _packed(members),
-            _packed(keys),
+            _uses(self.uses),
+            _uses(self.paths),
+            _uses(self.stores),
+            _uses(members),
+            _uses(keys),
             tuple(Write(*write) for write in sorted(self.writes)),
             returns,
             self.again,
@@ -211,10 +210,9 @@ class _Finish(Uses, Calls):
         """The class that a field's annotation names. The body's own names hide those around it, whatever they hold
         by then, so they are not followed."""
         ref = self.types.annotated(annotation, outer)
-        if ref is None or any(
-            isinstance(part, ast.Name) and (part.id in body.names or part.id in body.annotated)
-            for part in ast.walk(annotation)
-        ):
+        if ref is None:
+            return UNKNOWN
+        if any(name in body.names or name in body.annotated for name in names_in(annotation)):
             return UNKNOWN
         return self._index(ref)
 

@@ -16,8 +16,15 @@ import msgspec
 from guard.checks.classes_elements import Taken, container_of, element_of, iterated_by
 from guard.checks.classes_facts import AWAITED, RETURNED, Marker
 from guard.checks.references import Ref, reference_in
+from guard.nodes import names_in
 from guard.scopes import Binding, BindingKind, Scope, dotted
 
+_ASSIGN: Final = BindingKind.ASSIGN
+_PARAMETER: Final = BindingKind.PARAMETER
+_DECLARED: Final = BindingKind.DECLARED
+_ANNOTATED: Final = BindingKind.ANNOTATED
+_LOOP: Final = BindingKind.LOOP
+_UNPACKED: Final = BindingKind.UNPACKED
 _WRAPPERS: Final = frozenset({"Optional", "Final", "ClassVar", "InitVar", "Annotated", "Required", "NotRequired"})
 _MARKERS: Final = {"ClassVar": Marker.CLASS_VAR, "InitVar": Marker.INIT_VAR, "KW_ONLY": Marker.KW_ONLY}
 _CLASS_METHODS: Final = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
@@ -47,13 +54,17 @@ class OwnClass(msgspec.Struct, frozen=True):
 
 Receiver = Known | OwnInstance | OwnClass | None
 
+_UNASKED: Final = Ref(0, "", "")
+_UNKNOWN: Final = Known(_UNASKED, False)
+"""These stand for answers that nobody has asked for yet."""
 _NEUTRAL: Final = Known(Ref(0, "builtins", "None"), True)
 """None, or the name itself: says nothing about the class of a name."""
 
 
 def looks_like_class(name: str) -> bool:
     """Whether the last part of a dotted name is written as class names are."""
-    return name.rpartition(".")[2].lstrip("_")[:1].isupper()
+    last = name.rpartition(".")[2]
+    return last[:1].isupper() or (last[:1] == "_" and last.lstrip("_")[:1].isupper())
 
 
 def method_kind(function: ast.AST) -> str:
@@ -116,8 +127,7 @@ def plain_name(annotation: ast.expr) -> str:
     if not isinstance(annotation, (ast.Subscript, ast.BinOp, ast.Constant)):
         return ""
     annotation = _unquoted(annotation)
-    names = [part.id for part in ast.walk(annotation) if isinstance(part, ast.Name)]
-    return "*" if all(name in _PLAIN for name in names) else ""
+    return "*" if _PLAIN.issuperset(names_in(annotation)) else ""
 
 
 def _unquoted(annotation: ast.expr) -> ast.expr:
@@ -169,26 +179,24 @@ class Types:
     def reference(self, text: str, scope: Scope) -> Ref | None:
         """`references.reference_of_name`, remembered."""
         key = (scope, text)
-        try:
-            return self._refs[key]
-        except KeyError:
+        found = self._refs.get(key, _UNASKED)
+        if found is _UNASKED:
             root, _, rest = text.partition(".")
             where = scope.lookup(root)
             found = None if where is None else self._bound_to(where, text, root, rest)
             if found is None and self._again and text in self._again and scope.function is not None:
                 found = Ref(0, "", text) if where is not None and where[0].kind == "module" else None
             self._refs[key] = found
-            return found
+        return found
 
     def _bound_to(self, found: tuple[Scope, list[Binding]], text: str, root: str, rest: str) -> Ref | None:
         """What a name stands for wherever its bindings are found: many functions use the names of one module."""
         where, bindings = found
         key = (where, text)
-        try:
-            return self._bindings[key]
-        except KeyError:
+        known = self._bindings.get(key, _UNASKED)
+        if known is _UNASKED:
             known = self._bindings[key] = reference_in(where, bindings, root, rest)
-            return known
+        return known
 
     def annotated(self, annotation: ast.expr | None, scope: Scope) -> Ref | None:
         """The one class that an annotation names, read in `scope`; None for anything less certain."""
@@ -218,11 +226,10 @@ class Types:
     def receiver(self, name: str, scope: Scope) -> Receiver:
         """What `name`, read in `scope`, is an instance of."""
         key = (scope, name)
-        try:
-            return self._receivers[key]
-        except KeyError:
+        found = self._receivers.get(key, _UNKNOWN)
+        if found is _UNKNOWN:
             found = self._receivers[key] = self._receiver(name, scope, _DEPTH)
-            return found
+        return found
 
     def _receiver(self, name: str, scope: Scope, depth: int) -> Receiver:
         found = scope.lookup(name)
@@ -230,8 +237,9 @@ class Types:
             return None
         where, bindings = found
         key = (where, name)
-        if key in self._names:
-            return self._names[key]
+        known = self._names.get(key, _UNKNOWN)
+        if known is not _UNKNOWN:
+            return known
         self._names[key] = None  # what is asked for again while it is looked for is not certain
         known = self._names[key] = self._bound(name, where, bindings, depth)
         return known
@@ -261,19 +269,19 @@ class Types:
 
     def _held(self, name: str, where: Scope, binding: Binding, depth: int) -> Known | None:
         kind = binding.kind
-        if kind is BindingKind.ASSIGN and binding.value is not None:
+        if kind is _ASSIGN and binding.value is not None:
             return self._value(binding.value, where, depth, name)
-        if kind is BindingKind.PARAMETER:
+        if kind is _PARAMETER:
             if where.parent is None or _is_injected(where.node):
                 return None
             return self._declared(binding.annotation, where.parent)
-        if kind is BindingKind.DECLARED:
+        if kind is _DECLARED:
             return self._declared(binding.annotation, where)
-        if kind is BindingKind.ANNOTATED:
+        if kind is _ANNOTATED:
             if where.kind == "class" and isinstance(binding.value, ast.Call):
                 return None  # while the body runs, it is what `field()` gives
             return self.declared_with(binding.annotation, binding.value, where)
-        if kind is BindingKind.LOOP or kind is BindingKind.UNPACKED:
+        if kind is _LOOP or kind is _UNPACKED:
             found = iterated_by(binding.node, name)
             return None if found is None else self._element(*found, where)
         return None
@@ -296,7 +304,7 @@ class Types:
         if found is None or len(found[1]) != 1 or found[0].kind == "class":
             return None, None
         where, (binding,) = found
-        if binding.kind is BindingKind.PARAMETER:
+        if binding.kind is _PARAMETER:
             return (None, None) if _is_injected(where.node) else (binding.annotation, where.parent)
         return binding.annotation, where
 
@@ -327,8 +335,9 @@ class Types:
     def _value(self, value: ast.expr, scope: Scope, depth: int, target: str) -> Known | None:
         if depth == 0:
             return None
-        if isinstance(value, ast.Call):
-            callee = dotted(value.func)
+        if value.__class__ is ast.Call:
+            func = value.func
+            callee = func.id if func.__class__ is ast.Name else dotted(func)
             if not callee or not (looks_like_class(callee) or callee in self._classes):
                 return self._returned(callee, scope, RETURNED) or self._taken(value, scope)
             ref = self.reference(callee, scope)
@@ -384,7 +393,7 @@ class Types:
 
 def _own_receiver(name: str, where: Scope, bindings: list[Binding]) -> OwnInstance | OwnClass | None:
     """`self` or `cls`, where `name` is the first parameter of a method and nothing else."""
-    if len(bindings) != 1 or bindings[0].kind is not BindingKind.PARAMETER:
+    if len(bindings) != 1 or bindings[0].kind is not _PARAMETER:
         return None
     if where.kind != "function" or where.parent is None or where.parent.kind != "class":
         return None

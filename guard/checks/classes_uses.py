@@ -24,6 +24,9 @@ from guard.scopes import BindingKind, Context, Scope, dotted
 if TYPE_CHECKING:
     from guard.checks.classes_collect import ClassCollector
 
+_LOAD: Final = Access.LOAD
+_AUGMENT: Final = Access.AUGMENT
+_STORE: Final = Access.STORE
 _NOTHING: Final[Set[str]] = frozenset()
 
 
@@ -38,6 +41,8 @@ class Uses(Seen):
         super().__init__(seen)
         self.readable: dict[Context, int] = {}
         """`_where`, or -1 where an AttributeError is meant."""
+        self.groups: dict[tuple[Scope, str], _Group] = {}
+        """By scope and name: what is known of it there."""
         self.own_groups: dict[Scope, _Group] = {}
         """By class: what is known of `self`, where the code asks nothing about it."""
 
@@ -46,19 +51,21 @@ class Uses(Seen):
         leading.update(name for body in self.bodies.values() for name in body.annotated)
         leading.update(node.name for node, _ in self.seen.returning if node.decorator_list)
         leading.add("__dict__")
-        groups: dict[tuple[Scope, str], _Group] = {}
+        groups = self.groups
         narrowed = self._narrowed()
+        plain = self.seen.plain
         for node, root, attributes, context, access in self.seen.chains:
-            group = groups.get((context.scope, root))
+            key = (context.scope, root)
+            group = groups.get(key)
             if group is None:
-                group = groups[context.scope, root] = self._group(root, context.scope)
-            if access is Access.LOAD:
+                group = groups[key] = self._group(root, context.scope)
+            if access is _LOAD:
                 if root in narrowed:
                     self._load_narrowed(node, root, attributes, context, narrowed[root])
             else:
-                self._note_store(node, attributes, context, group, access or Access.STORE)
+                self._note_store(node, attributes, context, group, access or _STORE)
                 if access is None:
-                    self._store(root, attributes, context, group.receiver, node in self.seen.plain)
+                    self._store(root, attributes, context, group.receiver, node in plain)
                     continue
             if group.ref is not None:
                 self._load(node, attributes, context, group, access)
@@ -70,7 +77,7 @@ class Uses(Seen):
                 if group is None:
                     group = groups[context.scope, "self"] = self._group("self", context.scope)
                 if group.ref is not None:
-                    self._load(node, attributes, context, group, Access.LOAD)
+                    self._load(node, attributes, context, group, _LOAD)
 
     def _narrowed(self) -> dict[str, list[tuple[ast.If, Scope, _Group]]]:
         """By name: the branches in which `isinstance` says what it is."""
@@ -107,7 +114,7 @@ class Uses(Seen):
         ]
         if len(groups) == 1 and attributes[0] != "__dict__":
             plain = groups[0].but_asked(groups[0].asked - {BY_CLASS})
-            self._load(node, attributes, context, plain, Access.LOAD)
+            self._load(node, attributes, context, plain, _LOAD)
 
     def _note_store(
         self, node: ast.Attribute, attributes: list[str], context: Context, group: _Group, access: Access
@@ -126,18 +133,22 @@ class Uses(Seen):
             group = groups.get(context.scope)
             if group is None:
                 group = groups[context.scope] = self._group("self", context.scope)
-            self._note_store(node, [name], context, group, Access.STORE)
+            self._note_store(node, [name], context, group, _STORE)
 
     def _members(self) -> Noted:
         """What may be members of enumerations."""
         found: Noted = {}
+        groups: dict[Ref, _Group] = {}
         for node, root, attributes, context in self.seen.members:
             ref = self.types.reference(root, context.scope)
             if ref is None:
                 continue
+            group = groups.get(ref)
+            if group is None:
+                group = groups[ref] = _Group(None, ref, True)
             kind = node.ctx.__class__
-            access = Access.LOAD if kind is ast.Load else Access.STORE if kind is ast.Store else Access.DELETE
-            self._note(found, _Group(None, ref, True), node, self._read_in(context), ".".join(attributes), access)
+            access = _LOAD if kind is ast.Load else _STORE if kind is ast.Store else Access.DELETE
+            self._note(found, group, node, self._read_in(context), ".".join(attributes), access)
         return found
 
     def _keys(self) -> Noted:
@@ -146,7 +157,7 @@ class Uses(Seen):
         for node, root, key, context in self.seen.keys:
             if key in self.seen.loose_keys or any(guard.kind != "test" for guard in context.guards):
                 continue
-            group = self._group(root, context.scope)
+            group = self.groups.get((context.scope, root)) or self._group(root, context.scope)
             if group.ref is None or isinstance(group.receiver, OwnInstance) or group.asked or not group.single:
                 continue
             if not self.excuses.excuse(context, "KeyError"):
@@ -199,11 +210,16 @@ class Uses(Seen):
             path, held = ".".join(attributes), self.paths
         if group.asked and group.is_asked_about(path):
             return
+        where = self.readable.get(context)
+        if where is None:
+            where = self._read_in(context)
+        if where < 0:
+            return
         kind = ""
-        if access is Access.AUGMENT:
+        if access is _AUGMENT:
             value = self.seen.augmented.get(node)
             kind = type(value.value).__name__ if isinstance(value, ast.Constant) else ""
-        self._note(held, group, node, self._read_in(context), path, access, kind)
+        self._note(held, group, node, where, path, access, kind)
 
     def _read_in(self, context: Context) -> int:
         where = self.readable.get(context)
@@ -219,7 +235,7 @@ class Uses(Seen):
         node: ast.expr,
         where: int,
         path: str,
-        access: Access = Access.LOAD,
+        access: Access = _LOAD,
         value: str = "",
     ) -> None:
         """Keep the place of a use of attributes."""

@@ -19,7 +19,8 @@ _NAMED: Final = re.compile(
     rb"DJANGO_SETTINGS_MODULE[\"']?(?:[ \t]*[=: ][ \t]*|[\"',]*\s+[\"']?value[\"']?[ \t]*[:=][ \t]*)[\"']?"
     rb"([A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)"
 )
-_METHODS: Final = ("append", "insert", "extend", "remove", "pop", "clear", "sort", "reverse")
+_METHODS: Final = frozenset({"append", "insert", "extend", "remove", "pop", "clear", "sort", "reverse"})
+_SETTING: Final = frozenset({"setdefault"})
 
 
 class Blind:
@@ -64,7 +65,7 @@ class SettingsCollector:
     def listen(self, to: Listeners) -> None:
         """Say what it wants to be told of."""
         if self._names:
-            to.on_calls(("setdefault",), self.on_setdefault)
+            to.on_calls(_SETTING, self.on_setdefault)
             to.on(ast.Assign, self.on_assign)
         if self._reads:
             to.on_calls(_METHODS, self.on_method)

@@ -11,9 +11,10 @@ import msgspec
 from guard.checks.middleware_carriers import PARTS
 from guard.checks.middleware_facts import Attr, Class, Def, Facts, Flow, Free, Handoff, Super, Var
 from guard.checks.middleware_flow import read_flow
-from guard.checks.middleware_frameworks import DECORATORS, FAINT_SIGNS, SIGNS
+from guard.checks.middleware_frameworks import DECORATORS, is_about_any
 from guard.checks.middleware_names import Names, last_name
 from guard.checks.middleware_prune import prune
+from guard.checks.middleware_refusals import Inward
 from guard.checks.middleware_setup import AnyFunction, SetupReader
 from guard.checks.middleware_wanted import is_about_applications, wanted_names
 from guard.listeners import Listeners
@@ -100,6 +101,7 @@ class MiddlewareCollector:
             for found in (names.expr(arg, scope),)
             if isinstance(found, Free) and not found.ref.is_local
         }
+        inward = Inward(call for call, _ in self._calls)
         found: list[Flow] = []
         served: set[int] = set(concerned)
         methods: dict[str, list[str]] = {}
@@ -113,7 +115,7 @@ class MiddlewareCollector:
                 owner = unique.rpartition(".")[0] if in_class else ""
                 helps = in_class and not _ENTRIES.isdisjoint(methods.get(owner, ()))
                 flow = read_flow(
-                    node, unique, scope, names, in_class=in_class, helps=helps, depended=node.name in depended
+                    node, unique, scope, names, inward, in_class=in_class, helps=helps, depended=node.name in depended
                 )
                 if flow is not None:
                     found.append(flow)
@@ -253,10 +255,4 @@ def _worth_keeping(flows: Sequence[Flow], methods: Mapping[str, Sequence[str]]) 
 
 def collector(parsed: Parsed) -> MiddlewareCollector | Blind:
     """The collector for one file."""
-    return MiddlewareCollector(parsed) if _concerns(parsed.content) else Blind()
-
-
-def _concerns(content: bytes) -> bool:
-    if any(sign in content for sign in SIGNS):
-        return True
-    return any(part in content and pattern.search(content) is not None for part, pattern in FAINT_SIGNS)
+    return MiddlewareCollector(parsed) if is_about_any(parsed.content) else Blind()

@@ -20,8 +20,8 @@ from guard.checks.middleware_refusals import (
     CREDENTIALS,
     INWARD,
     REFUSING_ERRORS,
+    Inward,
     answers_any,
-    calls_inward,
     is_401,
     lets_most_pass,
     refusing,
@@ -59,11 +59,14 @@ def _joined(states: Iterable[_State | None]) -> _State | None:
 class FlowReader:
     """Reads one function. Use `read_flow`."""
 
-    def __init__(self, node: AnyFunction, name: str, scope: Scope, names: Names, *, in_class: bool) -> None:
+    def __init__(
+        self, node: AnyFunction, name: str, scope: Scope, names: Names, inward: Inward, *, in_class: bool
+    ) -> None:
         self._node = node
         self._name = name
         self._scope = scope
         self._names = names
+        self._inward = inward
         arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
         self._params = tuple(arg.arg for arg in arguments)
         self._own = self._params[0] if in_class and self._params else ""
@@ -163,7 +166,7 @@ class FlowReader:
             state = self._visit(node.iter if not isinstance(node, ast.While) else node.test, state)
             body = self._block(node.body, state)
             # A `continue` or `break` ends the block, not the loop: what it has called has been called.
-            if body is None and calls_inward(node.body):
+            if body is None and self._inward.is_called_in(node.body):
                 state = msgspec.structs.replace(state, after=True)
             return self._block(node.orelse, _joined((state, body)) or state)
         if isinstance(node, (ast.With, ast.AsyncWith)):
@@ -184,7 +187,7 @@ class FlowReader:
         state = self._visit(node.test, state)
         present, absent = self._carriers.told_by(node.test)
         then = self._block(node.body, msgspec.structs.replace(state, there=state.there | present))
-        if then is None and lets_most_pass(node):
+        if then is None and self._inward.is_called_in(node.body) and lets_most_pass(node):
             state = msgspec.structs.replace(state, narrowed=True)
         otherwise = self._block(node.orelse, msgspec.structs.replace(state, there=state.there | absent))
         return _joined((then, otherwise))
@@ -196,11 +199,12 @@ class FlowReader:
         self._handlers.append(caught)
         body = self._block(node.body, state)
         self._handlers.pop()
-        failed = msgspec.structs.replace(state, after=state.after or calls_inward(node.body))
+        inward = self._inward.is_called_in(node.body)
+        failed = msgspec.structs.replace(state, after=state.after or inward)
         if body is not None:
             body = self._block(node.orelse, body)
         ends = [body, *(self._block(handler.body, failed) for handler in node.handlers)]
-        self._catches = self._catches or (calls_inward(node.body) and any(map(answers_any, node.handlers)))
+        self._catches = self._catches or (inward and any(map(answers_any, node.handlers)))
         joined = _joined(ends)
         if not node.finalbody:
             return joined
@@ -249,13 +253,15 @@ class FlowReader:
             present, absent = self._carriers.told_by(node.test)
             self._visit(node.body, msgspec.structs.replace(state, there=state.there | present))
             self._visit(node.orelse, msgspec.structs.replace(state, there=state.there | absent))
-            return msgspec.structs.replace(state, after=state.after or calls_inward([node]))
+            return msgspec.structs.replace(state, after=state.after or self._inward.is_called_in([node]))
         if isinstance(node, ast.Call):
             return self._call(node, state)
         found = self._carriers.part(node)
         if found is not None:
             self._touch(found[1], found[0], "read", node, state)
             return state
+        if isinstance(node, ast.Attribute):
+            return self._visit(node.value, state)
         if isinstance(node, ast.Dict):
             state = self._dict(node, state)
         for child in ast.iter_child_nodes(node):
@@ -411,6 +417,7 @@ def read_flow(
     name: str,
     scope: Scope,
     names: Names,
+    inward: Inward,
     *,
     in_class: bool,
     helps: bool,
@@ -421,4 +428,4 @@ def read_flow(
     `helps` is True for a function that may be part of a layer without being handed the request: a method beside a
     `dispatch`; `depended` for one that stands in a `Depends(…)`.
     """
-    return FlowReader(node, name, scope, names, in_class=in_class).read(helps=helps, depended=depended)
+    return FlowReader(node, name, scope, names, inward, in_class=in_class).read(helps=helps, depended=depended)

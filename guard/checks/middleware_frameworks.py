@@ -12,19 +12,27 @@ from guard.checks.middleware_framework import Framework
 from guard.checks.middleware_stack import Stack
 from guard.checks.middleware_starlette import Starlette
 from guard.checks.modules import External
+from guard.checks.signs import searches
 
 STARLETTE: Final = Starlette()
 FRAMEWORKS: Final[tuple[Framework, ...]] = (STARLETTE, Flask(), Aiohttp())
 """All of them, the one that is meant where nothing tells which at the beginning."""
 
 _SIGNS: Final = tuple(dict.fromkeys(sign for one in FRAMEWORKS for sign in one.signs))
-SIGNS: Final = tuple(sign for sign in _SIGNS if not any(other in sign for other in _SIGNS if other != sign))
-_FAINT: Final = [sign for one in FRAMEWORKS for sign in one.faint_signs]
-FAINT_SIGNS: Final = tuple(
-    (part, re.compile(b"|".join(pattern for other, pattern in _FAINT if other == part)))
-    for part in dict.fromkeys(part for part, _ in _FAINT)
+_FAINT: Final = tuple(dict.fromkeys(sign for one in FRAMEWORKS for sign in one.faint_signs))
+_SEARCHES: Final = searches(
+    (
+        *((sign, b"") for sign in _SIGNS if not any(other in sign for other in _SIGNS if other != sign)),
+        *(
+            (part, pattern.removeprefix(re.escape(part)))
+            for part, pattern in _FAINT
+            if pattern.startswith(re.escape(part))
+        ),
+    )
 )
-"""A file that holds none of these and none of `SIGNS` is not about any application."""
+_PATTERNS: Final = tuple(
+    (part, re.compile(pattern)) for part, pattern in _FAINT if not pattern.startswith(re.escape(part))
+)
 APP_CLASSES: Final = frozenset().union(*(one.classes for one in FRAMEWORKS))
 """What an application is made by, by last name."""
 EXTENSIONS: Final = frozenset().union(*(one.extensions for one in FRAMEWORKS))
@@ -34,6 +42,14 @@ MOUNTS: Final = frozenset().union(*(one.mounts for one in FRAMEWORKS))
 DECORATORS: Final = frozenset().union(*(one.decorators for one in FRAMEWORKS))
 ATTRIBUTES: Final = frozenset().union(*(one.attributes for one in FRAMEWORKS))
 INERT: Final = frozenset().union(*(one.inert for one in FRAMEWORKS)) - METHODS
+
+
+def is_about_any(content: bytes) -> bool:
+    """Whether a file may be about an application: it holds one of the signs of some framework."""
+    for search in _SEARCHES:
+        if search(content):
+            return True
+    return any(part in content and pattern.search(content) is not None for part, pattern in _PATTERNS)
 
 
 @functools.lru_cache(maxsize=10_000)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from guard.checks.middleware_names import last_name
@@ -44,9 +45,8 @@ def is_401(status: ast.expr | None) -> bool:
 
 
 def lets_most_pass(node: ast.If) -> bool:
-    """Whether an `if` hands on every request that does *not* ask for something: `if not is_metrics(path): …`."""
-    if not calls_inward(node.body):
-        return False
+    """Whether an `if` whose body calls the inner layers hands on every request that does *not* ask for something:
+    `if not is_metrics(path): …`."""
     tests = node.test.values if isinstance(node.test, ast.BoolOp) else [node.test]
     return any(
         (
@@ -69,10 +69,20 @@ def answers_any(handler: ast.ExceptHandler) -> bool:
     )
 
 
-def calls_inward(nodes: Sequence[ast.AST]) -> bool:
-    """Whether the inner layers may be called anywhere in there; rather once too often."""
-    for root in nodes:
-        for node in ast.walk(root):
-            if isinstance(node, ast.Call) and (last_name(node.func) in _INWARD_OR_APP or len(node.args) >= 3):
-                return True
-    return False
+class Inward:
+    """The calls of one file that may run the inner layers."""
+
+    def __init__(self, calls: Iterable[ast.Call]) -> None:
+        self._lines: Final = sorted({call.lineno for call in calls if _may_run_inward(call)})
+
+    def is_called_in(self, nodes: Sequence[ast.stmt | ast.expr]) -> bool:
+        """Whether the inner layers may be called anywhere in there; rather once too often."""
+        lines = self._lines
+        first = bisect_left(lines, nodes[0].lineno)
+        if first == len(lines) or lines[first] > (nodes[-1].end_lineno or 0):
+            return False
+        return any(isinstance(node, ast.Call) and _may_run_inward(node) for root in nodes for node in ast.walk(root))
+
+
+def _may_run_inward(call: ast.Call) -> bool:
+    return len(call.args) >= 3 or last_name(call.func) in _INWARD_OR_APP

@@ -20,6 +20,8 @@ from guard.checks.middleware_frameworks import (
 from guard.checks.middleware_names import MAKES, last_name
 from guard.scopes import BindingKind, Scope
 
+_IMPORT: Final = BindingKind.IMPORT
+_LOOP: Final = BindingKind.LOOP
 _APPLICATION: Final = re.compile(r"(?:^|_)(?:app|application|api|asgi|fastapi|starlette|flask|wsgi)$", re.IGNORECASE)
 _WORD: Final = re.compile(r"\w+")
 
@@ -53,9 +55,9 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating:
                 annotation, value = binding.annotation, binding.value
                 if (
                     (annotation is not None and application_class(annotation))
-                    or (named and binding.kind is not BindingKind.IMPORT)
+                    or (named and binding.kind is not _IMPORT)
                     or (value is not None and (name in called or _makes_something(value)))
-                    or (name in called and binding.kind is BindingKind.LOOP)
+                    or (name in called and binding.kind is _LOOP)
                     or (name in owners and isinstance(value, ast.Call))
                 ):
                     wanted.add(name)

@@ -47,6 +47,10 @@ from guard.parse import Parsed
 from guard.scopes import Binding, BindingKind, Context, Scope, dotted
 
 _WALRUS: Final = BindingKind.WALRUS
+_IMPORT: Final = BindingKind.IMPORT
+_DECLARED: Final = BindingKind.DECLARED
+_DELETE: Final = BindingKind.DELETE
+_EXCEPT: Final = BindingKind.EXCEPT
 _NAMESPACES: Final = frozenset({"globals", "vars", "locals"})
 _NAMED: Final = _NAMESPACES | {"exec", "setattr"}
 _READERS: Final = frozenset({"get", "keys", "values", "items", "copy", "__getitem__", "__contains__"})
@@ -89,7 +93,7 @@ class ModuleCollector:
         to.on_module_level_calls(self.hand_name)
         to.on_calls(_LIST_METHODS, self.list_method)
         to.on_calls(_NAMED, self.named_call)
-        to.on_calls(("importorskip",), self.import_or_skip)
+        to.on_calls(_SKIPPING, self.import_or_skip)
         to.on_calls(module_writes.CALLS, self.may_write)
         if b"sys.modules" in self._content:
             self._may_write = True
@@ -265,6 +269,7 @@ class ModuleCollector:
 
 
 _LIST_METHODS: Final = frozenset({"extend", "append", "insert", "remove"})
+_SKIPPING: Final = frozenset({"importorskip"})
 
 
 def _call_name(node: ast.expr) -> str:
@@ -280,12 +285,12 @@ def _line(binding: Binding) -> int:
     return line
 
 
-_NOT_ALONE: Final = (BindingKind.DECLARED, BindingKind.DELETE, BindingKind.EXCEPT)
+_NOT_ALONE: Final = (_DECLARED, _DELETE, _EXCEPT)
 _ALONE: Final[Mapping[BindingKind, int]] = {
     **{kind: SOLID for kind in BindingKind if kind not in _NOT_ALONE},
     BindingKind.CLASS: SOLID | CLASS,
     BindingKind.FUNCTION: SOLID | FUNCTION,
-    BindingKind.IMPORT: 0,
+    _IMPORT: 0,
 }
 """What is said of a name that one statement binds, whatever happens; by the kind of binding."""
 
@@ -297,16 +302,16 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
         told, around = _ALONE.get(only.kind), only.context
         if told is not None and not (around.branch or around.dead or around.type_checking):
             # Nearly all names: bound once, whatever happens. What follows would say the same of them.
-            return Name(told, _line(only), tuple(_origins(name, only)) if only.kind is BindingKind.IMPORT else ())
+            return Name(told, _line(only), tuple(_origins(name, only)) if only.kind is _IMPORT else ())
     flags = 0
     origins: list[Origin] = []
     live: list[Binding] = []
     bound = False
     for binding in bindings:
         kind, context = binding.kind, binding.context
-        if context.dead or (kind is BindingKind.DECLARED and not stub):
+        if context.dead or (kind is _DECLARED and not stub):
             continue
-        if kind is BindingKind.DELETE or kind is BindingKind.EXCEPT:
+        if kind is _DELETE or kind is _EXCEPT:
             # Behind a handler its name is gone, as after `del`; but only where that code certainly ran.
             if not context.branch:
                 bound = False
@@ -318,7 +323,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
         bound = True
         if context.type_checking:
             continue
-        if kind is BindingKind.IMPORT:
+        if kind is _IMPORT:
             origins.extend(_origins(name, binding))
         else:
             flags |= SOLID
@@ -332,7 +337,7 @@ def _name(name: str, bindings: list[Binding], *, stub: bool) -> Name:
     if live and all(binding.context.type_checking for binding in live):
         flags |= TYPING_ONLY
         for binding in live:
-            if binding.kind is BindingKind.IMPORT:
+            if binding.kind is _IMPORT:
                 origins.extend(_origins(name, binding))
     run_time = [binding for binding in live if not binding.context.type_checking] or live
     branched = [binding for binding in run_time if binding.context.branch]

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import ast
-from typing import Final
+from typing import Any, Final
 
 from guard.checks.module_facts import GuardFact
 from guard.exceptions import may_catch_import
 from guard.scopes import Guard, Scope, dotted, never_returns
+
+_SIMPLE: Final = frozenset(
+    {
+        *(ast.Expr, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Raise, ast.Assert, ast.Delete),
+        *(ast.Pass, ast.Break, ast.Continue, ast.Global, ast.Nonlocal),
+    }
+)
+"""Statements that hold no others."""
 
 
 class Guards:
@@ -44,9 +52,23 @@ def _guard_fact(guard: Guard) -> GuardFact:
         guard.catches,
         handlers[0].lineno if handlers else line,
         bool(handlers) and all(map(_raises, handlers)),
-        any(isinstance(inner, (ast.Import, ast.ImportFrom)) for handler in handlers for inner in ast.walk(handler)),
+        any(_imports(handler.body) for handler in handlers),
         bool(handlers) and all(map(_leaves, handlers)),
     )
+
+
+def _imports(body: list[ast.stmt]) -> bool:
+    """Whether an import stands in a block, or in one inside it."""
+    stack: list[Any] = [*body]
+    while stack:
+        node = stack.pop()
+        kind = node.__class__
+        if kind is ast.Import or kind is ast.ImportFrom:
+            return True
+        if kind not in _SIMPLE:
+            for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+                stack += getattr(node, name, ())
+    return False
 
 
 def _raises(handler: ast.ExceptHandler) -> bool:
@@ -81,7 +103,7 @@ _EXPECTED: Final = frozenset({"xfail", "expectedfailure", "skip"})
 
 def expected_to_fail(scope: Scope | None) -> bool:
     """Whether the code stands in a test that is marked as failing or skipped: `pytest.mark.xfail`, `@XFAIL`."""
-    while scope is not None:
+    while scope is not None and scope.kind != "module":
         for decorator in getattr(scope.node, "decorator_list", ()):
             name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
             if name.rpartition(".")[2].lower() in _EXPECTED:

@@ -96,15 +96,15 @@ class UseCollector:
         to.on(ast.Global, self.global_statement)
         to.on(ast.AnnAssign, self.annotated)
         to.on_calls(_ASKING, self.asking)
-        to.on_calls(("setattr", "delattr"), self.set_attribute)
-        to.on_calls(("import_module", "__import__"), self.import_by_name)
-        to.on_calls(("patch", "resolve_name"), self.resolve_by_name)
-        to.on_calls(("vars",), self.namespace)
+        to.on_calls(_SETTING, self.set_attribute)
+        to.on_calls(_IMPORTING, self.import_by_name)
+        to.on_calls(_RESOLVING, self.resolve_by_name)
+        to.on_calls(_OPENING, self.namespace)
         if self._lazy_annotations:
             to.on(ast.FunctionDef, self.function)
             to.on(ast.AsyncFunctionDef, self.function)
         if b"create=True" in self._content:
-            to.on_calls(("patch", "object"), self.patch)
+            to.on_calls(_PATCHING, self.patch)
 
     def import_statement(self, node: ast.Import, context: Context) -> None:
         """`import a.b as m`: `m` is a module."""
@@ -256,6 +256,11 @@ class UseCollector:
 
 
 _ASKING: Final = frozenset({"hasattr", "getattr"})
+_SETTING: Final = frozenset({"setattr", "delattr"})
+_IMPORTING: Final = frozenset({"import_module", "__import__"})
+_RESOLVING: Final = frozenset({"patch", "resolve_name"})
+_OPENING: Final = frozenset({"vars"})
+_PATCHING: Final = frozenset({"patch", "object"})
 _CATCHING: Final = frozenset({"AttributeError", "Exception", "BaseException", "?"})
 
 

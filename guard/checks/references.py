@@ -33,6 +33,8 @@ class Ref(msgspec.Struct, frozen=True, array_like=True):
         return not self.level and not self.module
 
 
+_IMPORT: Final = BindingKind.IMPORT
+_DECLARED: Final = BindingKind.DECLARED
 _DEFINES: Final = frozenset({BindingKind.CLASS, BindingKind.FUNCTION, BindingKind.ASSIGN, BindingKind.ANNOTATED})
 
 
@@ -53,14 +55,14 @@ def only_binding(scope: Scope, name: str) -> tuple[Scope, Binding] | None:
 def _only_one(bindings: Sequence[Binding], name: str) -> Binding | None:
     if len(bindings) == 1:  # as nearly always
         (only,) = bindings
-        return None if only.context.dead or only.kind is BindingKind.DECLARED else only
-    live = [b for b in bindings if not b.context.dead and b.kind is not BindingKind.DECLARED]
+        return None if only.context.dead or only.kind is _DECLARED else only
+    live = [b for b in bindings if not b.context.dead and b.kind is not _DECLARED]
     if len(live) > 1:
         live = [b for b in live if not b.context.type_checking] or live
     if not live:
         return None
     if len(live) > 1:
-        if any(b.kind is not BindingKind.IMPORT for b in live):
+        if any(b.kind is not _IMPORT for b in live):
             return None
         if len({import_origin(b, name) for b in live}) > 1:
             return None
@@ -71,7 +73,7 @@ def only_import(scope: Scope, name: str) -> tuple[int, str, str] | None:
     """Level, module and name (empty for a module itself) of the one import that binds `name`, read in `scope`, at run
     time; None where something else may."""
     found = only_binding(scope, name)
-    if found is None or found[1].kind is not BindingKind.IMPORT or found[1].context.type_checking:
+    if found is None or found[1].kind is not _IMPORT or found[1].context.type_checking:
         return None
     return import_origin(found[1], name)
 
@@ -120,7 +122,7 @@ def reference_in(where: Scope, bindings: Sequence[Binding], root: str, rest: str
     binding = _only_one(bindings, root)
     if binding is None:
         return None
-    if binding.kind is BindingKind.IMPORT:
+    if binding.kind is _IMPORT:
         origin = import_origin(binding, root)
         if origin is None:
             return None

@@ -28,6 +28,8 @@ from guard.parse import Parsed
 from guard.scopes import BindingKind, Context, Scope
 
 _PATH: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*(:[^\W\d]\w*(\.[^\W\d]\w*)*)?")
+_REPLACING: Final = frozenset({"dict", "setitem"})
+_SETTING: Final = frozenset({"setattr"})
 
 
 class StringCollector:
@@ -35,7 +37,7 @@ class StringCollector:
 
     def __init__(self, parsed: Parsed) -> None:
         self._is_stub = parsed.kind == "stub"
-        self._listeners = Listeners()
+        self._listeners: Listeners
         self._calls: list[tuple[ast.Call, Context]] = []
         self._asserted: set[ast.AST] = set()
         """Calls that are meant to fail."""
@@ -56,8 +58,8 @@ class StringCollector:
         to.on(ast.Nonlocal, self.rebinding)
         to.on_calls(CALLED, self.call)
         to.on_calls(ASSERTIONS, self.assertion)
-        to.on_calls(("dict", "setitem"), self.replacement)
-        to.on_calls(("setattr",), self.set_by_name)
+        to.on_calls(_REPLACING, self.replacement)
+        to.on_calls(_SETTING, self.set_by_name)
         to.on(ast.With, self.with_statement)
         to.on(ast.AsyncWith, self.with_statement)
         to.on_written_chains(self.chain)
@@ -65,7 +67,9 @@ class StringCollector:
     def import_from(self, node: ast.ImportFrom, _context: Context) -> None:
         """An import that gives a function that resolves strings another name."""
         if node.module in MODULES:
-            self._listeners.on_calls([n.asname for n in node.names if n.asname and n.name in CALLED], self.call)
+            renamed = frozenset(n.asname for n in node.names if n.asname and n.name in CALLED)
+            if renamed:
+                self._listeners.on_calls(renamed, self.call)
 
     def rebinding(self, node: ast.Global | ast.Nonlocal, _context: Context) -> None:
         """A function that binds names of a scope around it."""

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from guard.checks.classes import FAMILY as CLASSES
-from guard.checks.classes_facts import Body, Call, ClassesFacts
+from guard.checks.classes_facts import Body, ClassesFacts
 from guard.checks.classes_pydantic import runs_second
 from guard.checks.import_graph import graph_of
 from guard.checks.module_facts import ModuleFacts
@@ -356,9 +356,7 @@ def received_in(facts: ClassesFacts) -> Iterator[str]:
     """The keys of `Maps.received` under which a file stands."""
     looked_into = {*facts.uses, *facts.chains, *facts.stores, *facts.members, *facts.keys}
     looked_into.update(
-        ref
-        for ref, raw in facts.calls.items()
-        if facts.refs[ref].is_local and any(call.own for call in unpack(raw, list[Call]))
+        ref for ref, calls in facts.calls.items() if facts.refs[ref].is_local and any(call.own for call in calls)
     )
     given = {told.type for told in facts.returns}
     for header in facts.classes:
