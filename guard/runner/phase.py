@@ -102,6 +102,8 @@ class Tests(msgspec.Struct, frozen=True, kw_only=True):
     """Node ids, as pytest has them."""
     problems: tuple[Evidence, ...] = ()
     """What could not be collected, with the reason; its tests are not among the ids."""
+    skipped: tuple[Evidence, ...] = ()
+    """What left itself out as a whole, with the reason: of these phases and of others that were collected with it."""
 
 
 def collect_phases(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> dict[str, Tests]:
@@ -119,7 +121,7 @@ def collect_phases(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) 
             for phase in together:
                 asked = frozenset(_asked(phase, root))
                 ids = tuple(one for one in all_of_them.ids if not asked.isdisjoint(_holders(one)))
-                found[phase.name] = Tests(ids=ids)
+                found[phase.name] = Tests(ids=ids, skipped=all_of_them.skipped)
     return found
 
 
@@ -137,11 +139,13 @@ def _collected(phases: Sequence[Phase], root: Path, env: Mapping[str, str]) -> T
     )
     with Pytest(request) as pytest:
         events = list(pytest.events(time.monotonic() + _COLLECT_S, lambda: False))
-        broken = [Evidence("test", event.text, event.place) for event in events if isinstance(event, Broken)]
+        told = [event for event in events if isinstance(event, Broken)]
+        broken = [Evidence("test", event.text, event.place) for event in told if not event.skipped]
+        skipped = [Evidence("test", event.text, event.place) for event in told if event.skipped]
         if not broken and pytest.status not in _ENDED_WELL:
             broken = [Evidence("test", f"pytest ended with status {pytest.status}:\n{pytest.output()}", phases[0].name)]
     ids = dict.fromkeys(one for event in events if isinstance(event, Collected) for one in event.ids)
-    return Tests(ids=tuple(ids), problems=tuple(dict.fromkeys(broken)))
+    return Tests(ids=tuple(ids), problems=tuple(dict.fromkeys(broken)), skipped=tuple(dict.fromkeys(skipped)))
 
 
 def _lost(phase: Phase, root: Path) -> tuple[Evidence, ...]:

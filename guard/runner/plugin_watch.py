@@ -82,6 +82,8 @@ class Broken(msgspec.Struct, tag="broken", tag_field="event"):
 
     place: str
     text: str
+    skipped: bool = False
+    """Whether it left itself out."""
 
 
 Event = Collected | Started | Hung | Ended | Broken
@@ -103,7 +105,9 @@ def start(config: pytest.Config) -> None:
     if lifeline and not in_worker:
         threading.Thread(target=_hold_on, args=(int(lifeline),), name="guard-loop-lifeline", daemon=True).start()
     runs_tests = in_worker or getattr(config.option, "dist", "no") == "no"
-    config.pluginmanager.register(Watcher(os.environ, config.rootpath, runs_tests), "guard-loop-watcher")
+    config.pluginmanager.register(
+        Watcher(os.environ, config.rootpath, runs_tests, config.option.collectonly), "guard-loop-watcher"
+    )
 
 
 def _hold_on(lifeline: int) -> None:
@@ -119,11 +123,12 @@ def _hold_on(lifeline: int) -> None:
 class Watcher:
     """The hooks. In a process that only directs xdist's workers it tells of what is broken, and no more."""
 
-    def __init__(self, environ: Mapping[str, str], root: Path, runs_tests: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], root: Path, runs_tests: bool, collects_only: bool) -> None:
         events = environ["GUARD_LOOP_EVENTS"]
         self._file = os.open(events, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._root = root
         self._runs_tests = runs_tests
+        self._collects_only = collects_only
         self._plugins: frozenset[ModuleType] = frozenset()
         self._code: dict[ModuleType, frozenset[ModuleType]] = {}
         self._only = Only()
@@ -174,6 +179,9 @@ class Watcher:
         """Tell of what could not be collected."""
         if report.failed and self._runs_tests:
             self._tell(Broken(report.nodeid, _bounded(str(report.longrepr))))
+        if report.skipped and self._collects_only:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            self._tell(Broken(report.nodeid, _bounded(str(reason)), skipped=True))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

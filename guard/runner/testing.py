@@ -37,17 +37,18 @@ def select(frame: Frame, cycle: int) -> Step:
         names = {name: Names(frame.journal.redact) for name in found_by}
         collected = {name: tuple(map(names[name].shown, tests.ids)) for name, tests in found_by.items()}
         problems = {name: tests.problems for name, tests in found_by.items() if tests.problems}
+        skipped = tuple(dict.fromkeys(one for tests in found_by.values() for one in tests.skipped))
         ran = frame.store.recent_runs(frame.journal.session.target, frame.journal.session.id)
         found = selection.selected(frame.plan, collected, ran, frame.narrowing)
         total = sum(map(len, collected.values()))
         if frame.narrowing.text and not found and not frame.narrowing.shard:
-            raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests{_left_out(problems)}")
+            raise GuardError(f"{frame.narrowing.text} selects none of the {total} tests{_left_out(problems, skipped)}")
         return Did(
             outcome=Outcome.OK if found and not problems else Outcome.UNPROVEN,
             summary=f"{len(found)} of {total} tests in {_phases(len({one.phase for one in found}))}"
             + (f", {frame.narrowing.text}" if frame.narrowing.text else "")
-            + _left_out(problems),
-            evidence=tuple(dict.fromkeys(one for some in problems.values() for one in some)),
+            + _left_out(problems, skipped),
+            evidence=(*dict.fromkeys(one for some in problems.values() for one in some), *skipped),
             data={"problems": {name: [one.place for one in some] for name, some in problems.items()}},
             changes={"selection": found},
         )
@@ -55,14 +56,14 @@ def select(frame: Frame, cycle: int) -> Step:
     return frame.journal.step("select", cycle, work)
 
 
-def _left_out(problems: Mapping[str, Sequence[Evidence]]) -> str:
-    """The first thing that could not be collected, and its reason."""
-    all_of_them = [one for some in problems.values() for one in some]
-    if not all_of_them:
-        return ""
-    first = all_of_them[0]
-    more = f" and {len(all_of_them) - 1} more" if len(all_of_them) > 1 else ""
-    return f"; not collected: {first.place}{more}: {last_line(first)}"
+def _left_out(problems: Mapping[str, Sequence[Evidence]], skipped: Sequence[Evidence]) -> str:
+    """The first thing that could not be collected, and its reason; and the same of what left itself out."""
+    said = ""
+    for what, found in (("not collected", [one for some in problems.values() for one in some]), ("skipped", skipped)):
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            said += f"; {what}: {found[0].place}{more}: {last_line(found[0])}"
+    return said
 
 
 def last_line(one: Evidence) -> str:

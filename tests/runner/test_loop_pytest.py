@@ -170,6 +170,23 @@ def test_what_cannot_be_selected_is_said_with_its_reason(tmp_path: Path) -> None
     assert "ModuleNotFoundError: No module named 'not_there_at_all'" in run.err
 
 
+def test_a_file_that_is_skipped_as_a_whole_before_there_is_a_service_is_told(tmp_path: Path) -> None:
+    root = with_tests(tmp_path / "small")
+    text = (root / "tests/test_second.py").read_text(encoding="utf-8")
+    asks = "import pytest\ntry:\n    urllib.request.urlopen(URL, timeout=5)\nexcept OSError:\n"
+    asks += "    pytest.skip('no service', allow_module_level=True)\n"
+    (root / "tests/test_second.py").write_text(text.replace("def ask(", f"{asks}\ndef ask("), encoding="utf-8")
+    said = "; skipped: tests/test_second.py: Skipped: no service"
+    run = inside("loop", "run", "--focus", "test_d", cwd=root)
+    assert run.code == 2
+    assert f"selects none of the 2 tests{said}" in run.err
+    assert inside("loop", "run", cwd=root).code == 0, "with the service there it is run as any other"
+    session = last(root)
+    assert outcomes(session) == dict.fromkeys(NAMES, "passed")
+    select = next(step for step in session["steps"] if step["name"] == "select")
+    assert (select["outcome"], select["summary"]) == ("ok", f"2 of 2 tests in 1 phase{said}")
+
+
 @pytest.mark.parametrize("arguments", [(), ("--shard", "1/1"), ("--failed-first",)])
 def test_a_share_of_tests_that_cannot_all_be_collected_is_not_well(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     root = with_tests(tmp_path / "small")
