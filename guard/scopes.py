@@ -305,7 +305,7 @@ def branches(node: ast.If, context: Context) -> tuple[Context, Context]:
     name = dotted(core)
     if name:
         if name.rpartition(".")[2] != "TYPE_CHECKING" and name != "MYPY":
-            plain = context.inside(node)
+            plain = context.block_of(node)
             return plain, plain
         for_checkers, at_run_time = context.inside(node, type_checking=True), context.inside(node)
         return (at_run_time, for_checkers) if negated else (for_checkers, at_run_time)
@@ -318,7 +318,7 @@ def branches(node: ast.If, context: Context) -> tuple[Context, Context]:
     if signs.module or signs.attributes:
         guard = Guard("test", () if signs.module else tuple(signs.attributes), node)
     if guard is None and not signs.main and not signs.platform:
-        plain = context.inside(node)
+        plain = context.block_of(node)
         return plain, plain
     return (
         context.inside(node, guard, main=signs.main, platform=signs.platform),

@@ -171,22 +171,17 @@ class Types:
         """By class statement: the annotations of attributes."""
         self._again = again
         """Names that several class statements of the module bind: code that runs later sees the last."""
-        self._refs: dict[tuple[Scope, str], Ref | None] = {}
         self._bindings: dict[tuple[Scope, str], Ref | None] = {}
         self._names: dict[tuple[Scope, str], Receiver] = {}
         self._receivers: dict[tuple[Scope, str], Receiver] = {}
 
     def reference(self, text: str, scope: Scope) -> Ref | None:
-        """`references.reference_of_name`, remembered."""
-        key = (scope, text)
-        found = self._refs.get(key, _UNASKED)
-        if found is _UNASKED:
-            root, _, rest = text.partition(".")
-            where = scope.lookup(root)
-            found = None if where is None else self._bound_to(where, text, root, rest)
-            if found is None and self._again and text in self._again and scope.function is not None:
-                found = Ref(0, "", text) if where is not None and where[0].kind == "module" else None
-            self._refs[key] = found
+        """`references.reference_of_name`, remembered for each scope that binds the name."""
+        root, _, rest = text.partition(".")
+        where = scope.lookup(root)
+        found = None if where is None else self._bound_to(where, text, root, rest)
+        if found is None and self._again and text in self._again and scope.function is not None:
+            return Ref(0, "", text) if where is not None and where[0].kind == "module" else None
         return found
 
     def _bound_to(self, found: tuple[Scope, list[Binding]], text: str, root: str, rest: str) -> Ref | None:
@@ -202,6 +197,8 @@ class Types:
         """The one class that an annotation names, read in `scope`; None for anything less certain."""
         if annotation is None:
             return None
+        if annotation.__class__ is ast.Name:  # as most are
+            return self.reference(annotation.id, scope)
         annotation = _unquoted(annotation)
         if isinstance(annotation, ast.BinOp) and isinstance(annotation.op, ast.BitOr):
             return self._one_of([annotation.left, annotation.right], scope)
@@ -247,14 +244,19 @@ class Types:
     def _bound(self, name: str, where: Scope, bindings: list[Binding], depth: int) -> Receiver:
         if name in self._rebound:
             return None
-        own = _own_receiver(name, where, bindings)
-        if own is not None:
-            return own
+        if bindings[0].kind is _PARAMETER:
+            own = _own_receiver(name, where, bindings)
+            if own is not None:
+                return own
         known: Known | None = None
         for binding in bindings:
-            if binding.context.dead or binding.context.type_checking:
+            context, value = binding.context, binding.value
+            if context.dead or context.type_checking:
                 continue
-            held = self._held(name, where, binding, depth)
+            if value is not None and binding.kind is _ASSIGN:
+                held = self._value(value, where, depth, name)
+            else:
+                held = self._held(name, where, binding)
             if held is None:
                 return None
             if held is _NEUTRAL:
@@ -267,10 +269,9 @@ class Types:
                 known = Known(known.ref, known.exact and held.exact)
         return known
 
-    def _held(self, name: str, where: Scope, binding: Binding, depth: int) -> Known | None:
+    def _held(self, name: str, where: Scope, binding: Binding) -> Known | None:
+        """What a binding other than a plain assignment makes of a name."""
         kind = binding.kind
-        if kind is _ASSIGN and binding.value is not None:
-            return self._value(binding.value, where, depth, name)
         if kind is _PARAMETER:
             if where.parent is None or _is_injected(where.node):
                 return None
@@ -393,9 +394,7 @@ class Types:
 
 def _own_receiver(name: str, where: Scope, bindings: list[Binding]) -> OwnInstance | OwnClass | None:
     """`self` or `cls`, where `name` is the first parameter of a method and nothing else."""
-    if len(bindings) != 1 or bindings[0].kind is not _PARAMETER:
-        return None
-    if where.kind != "function" or where.parent is None or where.parent.kind != "class":
+    if len(bindings) != 1 or where.kind != "function" or where.parent is None or where.parent.kind != "class":
         return None
     arguments = where.node.args  # type: ignore[attr-defined]
     first = arguments.posonlyargs or arguments.args

@@ -34,19 +34,27 @@ def wanted_names(calls: Iterable[ast.Call], scopes: Iterable[Scope], decorating:
     owners: set[str] = set()
     extended: list[tuple[str, ast.expr]] = []
     for call in calls:
-        func = call.func
-        direct = func.__class__ is ast.Name
+        func, args, keywords = call.func, call.args, call.keywords
+        kind = func.__class__
         if _may_name(call):
             wanted.update(_named_by(call))
-        if direct:
-            for arg in call.args:
+        if kind is ast.Name:
+            name = last_name(func)
+            for arg in args:
                 if _is_called_application(last_name(arg)):
-                    called.add(last_name(call.func))
+                    called.add(name)
                     break
-        if (call.args or call.keywords) if not direct else last_name(func) in APP_CLASSES:
+            if name in APP_CLASSES:
+                owners.update(_owners_named_by(call))
+            continue
+        if not args and not keywords:
+            continue
+        if keywords or kind is not ast.Attribute or _may_hold_layers(func):  # type: ignore[arg-type]
             owners.update(_owners_named_by(call))
-            if call.args and isinstance(func, ast.Attribute) and func.attr == "extend":
-                extended.append((last_name(func.value), call.args[0]))
+        elif _is_called_application(last_name(args[0])):
+            owners.add(last_name(func.value))  # type: ignore[attr-defined]
+        if args and isinstance(func, ast.Attribute) and func.attr == "extend":
+            extended.append((last_name(func.value), args[0]))
     scopes = list(scopes)
     for scope in scopes:
         for name, bindings in scope.bindings.items():
@@ -162,6 +170,12 @@ def _named_by(call: ast.Call) -> Iterator[str]:
             yield from _names_in(keyword.value)
         elif keyword.arg == "app" or (keyword.arg is None and last_name(func) in APP_CLASSES):
             yield last_name(keyword.value)
+
+
+def _may_hold_layers(func: ast.Attribute) -> bool:
+    """Whether a method may be called on more than an object that is named, or be one that takes layers."""
+    owner = func.value
+    return owner.__class__ is not ast.Name or func.attr in DECORATORS or last_name(owner) in ATTRIBUTES
 
 
 def _owners_named_by(call: ast.Call) -> Iterator[str]:
