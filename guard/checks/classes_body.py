@@ -67,17 +67,25 @@ class ClassBody:
                     self.signatures[name] = signature(node) if written else None  # type: ignore[arg-type]
             elif kind is ast.AnnAssign:
                 self._annotate(node, conditional, typing)  # type: ignore[arg-type]
+            elif kind is ast.Assign:
+                self._assign(node, conditional)  # type: ignore[arg-type]
             elif kind is not ast.Expr and kind is not ast.Pass:
                 for name in _bound_names(node):
                     names.add(name)
                     if name in CONSTRUCTORS:
                         self.signatures[name] = None
-                if kind is ast.Assign and node.value.__class__ in _MADE:  # type: ignore[attr-defined]
-                    for target in node.targets:  # type: ignore[attr-defined]
-                        if isinstance(target, ast.Name) and not conditional:
-                            self.made[target.id] = node  # type: ignore[assignment]
                 for block, in_branch, for_checkers in _blocks(node):
                     self._read(block, conditional or in_branch, typing or for_checkers)
+
+    def _assign(self, node: ast.Assign, conditional: bool) -> None:
+        made = not conditional and node.value.__class__ in _MADE
+        for target in node.targets:
+            for name in (target.id,) if isinstance(target, ast.Name) else _target_names(target):
+                self.names.add(name)
+                if name in CONSTRUCTORS:
+                    self.signatures[name] = None
+            if made and isinstance(target, ast.Name):
+                self.made[target.id] = node
 
     def _annotate(self, node: ast.AnnAssign, conditional: bool, typing: bool) -> None:
         if node.simple and isinstance(node.target, ast.Name):
@@ -215,11 +223,8 @@ def _blocks(node: ast.stmt) -> Iterator[tuple[Sequence[ast.stmt], bool, bool]]:
 
 
 def _bound_names(node: ast.stmt) -> Iterator[str]:
-    """The names that one statement other than `def`, `class` and `x: T` binds, blocks inside it left out."""
-    if isinstance(node, ast.Assign):
-        for target in node.targets:
-            yield from _target_names(target)
-    elif isinstance(node, (ast.For, ast.AsyncFor)):
+    """The names that one statement other than `def`, `class`, `x = …` and `x: T` binds, blocks inside it left out."""
+    if isinstance(node, (ast.For, ast.AsyncFor)):
         yield from _target_names(node.target)
     elif isinstance(node, (ast.With, ast.AsyncWith)):
         for item in node.items:

@@ -60,22 +60,25 @@ class FlowReader:
     """Reads one function. Use `read_flow`."""
 
     def __init__(
-        self, node: AnyFunction, name: str, scope: Scope, names: Names, inward: Inward, *, in_class: bool
+        self,
+        node: AnyFunction,
+        name: str,
+        scope: Scope,
+        names: Names,
+        inward: Inward,
+        params: tuple[str, ...],
+        carriers: Sequence[str],
+        *,
+        in_class: bool,
     ) -> None:
         self._node = node
         self._name = name
         self._scope = scope
         self._names = names
         self._inward = inward
-        arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
-        self._params = tuple(arg.arg for arg in arguments)
-        self._own = self._params[0] if in_class and self._params else ""
-        self._carriers = Carriers(
-            arg.arg
-            for index, arg in enumerate(arguments)
-            if looks_like_request(arg.arg, arg.annotation)
-            or (in_class and index == 1 and node.name in ("dispatch", "__call__", "authenticate"))
-        )
+        self._params = params
+        self._own = params[0] if in_class and params else ""
+        self._carriers = Carriers(carriers)
         self._touches: dict[tuple[str, str, str, bool], TouchFact] = {}
         self._handoffs: list[Handoff] = []
         self._refuses: list[tuple[Place4, bool]] = []
@@ -86,8 +89,6 @@ class FlowReader:
     def read(self, *, helps: bool, depended: bool) -> Flow | None:
         """The function's flow; None where it touches no request. `helps`: it may do so without being handed one;
         `depended`: it stands in a `Depends(…)`."""
-        if not (self._carriers or helps or self._scope.has_yield):
-            return None
         try:
             self._block(self._node.body, _State())
         except RecursionError:
@@ -428,4 +429,15 @@ def read_flow(
     `helps` is True for a function that may be part of a layer without being handed the request: a method beside a
     `dispatch`; `depended` for one that stands in a `Depends(…)`.
     """
-    return FlowReader(node, name, scope, names, inward, in_class=in_class).read(helps=helps, depended=depended)
+    arguments = (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)
+    carriers = [
+        arg.arg
+        for index, arg in enumerate(arguments)
+        if looks_like_request(arg.arg, arg.annotation)
+        or (in_class and index == 1 and node.name in ("dispatch", "__call__", "authenticate"))
+    ]
+    if not (carriers or helps or scope.has_yield):
+        return None
+    params = tuple(arg.arg for arg in arguments)
+    reader = FlowReader(node, name, scope, names, inward, params, carriers, in_class=in_class)
+    return reader.read(helps=helps, depended=depended)

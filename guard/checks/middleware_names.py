@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import functools
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -83,7 +84,12 @@ def looks_like_request(name: str, annotation: ast.expr | None) -> bool:
         text = annotation.value if isinstance(annotation, ast.Constant) else last_name(annotation)
         if isinstance(text, str) and _ANNOTATION.search(text):
             return True
-    return bool(_REQUEST.match(name))
+    return _is_called_request(name)
+
+
+@functools.lru_cache(maxsize=10_000)
+def _is_called_request(name: str) -> bool:
+    return _REQUEST.match(name) is not None
 
 
 class Names:
