@@ -103,7 +103,7 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
     gathering = Gathering(target.version, config.python_limit, needed_families(codes, counting=counting))
     files = chosen(tree, config)
     environments = Environments(tree, config, target.version, cache, gathering.salt)
-    key = result_key(tree, files, config, codes, gathering, target, environments) + (":counted" if counting else "")
+    key = result_key(tree, config, codes, gathering, target, environments) + (":counted" if counting else "")
     judged = _remembered(cache, key)
     if (
         judged is not None
@@ -124,7 +124,7 @@ def _judged(tree: Tree, config: Config, codes: frozenset[str], options: Options,
             found = msgspec.structs.replace(found, looks=dict(environments.looks), census=census)
             kept = options.keep(program, found, every) if options.keep is not None and _lasts(found) else {}
             if kept:
-                known_as = result_key(tree, files, config, codes, gathering, target, environments, with_kind=False)
+                known_as = result_key(tree, config, codes, gathering, target, environments, with_kind=False)
                 cache.put_many([(kept_key(known_as) + behind, value) for behind, value in kept.items()])
         except NotGathered as more:
             return analyse(msgspec.structs.replace(gathering, only=(gathering.only or frozenset()) | {more.family}))
@@ -218,7 +218,6 @@ def chosen(tree: Tree, config: Config) -> list[SourceFile]:
 
 def result_key(
     tree: Tree,
-    files: Sequence[SourceFile],
     config: Config,
     codes: frozenset[str],
     gathering: Gathering,

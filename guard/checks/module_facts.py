@@ -167,6 +167,10 @@ class ModuleFacts(msgspec.Struct, frozen=True, array_like=True, dict=True):
         """What the module's namespace holds. Most modules are never asked."""
         return unpack(self.bound, dict[str, Name])
 
+    def may_bind(self, name: bytes) -> bool:
+        """Whether the namespace may hold a name, told without unpacking it."""
+        return name in bytes(self.bound)
+
     @property
     def definitions(self) -> tuple[str, ...]:
         """The names of its classes and functions."""

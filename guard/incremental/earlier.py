@@ -8,7 +8,7 @@ import msgspec
 
 from guard import __version__
 from guard.config import Config
-from guard.engine import MISSING_OBJECT, Options, chosen, kept_key, needed_families, result_key
+from guard.engine import MISSING_OBJECT, Options, kept_key, needed_families, result_key
 from guard.environment import Environments
 from guard.facts import Gathering
 from guard.incremental import kept as keeping
@@ -29,7 +29,7 @@ def known_of(base: CommitTree, config: Config, codes: frozenset[str], options: O
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     environments = Environments(base, config, target.version, options.cache, gathering.salt)
     depends = (codes, gathering, target, environments)
-    value = options.cache.get(kept_key(result_key(base, chosen(base, config), config, *depends, with_kind=False)))
+    value = options.cache.get(kept_key(result_key(base, config, *depends, with_kind=False)))
     try:
         known = keeping.decode(value).known if value is not None else None
     except msgspec.DecodeError:

@@ -32,7 +32,6 @@ from guard.config import Config, matcher
 from guard.engine import (
     MISSING_OBJECT,
     Options,
-    chosen,
     collect,
     kept_key,
     needed_families,
@@ -131,7 +130,7 @@ class _Comparison(Trees):
 
     def _key(self, tree: Tree, config: Config) -> str:
         depends = (self._codes, self._gathering, self._target, self._environments)
-        return kept_key(result_key(tree, chosen(tree, config), config, *depends, with_kind=False))
+        return kept_key(result_key(tree, config, *depends, with_kind=False))
 
     def _read_kept(self, base_config: Config) -> Kept:
         value = self._cache.get(self._key(self._base, base_config))

@@ -62,6 +62,16 @@ class NameIndex:
                     found[name].append(path)
         return found
 
+    def _files_binding(self, name: str) -> Sequence[str]:
+        """The files that bind a name."""
+        if self._program.focus is None:
+            return self._binding.get(name, ())
+        # Near a change few names are asked for, and to unpack those of all modules takes longer than the rest.
+        sought = name.encode()
+        modules = at_hand(self.modules.facts).items()
+        names = ((path, facts.names.get(name)) for path, facts in modules if facts.may_bind(sought))
+        return [path for path, bound in names if bound is not None and not bound.flags & (UNBOUND | TYPING_ONLY)]
+
     @cached_property
     def _imports(self) -> Mapping[str, list[tuple[str, Import]]]:
         """By name, the statements that import it from some module, with their files."""
@@ -134,7 +144,7 @@ class NameIndex:
             places = [Place(path, 1, "module", Role.DEFINITION, path) for path in self.called(name)]
             places += [
                 self._place(path, name, bound)
-                for path in self._binding.get(name, ())
+                for path in self._files_binding(name)
                 for bound in (self.modules.facts[path].names[name],)
                 if (importing_tests or bound.flags & SOLID or not self.is_test(path)) and self._may_work(path, bound)
             ]

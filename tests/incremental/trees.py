@@ -11,7 +11,7 @@ import msgspec
 
 from guard.cache import Cache
 from guard.config import Config, load, resolve_selection
-from guard.engine import Options, check, chosen, kept_key, needed_families, result_key
+from guard.engine import Options, check, kept_key, needed_families, result_key
 from guard.environment import NONE, Environments
 from guard.facts import Gathering
 from guard.incremental import kept as keeping
@@ -115,9 +115,7 @@ def _key(tree: CommitTree, config: Config, codes: frozenset[str], cache: Cache) 
     target = target_python(tree, config)
     gathering = Gathering(target.version, config.python_limit, needed_families(codes))
     environments = Environments(tree, config, target.version, cache, gathering.salt)
-    return kept_key(
-        result_key(tree, chosen(tree, config), config, codes, gathering, target, environments, with_kind=False)
-    )
+    return kept_key(result_key(tree, config, codes, gathering, target, environments, with_kind=False))
 
 
 def differences(compared: Compared) -> list[str]:
