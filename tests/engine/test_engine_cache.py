@@ -195,18 +195,16 @@ def test_the_key_covers_what_facts_depend_on(monkeypatch: pytest.MonkeyPatch) ->
         Gathering((3, 11), 2_000).salt,
         Gathering((3, 11), 1_000, frozenset({"modules"})).salt,
     }
+    fewer = Gathering((3, 11), 1_000).families[1:]
     changes: list[tuple[object, str, object]] = [
         (guard.facts, "__version__", "99"),
         (guard.facts, "oracle_version", lambda: "99"),
         (guard.facts, "_own_code", lambda: "edited"),
-        (guard.facts, "families", lambda: guard.facts.families.__wrapped__()[1:]),  # type: ignore[attr-defined]
+        (guard.facts, "_families_of", lambda _only: fewer),
         (guard.facts.sys, "version_info", (3, 99, 0)),  # type: ignore[attr-defined]
     ]
     for target, name, value in changes:
         with monkeypatch.context() as patch:
-            if name == "families":
-                fewer = guard.facts.families()[1:]
-                value = lambda fewer=fewer: fewer  # noqa: E731
             patch.setattr(target, name, value)
             salts.add(Gathering((3, 11), 1_000).salt)
     assert len(salts) == 9
