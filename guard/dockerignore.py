@@ -50,13 +50,25 @@ class Pattern(msgspec.Struct, frozen=True):
         return self.path if wildcard is None else self.path[: wildcard.start()].rpartition("/")[0]
 
 
+class _Match(msgspec.Struct, frozen=True):
+    pattern: Pattern | None
+    matching: frozenset[int]
+    """The numbers of the patterns that match the path, or a folder above it."""
+
+
+_NONE: Final = _Match(None, frozenset())
+
+
 class Ignore:
     """The patterns of one file, applied to paths of the context."""
 
     def __init__(self, patterns: tuple[Pattern, ...]) -> None:
         self.patterns = patterns
         self._negates = any(pattern.negated for pattern in patterns)
-        self._folders: dict[str, _Match] = {"": _Match(None, frozenset())}
+        self._folders: dict[str, _Match] = {"": _NONE}
+        leaving_out = b"|".join(b"(?:%b)" % pattern.expression.pattern for pattern in patterns if not pattern.negated)
+        self._leaving_out: Final = re.compile(leaving_out, re.DOTALL) if leaving_out else None
+        """Matches what one of the patterns that leave something out matches: most paths need no more than one look."""
 
     def leaves_out(self, path: str) -> Pattern | None:
         """The pattern for which Docker does not send `path`, a file or a folder; None for one that it sends."""
@@ -93,6 +105,8 @@ class Ignore:
         if not self._negates and above.pattern is not None:
             return above
         raw = path.encode("utf-8", "surrogateescape")
+        if not above.matching and (self._leaving_out is None or self._leaving_out.fullmatch(raw) is None):
+            return _NONE
         decides: Pattern | None = None
         matching = set()
         for number, pattern in enumerate(self.patterns):
@@ -105,12 +119,6 @@ class Ignore:
                 matching.add(number)
                 decides = None if pattern.negated else pattern
         return _Match(decides, frozenset(matching))
-
-
-class _Match(msgspec.Struct, frozen=True):
-    pattern: Pattern | None
-    matching: frozenset[int]
-    """The numbers of the patterns that match the path, or a folder above it."""
 
 
 def _overlap(one: str, other: str) -> bool:
