@@ -94,7 +94,7 @@ def guard_warm(bench: Bench) -> Subject:
 
 
 def guard_one_changed(bench: Bench) -> Subject:
-    """`guard check --staged` with one file newly staged, in a repository of its own that has the tree's content."""
+    """`guard check --gate pre-commit` with one file newly staged, in a repository of its own that holds the tree."""
     repository = bench.scratch / "staged"
     _git(bench.scratch, "init", "--quiet", str(repository))
     index = repository / ".git" / "index"
@@ -111,8 +111,11 @@ def guard_one_changed(bench: Bench) -> Subject:
             ["git", "rev-parse", "HEAD"], cwd=bench.tree, check=True, capture_output=True, text=True
         ).stdout.strip()
         _git(repository, "read-tree", commit)
+        _git(repository, "update-ref", "--no-deref", "HEAD", commit)
     else:
         _git(repository, f"--work-tree={bench.tree}", "add", "--all")
+        author = ("-c", "user.name=nobody", "-c", "user.email=nobody@example.com", "-c", "commit.gpgsign=false")
+        _git(repository, *author, "commit", "--quiet", "--no-verify", "--message", "the tree")
     names = subprocess.run(
         ["git", "ls-files", "-z", "--stage", "--", "*.py"], cwd=repository, check=True, capture_output=True
     ).stdout.split(b"\0")
@@ -137,7 +140,7 @@ def guard_one_changed(bench: Bench) -> Subject:
 
     return Subject(
         "guard one file changed",
-        [*_check(bench), "--staged"],
+        [*_check(bench), "--gate", "pre-commit"],
         repository,
         {"GUARD_CACHE_DIR": str(bench.scratch / "changed")},
         stage_a_change,
