@@ -184,7 +184,7 @@ def audit(frame: Frame, cycle: int) -> Step:
         found = audited(frame.report, _last_good(frame))
         return Did(
             outcome=Outcome.OK,
-            summary=f"{found.files_analysed} of {found.files_found} files, {sum(found.findings.values())} findings, "
+            summary=f"{found.files_analysed} of {found.files_found} files; findings: {sum(found.findings.values())}, "
             f"{len(found.new)} new, {found.fixed} fixed",
             data=audit_data(frame.report),
             changes={"audit": found},
