@@ -7,9 +7,12 @@ Three kinds are never healthy, and only these are remembered:
   `-Wbidi-chars=unpaired`).
 - `code`: an invisible character among the code of a Python file, outside strings and comments. Some are a syntax
   error; others are letters to Python (U+3164, variation selectors) and make a second name that looks like the first.
-- `tags`: tag characters (U+E0000 to U+E007F) that spell no flag: text for machines that no reader sees.
+- `tags`: tag characters (U+E0000 to U+E007F) that spell no flag: text for machines that no reader sees. The code of a
+  region behind a black flag (UTS #51, ED-14a) is one, also where a joiner stands between any two of its characters, as
+  some lists of emoji have it; longer text behind such a flag is none.
 
-Joiners in emoji and in Arabic or Indic text, direction marks, and whatever stands in strings, are healthy.
+Joiners in emoji and in Arabic or Indic text, direction marks, and whatever stands in strings, are healthy. So is what
+stands in a file that a bundler wrote: nobody reviews its lines, so nothing in them is hidden from a reviewer.
 """
 
 from __future__ import annotations
@@ -41,8 +44,12 @@ _INVISIBLE: Final = re.compile(
     # These belong to letters of some scripts (a variant of a kanji, say), and never to an ASCII letter.
     "|(?<=[0-9A-Za-z_])[\u034f\u17b4\u17b5\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 )
-_WAVING_FLAG: Final = "\U0001f3f4"
-_CANCEL_TAG: Final = "\U000e007f"
+_FLAG: Final = re.compile("\U0001f3f4(?:\u200d?[\U000e0030-\U000e0039\U000e0061-\U000e007a]){1,6}\u200d?\U000e007f")
+"""A region of a country: its two letters, and up to four letters or digits more, written in tags and closed by one."""
+_BUNDLED: Final = 500
+"""Characters of an average line from which on a machine wrote the file."""
+_SHORT: Final = 5000
+"""Characters of a file that are too few to tell by."""
 _MOST: Final = 20
 """Places remembered of one file."""
 
@@ -74,6 +81,8 @@ def hidden(text: str, kind: str) -> tuple[Hidden, ...]:
     """The places in a file of `kind` (`python`, `stub` or `text`), in order, the first few of them."""
     start = 1 if text.startswith("\ufeff") else 0
     if kind == "text":
+        if len(text) > max(_SHORT, _BUNDLED * (text.count("\n") + 1)):
+            return ()
         found = [*_unclosed(text, _lines(text, start, len(text))), *_tags(text, start)]
     else:
         parts = list(pieces(text))
@@ -125,6 +134,7 @@ def _in_code(text: str, start: int, parts: Iterable[tuple[int, int, bool, bool]]
 
 
 def _tags(text: str, start: int) -> Iterator[tuple[int, str]]:
+    flags = {position for flag in _FLAG.finditer(text, start) for position in range(*flag.span())}
     for match in _TAGS.finditer(text, start):
-        if text[match.start() - 1 : match.start()] != _WAVING_FLAG or not match.group().endswith(_CANCEL_TAG):
+        if match.start() not in flags or match.end() - 1 not in flags:
             yield match.start(), TAGS

@@ -23,9 +23,9 @@ def hidden_unicode(program: Program) -> Iterator[Violation]:
     ## What it does
     Reports, in source files, what is never healthy: a bidirectional control that is still open at the end of its
     string, comment or line (CVE-2021-42574, "Trojan Source"; GCC's `-Wbidi-chars=unpaired` has the same test); in
-    Python an invisible character outside strings and comments; tag characters that spell no flag. Escapes such as
-    "\\u202e" are no such characters. Joiners in emoji and in Persian or Hindi text, direction marks and whatever else
-    stands in strings are left alone.
+    Python an invisible character outside strings and comments; tag characters that spell no flag of a region. Escapes
+    such as "\\u202e" are no such characters. Joiners in emoji and in Persian or Hindi text, direction marks and what
+    else stands in strings are left alone.
 
     ## What breaks in production
     A reviewer sees a check that the compiler sees as a comment. Or a name that looks like another one and is not; or,
@@ -53,7 +53,8 @@ def hidden_unicode(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Letters of other alphabets that look alike. Languages other than Python are judged by whole lines, only for
-    bidirectional controls and tags, and as a warning: a regular expression may hold such characters by themselves.
+    bidirectional controls and tags, and as a warning: a regular expression may hold such characters by themselves. What
+    a bundler wrote (lines of over 500 characters on average) is not looked at.
     """
     for path, facts in program.facts(FAMILY).items():
         python = program.files[path].kind != "text"

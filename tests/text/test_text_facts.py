@@ -195,6 +195,14 @@ def test_a_kanji_has_variants() -> None:
     assert hidden("蘭\U000e0100 = 1\n", "python") == ()
 
 
+def test_that_nothing_is_hidden_in_lines_that_a_bundler_wrote() -> None:
+    """Nobody reviews them, and what is bundled may list such characters."""
+    odd = "const controls = /[\u202d\u202e\u2066]/g;"
+    assert hidden(f"{'a();' * 2000}{odd}\n{'b();' * 2000}\n", "text") == ()
+    assert hidden(f"{odd}{'a();' * 100}\n", "text")
+    assert hidden(f"{odd}\n" + "a();\n" * 2000 + "b();" * 5000, "text")
+
+
 # Conflicts
 
 
