@@ -15,6 +15,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from guard.checks.undefined_annotations import Annotations, is_looked_up
+from guard.checks.undefined_open import NAMESPACES, is_open
 from guard.checks.undefined_places import Places
 from guard.exceptions import catches
 from guard.model import Span
@@ -66,18 +68,8 @@ _NOTEBOOK_MARKS: Final = (b"# Databricks notebook", b"# In[", b"# %%", b"# COMMA
 _NOTEBOOK: Final = re.compile(rb"^# (?:Databricks notebook source|In\[|%%|COMMAND -)", re.MULTILINE)
 _NOTEBOOK_GIVEN: Final = frozenset({"dbutils", "spark", "sc", "sqlContext", "display", "displayHTML", "table"})
 _CHECKER_CALLS: Final = frozenset({"reveal_type", "reveal_locals"})
-_MAY_BE_OPEN: Final = re.compile(
-    rb"\b(?:globals|vars|locals)\s*\(|(?<![.\w])exec(?:file)?\s*\(|\bsys\.modules\s*\[\s*__name__"
-)
 _DELETES: Final = re.compile(rb"\bdel[ \t(]")
 _BREAK: Final = re.compile(r"\r\n|\r|\n")
-_NAMESPACES: Final = (b"globals(", b"locals(", b"vars(", b"dir(")
-_OPEN_MARKS: Final = (*_NAMESPACES, b"exec(", b"execfile(", b"sys.modules[")
-_OWN_MODULE: Final = ("sys.modules", "__name__")
-_READS: Final = frozenset({"get", "keys", "values", "items", "copy"})
-_READERS: Final = frozenset(
-    {"dict", "set", "list", "sorted", "len", "eval", "get_type_hints", "isinstance", "print", "repr", "any", "all"}
-)
 _ASKED_FOR: Final = frozenset({"globals", "locals", "vars", "dir", "builtins", "__builtins__", "hasattr"})
 _PLATFORM: Final = re.compile(
     r"(?:^|\.)(?:version_info|hexversion|PY[23]\d*|IS_PY\w*|is_py[23]\w*|PYTHON_?[23]|PYPY|IS_PYPY)$|^sys\.platform$|^os\.name$"
@@ -93,16 +85,16 @@ def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[
     """
     if not diagnostics or parsed.tree is None:
         return ()
-    if _is_open(parsed.content, parsed.tree):
+    if is_open(parsed.content, parsed.tree):
         return ()
     given = _given(parsed.content, parsed.tree)
-    asks = any(mark in parsed.content for mark in _NAMESPACES)
+    asks = any(mark in parsed.content for mark in NAMESPACES)
     lines = [] if parsed.content.isascii() else _BREAK.split(parsed.text or "")
     lazy_annotations = parsed.target >= (3, 14) or _has_future_annotations(parsed.tree)
     found: list[Undefined] = []
     bound: _Bound = {}
     tests: dict[ast.expr, _Signs] = {}
-    places = Places(parsed.target)
+    places, annotations = Places(parsed.target), Annotations()
     marks = _marks(parsed.tree) if b"pytestmark" in parsed.content else ()
     skips = skipped(marks, parsed.target)
     uses = Counter(match[1] for found in diagnostics for match in _NAME.finditer(found.message))
@@ -114,12 +106,16 @@ def undefined_names(parsed: Parsed, diagnostics: Sequence[Diagnostic]) -> tuple[
         if asks and _is_asked_for(named[1], parsed.content):
             continue
         elsewhere = written[named[1]] > uses[named[1]]
-        trail = _Trail(named[1], lazy_annotations, tests, places, skips)
+        trail = _Trail(named[1], lazy_annotations, tests, places, annotations, skips)
         line = diagnostic.span.line
         if not trail.follow(parsed.tree, line, _byte_column(lines, diagnostic.span)) and parsed.rewritten:
-            trail = _Trail(named[1], lazy_annotations, tests, places, skips)
+            trail = _Trail(named[1], lazy_annotations, tests, places, annotations, skips)
             trail.follow(parsed.tree, line, None)
-        if not trail.unknowable and not (elsewhere and trail.may_be_bound(line, bound)):
+        if (
+            not trail.unknowable
+            and not trail.is_meant_otherwise
+            and not (elsewhere and trail.may_be_bound(line, bound))
+        ):
             use = CHECKERS if named[1] in _CHECKER_CALLS else trail.use
             stops = trail.certain and not trail.lazy and use == RUNS
             found.append(Undefined(named[1], diagnostic.span, ".".join(trail.names), trail.lazy, use, stops))
@@ -181,13 +177,20 @@ class _Trail:
     """The way from the module down to one name."""
 
     def __init__(
-        self, name: str, lazy_annotations: bool, tests: dict[ast.expr, _Signs], places: Places, skips: bool
+        self,
+        name: str,
+        lazy_annotations: bool,
+        tests: dict[ast.expr, _Signs],
+        places: Places,
+        annotations: Annotations,
+        skips: bool,
     ) -> None:
         self._skips = skips
         """No test in it runs on the deployed Python."""
         self._name = name
         self._tests = tests
         self._places = places
+        self._annotations = annotations
         self._lazy_annotations = lazy_annotations
         self.names: list[str] = []
         self.lazy = False
@@ -198,6 +201,10 @@ class _Trail:
         self._in_function = False
         self._scope: ast.AST | None = None
         self._in_loop = False
+        self._expression: ast.expr | None = None
+        """The annotation that it stands in; elsewhere the outermost brackets, or the string."""
+        self._annotated: ast.AST | None = None
+        """The function, or the assignment, whose annotation that is."""
 
     def may_be_bound(self, line: int, bound: _Bound) -> bool:
         """Whether the scope itself binds the name somewhere, so that the order of what happens decides.
@@ -212,6 +219,18 @@ class _Trail:
             names = bound[self._scope] = _first_bound(self._scope)
         first = names.get(self._name)
         return first is not None and (self._in_loop or first < line)
+
+    @property
+    def is_meant_otherwise(self) -> bool:
+        """Whether it stands where Python does not evaluate it, and need not be a type that the module has to bind."""
+        if self.use != ANNOTATION or self._expression is None:
+            return False
+        if isinstance(self._annotated, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            if self._annotations.is_imported_late(self._annotated, self._name):
+                return True
+        elif isinstance(self._annotated, ast.AnnAssign) and is_looked_up(self._annotated):
+            return True
+        return not self._annotations.means_type(self._expression, self._name)
 
     def follow(self, node: ast.AST, line: int, column: int | None) -> bool:
         """Walk down to the innermost node at a place; gives whether the name is there.
@@ -233,6 +252,7 @@ class _Trail:
             self._judge_line(node, line)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and self.use == RUNS:
             self.use = ANNOTATION
+            self._expression = self._expression or node
         return isinstance(node, (ast.Constant, ast.JoinedStr)) or getattr(node, "id", None) == self._name
 
     def _judge_line(self, statement: ast.AST, line: int) -> None:
@@ -286,15 +306,23 @@ class _Trail:
         elif isinstance(node, (ast.With, ast.AsyncWith)) and field == "body":
             self.certain = False
             self.unknowable = self.unknowable or any(_expects(item.context_expr) for item in node.items)
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and field == "args":
+            self._annotated = node
         elif field in ("annotation", "returns"):
             local = isinstance(node, ast.AnnAssign) and self._in_function
             if local or self._lazy_annotations:
                 self.use = ANNOTATION
+            if isinstance(child, ast.expr):
+                self._expression = child
+            if not isinstance(node, ast.arg):
+                self._annotated = node
         elif type(node).__name__ == "TypeAlias" or field in ("type_params", "bound", "default_value"):
             self.use = ANNOTATION
 
         if isinstance(node, ast.While):
             self._in_loop = True
+        elif isinstance(node, ast.Subscript) and self._expression is None:
+            self._expression = node
 
     def _branch(self, test: ast.expr, taken: bool) -> None:
         signs = self._tests.get(test)
@@ -379,44 +407,6 @@ def _expects(expression: ast.expr) -> bool:
         return False
     types = [dotted(node) for argument in expression.args[:1] for node in _each(argument)]
     return not _NAME_ERRORS.isdisjoint(types) or "Exception" in types
-
-
-def _is_open(content: bytes, tree: ast.Module) -> bool:
-    """Whether something else than a statement may bind names of the module: `exec`, or a write through `globals()`.
-
-    A module with a set in a set, which no Python can make, is a template: `{{ name }}` is filled in before it runs.
-    """
-    if b"{{" in content and any(_is_placeholder(node) for node in ast.walk(tree)):
-        return True
-    if not any(mark in content for mark in _OPEN_MARKS) or not _MAY_BE_OPEN.search(content):
-        return False
-    for node in ast.walk(tree):
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Call) and _opens(child, node):
-                return True
-            if isinstance(child, ast.Subscript) and (dotted(child.value), dotted(child.slice)) == _OWN_MODULE:
-                return True
-    return False
-
-
-def _is_placeholder(node: ast.AST) -> bool:
-    return isinstance(node, ast.Set) and len(node.elts) == 1 and isinstance(node.elts[0], ast.Set)
-
-
-def _opens(call: ast.Call, parent: ast.AST) -> bool:
-    name = dotted(call.func)
-    if name in ("exec", "execfile"):
-        return len(call.args) < 2
-    if name not in ("globals", "vars", "locals") or call.args:
-        return False
-    if isinstance(parent, ast.Subscript):
-        return not isinstance(parent.ctx, ast.Load)
-    if isinstance(parent, ast.Attribute):
-        return parent.attr not in _READS
-    if isinstance(parent, ast.Call):
-        return name == "globals" and dotted(parent.func).rpartition(".")[2] not in _READERS
-    reads = (ast.Compare, ast.keyword, ast.Dict, ast.For, ast.comprehension)
-    return name == "globals" and not isinstance(parent, reads)
 
 
 def _each(node: ast.expr) -> Sequence[ast.expr]:

@@ -306,6 +306,13 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     deployed Python. A name that stands only in an annotation which Python does not evaluate by itself, or under
     `TYPE_CHECKING`, is a warning: it fails only when a framework resolves the annotation.
 
+    What a string in an annotation means is for whoever reads it to say: to dbus-fast `-> "s"` is a signature, to
+    jaxtyping `Float[Array, "batch"]` a dimension. So a name in a string is told of only where it looks like a type that
+    was misspelled or has lost its import: it begins with a capital, is the head of a dotted name (`"np.ndarray"`) or
+    that of a well-known class; and not inside the brackets of what is not known to take types there (SQLAlchemy's
+    `Mapped["User"]` finds the class by itself). Nor is a name told of that the annotated function imports in its own
+    body, where no decorator may look at the annotation: that is the usual way round a circle of imports.
+
     ## What breaks in production
     NameError as soon as the line is reached; often on a failure path that no test takes, where it hides the error that
     was to be handled.
