@@ -71,3 +71,12 @@ def names_in(expression: ast.expr) -> list[str]:
             children = CHILDREN.get(kind)
             stack += ast.iter_child_nodes(node) if children is None else children(node)
     return found
+
+
+def mangled(name: str, owner: str) -> str:
+    """What Python makes of a name that is written inside the class `owner`: `__x` is `_Owner__x` there, whether it is a
+    variable, an attribute or a parameter (but not the keyword of a call)."""
+    if name[:2] != "__" or name[-2:] == "__":
+        return name
+    owner = owner.lstrip("_")
+    return f"_{owner}{name}" if owner else name

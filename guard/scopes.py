@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from guard.nodes import CHILDREN
+from guard.nodes import CHILDREN, mangled
 
 _PLATFORM_NAMES: Final = frozenset(
     {"sys.version_info", "sys.platform", "os.name", "sys.hexversion", "sys.implementation"}
@@ -107,6 +107,15 @@ class Scope:
             own = own and scope.kind == "comprehension"
             scope = scope.parent
         return None
+
+    def private(self, name: str) -> str:
+        """What Python makes of a name that is written in this scope: see `nodes.mangled`."""
+        if name[:2] != "__":
+            return name
+        scope: Scope | None = self
+        while scope is not None and scope.kind != "class":
+            scope = scope.parent
+        return name if scope is None else mangled(name, scope.node.name)  # type: ignore[attr-defined]
 
     @property
     def function(self) -> Scope | None:

@@ -18,6 +18,7 @@ from guard.checks.classes_facts import (
     Value,
 )
 from guard.checks.classes_types import extras_of, is_nullable, marker_of, plain_name
+from guard.nodes import mangled
 from guard.scopes import constant_truth, dotted
 
 CONSTRUCTORS: Final = frozenset({"__init__", "__new__", "__post_init__"})
@@ -35,9 +36,10 @@ Index = Callable[[ast.expr], int]
 class ClassBody:
     """One class statement's body, read once. Blocks inside it count, functions and classes inside it do not."""
 
-    __slots__ = ("annotated", "made", "marks", "methods", "names", "signatures")
+    __slots__ = ("annotated", "made", "marks", "methods", "names", "owner", "signatures")
 
     def __init__(self, node: ast.ClassDef) -> None:
+        self.owner: Final = node.name
         self.names: set[str] = set()
         """Bound to a value."""
         self.annotated: dict[str, tuple[ast.AnnAssign, bool, bool]] = {}
@@ -50,6 +52,14 @@ class ClassBody:
         self.methods: dict[str, ast.FunctionDef] = {}
         """Functions, by name, as they are bound last."""
         self._read(node.body, False, False)
+        if any(name[:2] == "__" and name[-2:] != "__" for name in self.names | self.annotated.keys()):
+            self.names = {self.private(name) for name in self.names}
+            self.annotated = {self.private(name): said for name, said in self.annotated.items()}
+            self.made = {self.private(name): said for name, said in self.made.items()}
+
+    def private(self, name: str) -> str:
+        """What Python makes of a name that is written in the body."""
+        return mangled(name, self.owner)
 
     def _read(self, body: Sequence[ast.stmt], conditional: bool, typing: bool) -> None:
         names = self.names
@@ -64,7 +74,7 @@ class ClassBody:
                     self.marks += filter(None, map(_mark, node.decorator_list))  # type: ignore[attr-defined]
                 if name in CONSTRUCTORS and not typing:
                     written = isinstance(node, ast.FunctionDef) and not conditional
-                    self.signatures[name] = signature(node) if written else None  # type: ignore[arg-type]
+                    self.signatures[name] = signature(node, self.owner) if written else None  # type: ignore[arg-type]
             elif kind is ast.AnnAssign:
                 self._annotate(node, conditional, typing)  # type: ignore[arg-type]
             elif kind is ast.Assign:
@@ -283,14 +293,14 @@ def _literal(node: ast.expr) -> bool | str | None:
     return None
 
 
-def signature(node: ast.FunctionDef) -> Signature | None:
-    """What a method takes behind `self`; None where a decorator may change it. (An overload is bound again by the
-    plain `def` behind it.)"""
+def signature(node: ast.FunctionDef, owner: str) -> Signature | None:
+    """What a method of the class `owner` takes behind `self`; None where a decorator may change it. (An overload is
+    bound again by the plain `def` behind it.)"""
     if any(dotted(decorator).rpartition(".")[2] not in _TRANSPARENT for decorator in node.decorator_list):
         return None
     arguments = node.args
-    positional = [(arg.arg, ParameterKind.POSITIONAL_ONLY) for arg in arguments.posonlyargs]
-    positional += [(arg.arg, ParameterKind.POSITIONAL) for arg in arguments.args]
+    positional = [(mangled(arg.arg, owner), ParameterKind.POSITIONAL_ONLY) for arg in arguments.posonlyargs]
+    positional += [(mangled(arg.arg, owner), ParameterKind.POSITIONAL) for arg in arguments.args]
     required = len(positional) - len(arguments.defaults)
     parameters = [Parameter(name, kind, number < required) for number, (name, kind) in enumerate(positional)]
     if not parameters and arguments.vararg is None:
@@ -299,7 +309,7 @@ def signature(node: ast.FunctionDef) -> Signature | None:
     if arguments.vararg is not None:
         parameters.append(Parameter(arguments.vararg.arg, ParameterKind.VAR_POSITIONAL, False))
     for arg, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
-        parameters.append(Parameter(arg.arg, ParameterKind.KEYWORD_ONLY, default is None))
+        parameters.append(Parameter(mangled(arg.arg, owner), ParameterKind.KEYWORD_ONLY, default is None))
     if arguments.kwarg is not None:
         parameters.append(Parameter(arguments.kwarg.arg, ParameterKind.VAR_KEYWORD, False))
     return tuple(parameters)

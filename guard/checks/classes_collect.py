@@ -403,10 +403,11 @@ class ClassCollector:
         if target.value.__class__ is not ast.Name:
             return
         root: str = target.value.id
+        name = context.scope.private(target.attr)
         if may_tell:
-            self.telling.append((root, target.attr, node, context))
+            self.telling.append((root, name, node, context))
         elif not isinstance(node.value, ast.Constant) or node.value.value is not None:
-            self.not_telling.append((root, target.attr, context))
+            self.not_telling.append((root, name, context))
 
     def see_annotated(self, node: ast.AnnAssign, context: Context) -> None:
         """An annotated variable, field or attribute."""
@@ -433,6 +434,10 @@ class ClassCollector:
     def chain(self, node: ast.Attribute, root: str, attributes: list[str], context: Context) -> None:
         """An attribute chain that is assigned to or deleted, or one that is read from a name worth looking at."""
         kind = node.ctx.__class__
+        for attribute in attributes:
+            if attribute[:2] == "__":
+                attributes = [context.scope.private(one) for one in attributes]
+                break
         if root in self.class_roots:
             if attributes[0].isupper():
                 self.members.append((node, root, attributes, context))

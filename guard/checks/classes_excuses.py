@@ -42,6 +42,8 @@ class Excuses:
         if root and (root != "self" or chain):
             if by_class and not chain:
                 chain = BY_CLASS
+            elif "__" in chain:
+                chain = ".".join(map(context.scope.private, chain.split(".")))
             self._roots.add(root)
             self._asked.setdefault((context.scope.function, root), set()).add(chain)
 

@@ -113,7 +113,8 @@ class _Finish(Uses, Calls):
                 ref = Ref(0, "", scope.qualname) if scope.kind == "class" else None
             if ref is None or ref.module.partition(".")[0] in STANDARD_LIBRARY:
                 continue
-            name = f"{scope.qualname}.{node.name}" if scope.qualname else node.name
+            name = scope.private(node.name)
+            name = f"{scope.qualname}.{name}" if scope.qualname else name
             is_async = isinstance(node, ast.AsyncFunctionDef)
             found.append(Returning(name, self._index(ref), is_async, is_property))
         return tuple(found)
@@ -166,7 +167,7 @@ class _Finish(Uses, Calls):
 
     def _serializers(self, body: ClassBody) -> tuple[Serializer, ...]:
         """What methods of the class write into a dict by hand."""
-        found = (serializer_of(method) for name, method in body.methods.items() if name in SERIALIZERS)
+        found = (serializer_of(method, body.owner) for name, method in body.methods.items() if name in SERIALIZERS)
         return tuple(serializer for serializer in found if serializer is not None)
 
     def _tuples(self) -> Iterator[ClassFacts]:

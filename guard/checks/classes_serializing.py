@@ -7,6 +7,7 @@ from typing import Final
 
 from guard.checks.classes_facts import Serializer
 from guard.checks.classes_types import plain_name
+from guard.nodes import mangled
 
 SERIALIZERS: Final = frozenset({"to_dict", "as_dict", "asdict", "to_json", "serialize", "to_payload", "__repr__"})
 """Names of methods that are looked into."""
@@ -14,8 +15,9 @@ FEWEST: Final = 3
 """Fields that a dict must hold before it is taken for one of the fields."""
 
 
-def serializer_of(node: ast.FunctionDef) -> Serializer | None:
-    """What a method writes into a dict; None where it writes none by hand, or other code has a hand in it."""
+def serializer_of(node: ast.FunctionDef, owner: str) -> Serializer | None:
+    """What a method of the class `owner` writes into a dict; None where it writes none by hand, or other code has a
+    hand in it."""
     if not node.args.args or node.decorator_list:
         return None
     own = node.args.args[0].arg
@@ -25,7 +27,7 @@ def serializer_of(node: ast.FunctionDef) -> Serializer | None:
     for part in ast.walk(node):
         kind = part.__class__
         if kind is ast.Attribute and part.value.__class__ is ast.Name and part.value.id == own:  # type: ignore[attr-defined]
-            read.add(part.attr)  # type: ignore[attr-defined]
+            read.add(mangled(part.attr, owner))  # type: ignore[attr-defined]
         elif kind is ast.Dict:
             if None in part.keys:  # type: ignore[attr-defined]
                 return None  # `**` of something

@@ -300,7 +300,7 @@ class Types:
             owner = self.receiver(node.value.id, scope)
             if not isinstance(owner, OwnInstance):
                 return None, None
-            return self._attributes.get(owner.scope.node, {}).get(node.attr), owner.scope
+            return self._attributes.get(owner.scope.node, {}).get(scope.private(node.attr)), owner.scope
         found = scope.lookup(node.id) if isinstance(node, ast.Name) else None
         if found is None or len(found[1]) != 1 or found[0].kind == "class":
             return None, None
@@ -387,7 +387,7 @@ class Types:
             return None
         owner = self.receiver(root, scope) if rest and "." not in rest else None
         if isinstance(owner, (OwnInstance, OwnClass)):
-            return Known(Ref(0, "", f"{owner.scope.qualname}.{rest}{how}"), False)
+            return Known(Ref(0, "", f"{owner.scope.qualname}.{scope.private(rest)}{how}"), False)
         ref = self.reference(callee, scope)
         return None if ref is None else Known(Ref(ref.level, ref.module, ref.name + how), False)
 

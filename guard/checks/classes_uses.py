@@ -49,7 +49,7 @@ class Uses(Seen):
     def _chains(self) -> None:
         leading = {name for names in self.typed.values() for name, held in names.items() if any(held)}
         leading.update(name for body in self.bodies.values() for name in body.annotated)
-        leading.update(node.name for node, _ in self.seen.returning if node.decorator_list)
+        leading.update(context.scope.private(node.name) for node, context in self.seen.returning if node.decorator_list)
         leading.add("__dict__")
         groups = self.groups
         narrowed = self._narrowed()

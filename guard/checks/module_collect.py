@@ -217,11 +217,12 @@ class ModuleCollector:
         writes = Writes(module.node, self._content if self._may_write else b"")
         names = {name: _name(name, bindings, stub=self._stub) for name, bindings in module.bindings.items()}
         for scope, declared in self._globals:
-            for name in declared:
-                if name in scope.bindings:
+            for written in declared:
+                if written in scope.bindings:
+                    name = scope.private(written)
                     known = names.get(name)
                     flags = SOLID | REBOUND | ANY_TIME
-                    line = _line(scope.bindings[name][0])
+                    line = _line(scope.bindings[written][0])
                     if known is None or known.flags & UNBOUND:
                         names[name] = Name(flags | MAYBE, known.line if known else line, known.origins if known else ())
                     else:
@@ -394,6 +395,8 @@ def _import(node: ast.Import | ast.ImportFrom, context: Context, guards: Guards,
         context.scope
     ):
         flags |= ASSERTED
+    if flags & LAZY and any(context.scope.private(alias.name) != alias.name for alias in node.names):
+        flags |= ASSERTED  # what Python makes of a private name in a class is another one
     return Import(
         level=node.level if isinstance(node, ast.ImportFrom) else -1,
         module=(node.module or "") if isinstance(node, ast.ImportFrom) else "",

@@ -126,6 +126,8 @@ class UseCollector:
 
     def chain(self, node: ast.Attribute, root: str, attributes: list[str], context: Context) -> None:
         """`m.name`, read or written."""
+        if any(attribute[:2] == "__" for attribute in attributes):
+            attributes = [context.scope.private(attribute) for attribute in attributes]
         if node.ctx.__class__ is not ast.Load:
             if root in self._roots:
                 # What is set on something inside the module is no matter of the module's own names.

@@ -160,5 +160,5 @@ class Strings:
 
 
 FAMILY: Final[Family[StringsFacts, Strings]] = Family(
-    "strings", 1, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
+    "strings", 2, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
 )

@@ -18,6 +18,7 @@ from guard.checks.class_texts import may_set, sets_on_self
 from guard.checks.modules import Definition, External, Modules
 from guard.checks.packing import unpack
 from guard.checks.references import Ref, reference_of_name
+from guard.nodes import mangled
 from guard.program import at_hand
 from guard.scopes import BindingKind, Scope, dotted
 
@@ -73,7 +74,7 @@ def _class(node: ast.ClassDef, scope: Scope) -> ClassNames:
     outer = scope.parent or scope
     names = sorted(
         [
-            name
+            mangled(name, node.name)
             for name, bindings in scope.bindings.items()
             if len(bindings) > 1 or bindings[0].kind is not BindingKind.DECLARED or bindings[0].context.branch
         ]
@@ -190,7 +191,7 @@ class ClassLookup:
         """Whether something may give the class the attribute in a way that its statement does not say."""
         if name in self._set_from_elsewhere.get(cls.path, ()):
             return True
-        return may_set(self._text(cls.path), name)
+        return any(may_set(self._text(cls.path), written) for written in _spellings(cls, name))
 
     @cached_property
     def _set_from_elsewhere(self) -> Mapping[str, frozenset[str]]:
@@ -205,10 +206,16 @@ class ClassLookup:
 
     def is_on_instances(self, cls: Class, name: str) -> bool:
         """Whether the class's file sets the attribute on `self`, or annotates it as a field."""
-        return sets_on_self(self._text(cls.path), name)
+        return any(sets_on_self(self._text(cls.path), written) for written in _spellings(cls, name))
 
     def _text(self, path: str) -> str:
         if path not in self._texts:
             contents = self._program.tree.read_many([path], 1 << 24)
             self._texts[path] = "".join(content.decode("utf-8", "replace") for _, content in contents)
         return self._texts[path]
+
+
+def _spellings(cls: Class, name: str) -> tuple[str, ...]:
+    """How an attribute may be written: in the class itself without what Python puts before a private name."""
+    prefix = mangled("__x", cls.name).removesuffix("__x")
+    return (name, name.removeprefix(prefix)) if name.startswith(f"{prefix}__") and prefix else (name,)

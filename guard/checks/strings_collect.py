@@ -102,10 +102,10 @@ class StringCollector:
         if len(node.items) > 1:
             self._withs.append(node)
 
-    def chain(self, node: ast.Attribute, root: str, attributes: list[str], _context: Context) -> None:
+    def chain(self, node: ast.Attribute, root: str, attributes: list[str], context: Context) -> None:
         """An attribute that is assigned to or deleted."""
         if root != "self" or len(attributes) > 1:
-            self._sets.add(attributes[-1])
+            self._sets.add(context.scope.private(attributes[-1]))
 
     def finish(self, module: Scope) -> StringsFacts | None:
         """The facts, once every scope is complete."""

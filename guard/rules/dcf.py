@@ -19,8 +19,8 @@ from guard.rules.dcf_words import alike, all_attributes, did_you_mean, is_slip, 
 def _fix(linked: Classes, missing: MissingAttribute) -> tuple[Fix | None, dict[str, object]]:
     """How the field could be added, and what the fixer has to know."""
     added = linked.extensible(missing.cls) if missing.access in (Access.LOAD, Access.AUGMENT) else None
-    if added is None:
-        return None, {}
+    if added is None or "__" in missing.name:
+        return None, {}  # a private name is not written as it is read
     kind, places = added
     hints = sorted(linked.hints[missing.cls, missing.name])
     return (

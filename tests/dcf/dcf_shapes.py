@@ -39,6 +39,45 @@ _SHAPES: Final = {
         "x = C(1); x.d = 1; x.d",
         "x = C(1); x.__class__, x.__dict__, x.__dataclass_fields__, x.__match_args__",
     ),
+    "private names": (
+        """
+        @dataclass
+        class _C:
+            __a: int
+            b: int = 2
+            __c: ClassVar[int] = 3
+            def __hidden(self): return self.__a
+            def get(self): return self.__hidden() + self.__c
+            def __len__(self): return 1
+        class P:
+            def __init__(self, __x, y=1, *, __z=2): pass
+        @dataclass
+        class ___:
+            __d: int
+        @dataclass
+        class D(_C):
+            __a: int = 3
+        """,
+        "_C()",
+        "_C(1).get()",
+        "_C(_C__a=1)",
+        "_C(__a=1)",
+        "x = _C(1); x._C__a, x._C__c, x._C__hidden, x.__len__",
+        "x = _C(1); x.__a",
+        "x = _C(1); x.__hidden",
+        "x = _C(1); x.__C__a",
+        "x = _C(1); replace(x, _C__a=2)",
+        "x = _C(1); replace(x, __a=2)",
+        "P(1)",
+        "P(_P__x=1)",
+        "P(__x=1)",
+        "P(1, _P__z=1)",
+        "P(1, __z=1)",
+        "___(__d=1).__d",
+        "D(_C__a=1, _D__a=2)",
+        "x = D(1); x._C__a, x._D__a",
+        "x = D(1); x.__a",
+    ),
     "decorator with dots and options": (
         """
         @dataclasses.dataclass(frozen=True, eq=False, repr=False)
