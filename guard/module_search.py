@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from guard.checks.layout import Layout
-from guard.checks.roots import parent_of
+from guard.checks.roots import dotted_name, parent_of
 from guard.configuration.names import SIMILAR
 from guard.model import GuardError
-from guard.module_view import dotted_name
 
 _LISTED = 4
 """Files named where several are meant."""

@@ -128,7 +128,7 @@ def view_of(program: Program, path: str) -> ModuleView:
     circle, size = _circle(uses, path)
     return ModuleView(
         path=path,
-        name=min(names, key=lambda name: (-names[name], name)) if names else _own_name(modules, path),
+        name=min(names, key=lambda name: (-names[name], name)) if names else modules.layout.roots.name_of(path),
         names=dict(sorted(names.items(), key=lambda item: (-item[1], item[0]))),
         roots=modules.layout.roots.of(path)[0],
         parsed=facts is not None,
@@ -152,19 +152,6 @@ def view_of(program: Program, path: str) -> ModuleView:
 _HOW: Final = {
     how: rank for rank, how in enumerate(("module", "guarded", "conditional", "lazy", "main", "type-checking"))
 }
-
-
-def _own_name(modules: Modules, path: str) -> str:
-    """The dotted name below the nearest folder that is certainly a root."""
-    roots = [root for root in modules.layout.roots.of(path)[0] if not root or path.startswith(f"{root}/")]
-    return dotted_name(path, max(roots, key=len, default=""))
-
-
-def dotted_name(path: str, root: str) -> str:
-    """The name that a file below `root` is imported by."""
-    below = path[len(root) + 1 :] if root else path
-    name = below.removesuffix("i").removesuffix(".py").replace("/", ".")
-    return name.removesuffix(".__init__") if name != "__init__" else ""
 
 
 # What it imports, and who takes what

@@ -130,3 +130,34 @@ def test_what_a_finding_says(tmp_path: Path) -> None:
         ("tests/test_auth.py", 1),
     ]
     assert finding.data["first"] == "pkg/auth.py"
+
+
+_DJANGO = list(cases_in((Path(__file__).parent / "cases" / "imp" / "IMP005-django.md").read_text(encoding="utf-8")))
+_SET_UP = """
+import os, runpy, sys
+import django
+from django.conf import settings
+sys.path.insert(0, os.getcwd())
+if os.path.exists("site_settings.py"):
+    os.environ["DJANGO_SETTINGS_MODULE"] = "site_settings"
+else:
+    settings.configure(INSTALLED_APPS=["shop"])
+try:
+    django.setup()
+    runpy.run_path(sys.argv[1])
+except ImportError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("case", _DJANGO, ids=lambda case: case.name.replace(" ", "-"))
+def test_django_agrees(case: Case, tmp_path: Path) -> None:
+    """Tests are imported once Django is set up, by `manage.py test` and pytest-django; an error is what fails then."""
+    case.write(tmp_path)
+    errors = {(f.path, f.span.line) for f in _report(tmp_path).findings if f.severity == "error"}
+    text = "".join(content.decode() for content in case.files.values())
+    assert bool(errors) == ("<- IMP005 error" in text)
+    (test,) = (path for path in case.files if "test_" in path)
+    command = [sys.executable, "-c", _SET_UP, test]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ("partially initialized module" in run.stdout) == bool(errors), run.stdout

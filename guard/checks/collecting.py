@@ -1,4 +1,4 @@
-"""What the `conftest.py` files of a tree keep pytest from collecting."""
+"""What the `conftest.py` files of a tree tell pytest: what not to collect, and which plugins to load."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from guard.program import Program
 
 _NAMES: Final = frozenset({"collect_ignore", "collect_ignore_glob"})
+_PLUGINS: Final = "pytest_plugins"
 
 
 class Ignored(msgspec.Struct, frozen=True, array_like=True):
@@ -33,14 +34,23 @@ class Ignored(msgspec.Struct, frozen=True, array_like=True):
     """It is there under a condition that holds, or may hold, on the deployed Python."""
 
 
+class Plugin(msgspec.Struct, frozen=True, array_like=True):
+    """One module that `pytest_plugins` names."""
+
+    module: str
+    depends: bool
+    """It is there under a condition that holds, or may hold, on the deployed Python."""
+
+
 class CollectingFacts(msgspec.Struct, frozen=True, array_like=True):
     """The entries of one file."""
 
     ignored: tuple[Ignored, ...]
+    plugins: tuple[Plugin, ...] = ()
 
 
 class Collecting:
-    """What pytest does not collect in one tree."""
+    """What pytest does not collect in one tree, and what it loads before it collects."""
 
     def __init__(self, program: Program) -> None:
         self._facts = program.facts(FAMILY)
@@ -52,6 +62,11 @@ class Collecting:
     def depends(self, path: str) -> bool:
         """Whether some condition decides that a file is left out, as one does that asks for the version of Python."""
         return any(entry.depends for entry in self._entries(path))
+
+    def plugins_of(self, path: str) -> tuple[Plugin, ...]:
+        """The plugins that pytest loads once it has imported the `conftest.py` or plugin at `path`."""
+        facts = self._facts.get(path)
+        return facts.plugins if facts is not None else ()
 
     def _entries(self, path: str) -> Iterator[Ignored]:
         """The entries that leave out a file, or a folder that it is in."""
@@ -80,7 +95,7 @@ class _Collector:
 
     def __init__(self, parsed: Parsed) -> None:
         self._target = parsed.target
-        self._concerned = b"collect_ignore" in parsed.content
+        self._concerned = b"collect_ignore" in parsed.content or b"pytest_plugins" in parsed.content
 
     def listen(self, to: Listeners) -> None:
         """It asks for nothing."""
@@ -90,9 +105,10 @@ class _Collector:
         if not self._concerned or not isinstance(module.node, ast.Module):
             return None
         found = tuple(self._entries(module.node.body, depends=False))
-        return CollectingFacts(found) if found else None
+        ignored = tuple(entry for entry in found if isinstance(entry, Ignored))
+        return CollectingFacts(ignored, tuple(entry for entry in found if isinstance(entry, Plugin))) if found else None
 
-    def _entries(self, body: list[ast.stmt], *, depends: bool) -> Iterator[Ignored]:
+    def _entries(self, body: list[ast.stmt], *, depends: bool) -> Iterator[Ignored | Plugin]:
         for statement in body:
             if isinstance(statement, ast.If):
                 truth = constant_truth(statement.test)
@@ -108,7 +124,7 @@ class _Collector:
                 yield from _added(statement, depends)
 
 
-def _added(statement: ast.stmt, depends: bool) -> Iterator[Ignored]:
+def _added(statement: ast.stmt, depends: bool) -> Iterator[Ignored | Plugin]:
     """The entries that a plain statement makes: an assignment, `+=`, `.append(…)`, `.extend(…)`."""
     target: ast.expr | None = None
     value: ast.expr | None = None
@@ -121,13 +137,18 @@ def _added(statement: ast.stmt, depends: bool) -> Iterator[Ignored]:
         if isinstance(call.func, ast.Attribute) and call.func.attr in ("append", "extend") and call.args:
             target, value = call.func.value, call.args[0]
     name = dotted(target)
-    if name in _NAMES and value is not None:
+    if (name in _NAMES or name == _PLUGINS) and value is not None:
         for node in value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]:
-            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+                continue
+            if name == _PLUGINS:
+                # pytest takes a string apart at its commas.
+                yield from (Plugin(module.strip(), depends) for module in node.value.split(",") if module.strip())
+            else:
                 yield Ignored(posixpath.normpath(node.value), name.endswith("_glob"), depends)
 
 
 FAMILY: Final[Family[CollectingFacts, Collecting]] = Family(
-    "collecting", 1, CollectingFacts, Collecting, see_python=_Collector, letters=("IMP", "SYN", "TXT")
+    "collecting", 2, CollectingFacts, Collecting, see_python=_Collector, letters=("IMP", "SYN", "TXT")
 )
-"""The files that pytest leaves out."""
+"""The files that pytest leaves out, and the plugins that it loads."""

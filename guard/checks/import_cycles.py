@@ -31,6 +31,8 @@ class Start(msgspec.Struct, frozen=True, order=True):
     """What is executed, in order."""
     script: str = ""
     """The last of the files, where it is run as a script, and so is not in `sys.modules` under its own name."""
+    before: tuple[str, ...] = ()
+    """What may be executed before any of the files, in whatever order."""
 
 
 class Breaks(msgspec.Struct, frozen=True):
@@ -99,8 +101,11 @@ def _find_breaks(
         if (failure := failures.get(_entered_by(path, circle, entries))) is not None
     }
     found: dict[tuple[str, int, int, str, str], list[tuple[Start, str, Failure]]] = {}
+    before: dict[tuple[str, ...], frozenset[str]] = {}
     for start in starts:
-        first, failure = _outcome(start, circle, entries, failures, as_scripts)
+        if start.before not in before:
+            before[start.before] = frozenset(first for path in start.before for first in _first(path, circle, entries))
+        first, failure = _outcome(start, before[start.before], circle, entries, failures, as_scripts)
         if failure is not None:
             found.setdefault(failure.place, []).append((start, first, failure))
     by_place: dict[tuple[str, int, int, str, str], list[str]] = {}
@@ -151,22 +156,27 @@ def _first(path: str, circle: Circle, entries: tuple[Mapping[str, str], Mapping[
 
 def _outcome(
     start: Start,
+    perhaps: Set[str],
     circle: Circle,
     entries: tuple[Mapping[str, str], Mapping[str, str]],
     failures: Mapping[str, Failure],
     as_scripts: Mapping[str, Failure | None],
 ) -> tuple[str, Failure | None]:
-    """The member that a start comes to first, and the failure that follows from it for certain."""
+    """The member that a start comes to first, and the failure that follows from it for certain, also where one of the
+    members that are `perhaps` imported before has been."""
     for path in start.files:
         if path == start.script and path in as_scripts:
-            return path, as_scripts[path]
-        firsts = _first(path, circle, entries)
-        if firsts:
+            first, certain, found = path, True, [as_scripts[path]]
+        else:
+            firsts = _first(path, circle, entries)
+            if not firsts:
+                continue
             # Where a branch may lead elsewhere, both ways have to fail at the same place.
             certain = path in circle.members or path in entries[0]
-            found = [failures.get(first) for first in firsts]
-            places = {failure.place if failure is not None else None for failure in found}
-            return firsts[0], found[0] if certain and len(places) == 1 else None
+            first, found = firsts[0], [failures.get(first) for first in firsts]
+        places = {failure.place if failure is not None else None for failure in found}
+        places |= {failure.place if (failure := failures.get(other)) is not None else None for other in perhaps}
+        return first, found[0] if certain and len(places) == 1 else None
     return "", None
 
 

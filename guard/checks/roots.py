@@ -96,6 +96,11 @@ class Roots:
         own = self.on_sys_path.get(path)
         return (tuple(dict.fromkeys((*own, *found[0]))), found[1]) if own else found
 
+    def name_of(self, path: str) -> str:
+        """The dotted name of a module of the tree, below the nearest folder that is certainly a root."""
+        roots = [root for root in self.of(path)[0] if not root or path.startswith(f"{root}/")]
+        return dotted_name(path, max(roots, key=len, default=""))
+
     def _roots_above(self, folder: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         certain: list[str] = []
         possible: list[str] = []
@@ -126,6 +131,13 @@ def put_on_sys_path(path: str, facts: ModuleFacts) -> tuple[str, ...]:
         if entry.up < 0:
             roots.append(_join(parent_of(path), entry.rest))
     return tuple(dict.fromkeys(root for root in roots if root is not None))
+
+
+def dotted_name(path: str, root: str) -> str:
+    """The name that a file below `root` is imported by."""
+    below = path[len(root) + 1 :] if root else path
+    name = below.removesuffix("i").removesuffix(".py").replace("/", ".")
+    return name.removesuffix(".__init__") if name != "__init__" else ""
 
 
 def parent_of(path: str) -> str:

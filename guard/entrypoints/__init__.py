@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.entrypoints.commands import Start, is_shell
+from guard.entrypoints.declared import DECLARES
 from guard.entrypoints.files import Named, in_shell_script, other_reader_of, reader_of, served_in
 from guard.entrypoints.manifests import in_manifest, is_manifest
 
 if TYPE_CHECKING:
     from guard.sources.tree import Tree
 
-__all__ = ["EntryPoint", "ending_with", "find_entry_points", "may_start", "named_elsewhere", "served_by"]
+__all__ = ["EntryPoint", "declared_in", "ending_with", "find_entry_points", "may_start", "named_elsewhere", "served_by"]
 
 _READ_LIMIT: Final = 1 << 20
 """Bytes of a file that names entry points; a larger one is not such a file."""
@@ -73,6 +74,17 @@ def named_elsewhere(tree: Tree) -> tuple[EntryPoint, ...]:
         reader = other_reader_of(path)
         for named in reader(content.decode("utf-8", "replace")) if reader is not None else ():
             found.update(_entry(path, named.line, start) for start in named.starts if start.module)
+    return tuple(sorted(found))
+
+
+def declared_in(tree: Tree, group: str) -> tuple[EntryPoint, ...]:
+    """The modules that the tree's own distributions offer to others below the name of a group, in order."""
+    found: set[EntryPoint] = set()
+    for path, content in tree.read_many(tree.named(DECLARES), _READ_LIMIT):
+        if group.encode() in content:
+            text = content.decode("utf-8", "replace")
+            declared = DECLARES[posixpath.basename(path)](text)
+            found.update(_entry(path, one.line, one.start) for one in declared if one.group == group)
     return tuple(sorted(found))
 
 

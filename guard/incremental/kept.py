@@ -35,6 +35,7 @@ from guard.incremental.maps import Added, Maps, between_newlines, packed
 from guard.model import Finding, Impact, Problem
 from guard.program import Program
 from guard.rules.imp_cycles import cycles_of
+from guard.rules.imp_starts import TEST, kind_of, starts_of
 
 
 class Known(msgspec.Struct, frozen=True, array_like=True):
@@ -81,7 +82,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     executed: frozenset[str]
     """Those that certainly are when a package of the tree is imported."""
     in_circles: frozenset[str]
-    """The files that import one another in a circle when they are imported."""
+    """The files that import one another in a circle when they are imported, and what decides which is the first one."""
     into_circles: frozenset[str]
     """The files that come to a circle where that may fail."""
     shadowed: Shadowed
@@ -212,13 +213,22 @@ def _kept(program: Program, known: Known) -> Kept:
         started=Started(reach.startup, reach.scripts),
         second_pydantic=runs_second(program.linked(CLASSES).table),
         executed=imports_out(program).executed,
-        in_circles=frozenset(path for circle in graph.circles for path in circle),
+        in_circles=frozenset(path for circle in graph.circles for path in circle).union(_deciding(program)),
         into_circles=frozenset(path for cycle in cycles_of(program) for path in cycle.entrances),
         shadowed=shadowed_in(program),
         named=_named(program),
         tests_in=imports_out(program).tests.counted(),
         listed=projects_of(program).included,
     )
+
+
+def _deciding(program: Program) -> frozenset[str]:
+    """What decides beside the circles which of their modules is the first one, where that makes any difference."""
+    if not any(cycle.entrances for cycle in cycles_of(program)):
+        return frozenset()
+    starts = starts_of(program)
+    first = frozenset(path for start in starts if kind_of(start) == TEST for path in start.files[:-1])
+    return first.union(*{start.before for start in starts})
 
 
 def _named(program: Program) -> frozenset[str]:

@@ -2,88 +2,22 @@
 
 from __future__ import annotations
 
-import posixpath
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
 
-from guard.checks.import_cycles import Breaks, Cycle, Start, find_cycles
+from guard.checks.import_cycles import Breaks, Cycle, find_cycles
 from guard.checks.import_run import Hop
-from guard.checks.module_facts import DEAD, LAZY, TYPING
-from guard.checks.modules import FAMILY, Modules
-from guard.checks.test_files import TestFiles
-from guard.impact import Reach, reach_of
+from guard.checks.modules import FAMILY
 from guard.model import Impact, Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import rule
-
-_DEPLOYED: Final = 0
-_TEST: Final = 1
-_SCRIPT: Final = 2
-_BROKEN: Final = 3
-"""Added to the rank of what fails before it comes to the circle."""
-
-
-def _starts(program: Program) -> list[Start]:
-    """Every way into the tree's code that is known to be taken: deployed entry points, test files, scripts."""
-    modules, reach = program.linked(FAMILY), reach_of(program)
-    broken = {
-        found.path
-        for found in modules.broken
-        if not found.swallowed_line and not found.statement.flags & (LAZY | TYPING | DEAD)
-    }
-    found = []
-    for entry, paths in reach.starts.items():
-        files = sorted(paths, key=_by_depth)
-        if entry.path in modules.facts and entry.path not in files:
-            files.insert(0, entry.path)
-        if not files:
-            continue  # it names what the tree does not have
-        script = files[-1] if entry.script else ""
-        found.append(Start(_DEPLOYED, entry.path or files[-1], max(entry.line, 1), tuple(files), script))
-    tests = TestFiles(program)
-    for path in modules.facts:
-        if path in tests and reach.kind(path) is Impact.TESTS:
-            found.append(Start(_TEST, path, 1, (*_conftests(path, modules), *_packages(path, modules), path)))
-        elif _is_script(path, modules, reach):
-            found.append(Start(_SCRIPT, path, 1, (path,), path))
-    return [
-        Start(start.rank + _BROKEN, start.path, start.line, start.files, start.script)
-        if not broken.isdisjoint(start.files)
-        else start
-        for start in found
-    ]
-
-
-def _by_depth(path: str) -> tuple[bool, int]:
-    """Packages from the outermost, then the rest."""
-    is_package = path.endswith("/__init__.py")
-    return not is_package, path.count("/") if is_package else 0
-
-
-def _folders(path: str) -> list[str]:
-    parts = path.split("/")[:-1]
-    return ["/".join([*parts[:end], ""]) for end in range(len(parts) + 1)]
-
-
-def _conftests(path: str, modules: Modules) -> Iterator[str]:
-    return (file for folder in _folders(path) if (file := f"{folder}conftest.py") in modules.facts)
-
-
-def _packages(path: str, modules: Modules) -> Iterator[str]:
-    return (file for folder in _folders(path)[1:] if (file := f"{folder}__init__.py") in modules.facts)
-
-
-def _is_script(path: str, modules: Modules, reach: Reach) -> bool:
-    if path in reach.scripts:
-        return False  # one of the entry points
-    return modules.facts[path].main and posixpath.dirname(path) not in modules.layout.packages
+from guard.rules.imp_starts import DEPLOYED, TEST, kind_of, starts_of
 
 
 def cycles_of(program: Program) -> tuple[Cycle, ...]:
     """The circles of imports of a program, found once."""
     found = program.remembered.get("cycles")
     if not isinstance(found, tuple):
-        found = program.remembered["cycles"] = tuple(find_cycles(program, _starts(program)))
+        found = program.remembered["cycles"] = tuple(find_cycles(program, starts_of(program)))
     return found
 
 
@@ -95,8 +29,10 @@ def import_cycle(program: Program) -> Iterator[Violation]:
     Follows the module-level imports of every module in the order in which Python carries them out: packages before
     their modules, a name only behind the line that binds it, submodules wherever they are. It is an error where a name
     is taken from a module that is still being imported and has not come to bind it, when the circle is entered as a
-    deployed entry point, a test file or a script enters it, or however it is entered. A module that cannot be imported
-    before the others of its circle, which nothing in the tree does, is told as information, and so is any other circle.
+    deployed entry point, a test file or a script enters it, or however it is entered. What comes before a test file
+    counts: plugins, each `conftest.py` above it, and Django, which imports settings, applications and models before it
+    runs anything. A module that cannot be imported before the others of its circle, which nothing in the tree does, is
+    told as information, and so is any other circle.
 
     ## What breaks in production
     ImportError: "cannot import name … from partially initialized module", or AttributeError for `module.name`. Whether
@@ -156,32 +92,33 @@ def import_cycle(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Imports in functions that are called while a module is imported. A name that may be bound before the circle closes,
-    by a branch or by a function, counts as bound.
+    by a branch or by a function, counts as bound. In which order Django imports applications: where it may come to the
+    circle, only what fails in every order is an error.
     """
-    reach = reach_of(program)
+    named = program.linked(FAMILY).layout.roots.name_of
     for cycle in cycles_of(program):
         certain = [breaks for breaks in cycle.breaks if breaks.start is not None]
         if not certain and cycle.always:
             certain = list(cycle.breaks)
-        yield from (_broken(cycle, breaks, reach) for breaks in certain)
+        yield from (_broken(cycle, breaks, named) for breaks in certain)
         if not certain:
-            yield from (_latent(breaks) for breaks in cycle.breaks)
+            yield from (_latent(breaks, named) for breaks in cycle.breaks)
         if not cycle.breaks:
-            yield _plain(cycle)
+            yield _plain(cycle, named)
+
+
+_Naming = Callable[[str], str]
+"""Gives the dotted name of a file of the tree."""
 
 
 def _shown(hops: Sequence[Hop]) -> str:
     return " -> ".join([f"{hop.path}:{hop.line}" for hop in hops])
 
 
-def _named(path: str) -> str:
-    return path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-
-
-def _broken(cycle: Cycle, breaks: Breaks, reach: Reach) -> Violation:
+def _broken(cycle: Cycle, breaks: Breaks, named: _Naming) -> Violation:
     failure, start = breaks.failure, breaks.start
     ring = f"{_shown((*failure.hops, Hop(failure.path, failure.line)))} -> {failure.module}"
-    module = _named(failure.module)
+    module = named(failure.module)
     if failure.error == "ImportError":
         what = f"{failure.name} is taken from {module}, which is still being imported"
     else:
@@ -194,19 +131,20 @@ def _broken(cycle: Cycle, breaks: Breaks, reach: Reach) -> Violation:
         related = ()
     else:
         more = f" (and {breaks.starts - 1} more)" if breaks.starts > 1 else ""
-        when = f"since {start.path}{more} comes to {_named(breaks.first_of_start)} first"
-        related = (Related(start.path, start.line, f"imports {_named(breaks.first_of_start)} before the rest"),)
+        when = f"since {start.path}{more} comes to {named(breaks.first_of_start)} first"
+        related = (Related(start.path, start.line, f"imports {named(breaks.first_of_start)} before the rest"),)
     hops = tuple(Related(hop.path, hop.line, "imports the next one") for hop in failure.hops)
-    deployed = start is None or start.rank % _BROKEN == _DEPLOYED
+    deployed = start is None or kind_of(start) == DEPLOYED
     return Violation(
         path=failure.path,
         span=Span(failure.line, failure.column, failure.end_line, failure.end_column),
         message=f"{what}, {when}: {ring}",
         anchor=f"{failure.module} {failure.name}",
-        cause=_consequence(breaks, reach),
+        cause=_consequence(breaks, named),
         help=f"Import {failure.name} in the function that needs it, or move it to a module that imports none of these.",
         related=(*hops, *related),
         lazy=not deployed,
+        impact=Impact.TESTS if start is not None and kind_of(start) == TEST else None,
         data={
             "module": module,
             "name": failure.name,
@@ -217,30 +155,30 @@ def _broken(cycle: Cycle, breaks: Breaks, reach: Reach) -> Violation:
     )
 
 
-def _consequence(breaks: Breaks, reach: Reach) -> str:
+def _consequence(breaks: Breaks, named: _Naming) -> str:
     failure, start = breaks.failure, breaks.start
-    tail = f"{failure.error}: {_named(failure.module)} has not come to bind {failure.name} yet."
+    tail = f"{failure.error}: {named(failure.module)} has not come to bind {failure.name} yet."
     if start is None:
         return f"Importing any module of this circle raises {tail}"
-    if start.rank % _BROKEN == _DEPLOYED:
+    if kind_of(start) == DEPLOYED:
         return f"The service does not start: {tail}"
-    if start.rank % _BROKEN == _TEST:
+    if kind_of(start) == TEST:
         return f"pytest cannot collect {start.files[-1]} by itself: {tail}"
     return f"Running {start.path} raises {tail}"
 
 
-def _latent(breaks: Breaks) -> Violation:
+def _latent(breaks: Breaks, named: _Naming) -> Violation:
     """A way to break a circle that nothing in the tree takes, told at the module that cannot be imported first."""
     failure = breaks.failure
     here, *others = failure.hops
-    module = _named(failure.module)
+    module = named(failure.module)
     others_first = len(breaks.first) - 1
     more = f" (or one of {others_first} others)" if others_first > 1 else " (or another one)" if others_first else ""
     ring = f"{_shown((*failure.hops, Hop(failure.path, failure.line)))} -> {failure.module}"
     return Violation(
         path=here.path,
         span=Span(here.line, 1, here.line, 1),
-        message=f"import cycle that fails when {_named(breaks.first[0])}{more} is imported before the others: {ring}",
+        message=f"import cycle that fails when {named(breaks.first[0])}{more} is imported before the others: {ring}",
         anchor=f"{failure.module} {failure.name} {failure.path}",
         cause=f"Nothing in this tree imports it first. What does so gets {failure.error}: {module} has not come "
         f"to bind {failure.name} by then.",
@@ -255,7 +193,7 @@ def _latent(breaks: Breaks) -> Violation:
     )
 
 
-def _plain(cycle: Cycle) -> Violation:
+def _plain(cycle: Cycle, named: _Naming) -> Violation:
     hops = cycle.hops
     first = hops[0]
     size = f"{len(cycle.members)} modules import one another" if len(cycle.members) > len(hops) else "import cycle"
@@ -272,5 +210,5 @@ def _plain(cycle: Cycle) -> Violation:
         related=tuple(related),
         severity=Severity.INFO,
         lazy=True,
-        data={"module": _named(first.path), "name": "", "cycle": [hop.path for hop in hops]},
+        data={"module": named(first.path), "name": "", "cycle": [hop.path for hop in hops]},
     )
