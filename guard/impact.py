@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from guard.checks.module_facts import BRANCHED, LAZY, MAIN, TYPING, Import
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
 from guard.config import matcher
@@ -39,6 +40,7 @@ class Started(msgspec.Struct, frozen=True, array_like=True):
 
     startup: frozenset[str]
     scripts: Mapping[str, EntryPoint]
+    mains: frozenset[str]
 
 
 class Reach:
@@ -60,8 +62,10 @@ class Reach:
         that only a console script executes, or that are called `wsgi.py`."""
         self.scripts: Mapping[str, EntryPoint] = {}
         """The files that are run by their path, with what runs them."""
+        self.mains: frozenset[str] = frozenset()
+        """The files that a deployed process executes as `__main__`, by their path or by `python -m`."""
         if started is not None:
-            self.startup, self.scripts = started.startup, started.scripts
+            self.startup, self.scripts, self.mains = started.startup, started.scripts, started.mains
         else:
             self._look(program, modules)
 
@@ -84,6 +88,18 @@ class Reach:
             if entry.script and entry.script != entry.path
             for path in self.starts[entry]
         }
+        self.mains = frozenset(
+            path for entry, paths in self.starts.items() if entry.script or entry.executed for path in paths
+        )
+
+    def runs_at_start(self, path: str, statement: Import) -> bool:
+        """Whether an import runs whenever a process starts that executes the file: it stands in no function, in no
+        branch, and not where it is read by type checkers alone."""
+        if statement.flags & (LAZY | TYPING):
+            return False
+        if statement.flags & MAIN:
+            return path in self.mains
+        return not statement.flags & BRANCHED
 
     def of(self, path: str, *, lazy: bool = False) -> Impact:
         """The impact of a finding in `path`; `lazy` for code that runs only when it is called."""

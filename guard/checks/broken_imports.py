@@ -58,8 +58,9 @@ def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
     """Every first-party import that can never succeed, in order of path and line."""
     found: list[BrokenImport] = []
     for path, facts in modules.facts.items():
-        for statement in facts.imports:
-            if statement.flags & (DEAD | PLATFORM | ASSERTED):
+        spared = _never_needed(modules, path, facts) if facts.alternatives else ()
+        for place, statement in enumerate(facts.imports):
+            if statement.flags & (DEAD | PLATFORM | ASSERTED) or place in spared:
                 continue
             if statement.level < 0:
                 for alias in statement.aliases:
@@ -75,6 +76,30 @@ def find_broken(modules: Modules) -> tuple[BrokenImport, ...]:
                 if unbound:
                     found += _missing_names(modules, path, statement, unbound, resolution)
     return tuple(found)
+
+
+def _never_needed(modules: Modules, path: str, facts: ModuleFacts) -> frozenset[int]:
+    """The places of imports that run only when others fail which cannot: they are there for another version of what is
+    imported, and this tree has the one that is tried first."""
+    succeeds = {number: True for _, number in facts.alternatives}
+    for statement in facts.imports:
+        for number in succeeds.keys() & set(statement.guards):
+            succeeds[number] = succeeds[number] and _succeeds(modules, path, statement)
+    return frozenset(place for place, number in facts.alternatives if succeeds[number])
+
+
+def _succeeds(modules: Modules, path: str, statement: Import) -> bool:
+    """Whether all that a statement asks for is in the tree."""
+    if statement.level < 0:
+        found = [modules.resolve(path, 0, alias.name) for alias in statement.aliases]
+        return all(one.targets and not one.doubtful and not one.unknown for one in found)
+    resolution = modules.resolve(path, statement.level, statement.module)
+    return bool(
+        resolution.targets
+        and not resolution.doubtful
+        and not resolution.unknown
+        and not _unbound(modules, statement, resolution)
+    )
 
 
 def _missing_module(
@@ -98,8 +123,8 @@ def _missing_names(
     if statement.level == 0 and modules.layout.means_namesake(path, module, resolution):
         return
     itself = "." not in module and resolution.targets[0].path == path
-    if statement.level == 0 and itself and modules.layout.is_below_package(path):
-        return  # in a package that is no import of the module itself: an installed one of its name is meant
+    if statement.level == 0 and itself and _is_installed_too(modules, path, module):
+        return  # that is no import of the module itself: an installed one of its name is meant
     guard = handler_of(facts, statement, missing_module=False)
     if guard is None or is_provided(modules, module, facts):
         return
@@ -108,6 +133,12 @@ def _missing_names(
             modules, path, statement.level, module, resolution
         ):
             yield BrokenImport(path, statement, alias, module, alias.name, resolution.targets[0], module, *guard)
+
+
+def _is_installed_too(modules: Modules, path: str, module: str) -> bool:
+    """Whether an absolute import of a file's own name means another module: the file is seldom started as a script,
+    since it stands in a package, or the tree asks for a distribution that brings a module of that name."""
+    return modules.layout.is_below_package(path) or modules.layout.asked_for.names(module)
 
 
 def _unbound(modules: Modules, statement: Import, resolution: Resolution) -> list[Alias]:

@@ -66,6 +66,8 @@ _EXTENSION_WORDS: Final = re.compile(
     rb"ext_modules|Extension\(|cythonize|cffi_modules|maturin|setuptools_rust|setuptools-rust|mypycify|meson-python|"
     rb"scikit-build|hatch-cython|mypyc"
 )
+_CRATE_WORDS: Final = re.compile(rb"\bcdylib\b|\bpyo3\b")
+"""A crate that has one of them can be a module of Python, whatever it is built by."""
 _MENTIONS: Final = re.compile(rb"([\w-]+)\.pyi?\b")
 _BUILDING: Final = PROJECT_FILES | _BUILD_FILES | {"MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
 _MENTIONING: Final = _BUILDING | {".gitignore"}
@@ -231,6 +233,8 @@ class Layout:
             for path, content in self._tree.read_many(wanted, 1 << 20)
             if _EXTENSION_WORDS.search(content)
         )
+        crates = self._tree.read_many(self._tree.named(("Cargo.toml",)), 1 << 20)
+        found.update(parent_of(path) for path, content in crates if _CRATE_WORDS.search(content))
         return frozenset(found)
 
     def holders_of(self, name: str) -> frozenset[str] | set[str]:

@@ -240,6 +240,7 @@ class ModuleCollector:
         guards = Guards()
         always = TYPING if self._stub else 0  # nothing in a stub ever runs
         imports = tuple(_import(node, context, guards, always) for node, context in self._imports)
+        before = [guards.before(context) for _, context in self._imports]
         # Calls are met when their block ends, assignments before; what counts is the order in the file.
         self._exports.sort(key=lambda export: export[0])
         self._sys_path.sort(key=lambda entry: entry[0])
@@ -266,6 +267,7 @@ class ModuleCollector:
             ),
             handed_to=tuple(ref for name in self._handed if (ref := reference_of_name(name, module)) is not None),
             skips=tuple(self._skips),
+            alternatives=tuple((place, number) for place, numbers in enumerate(before) for number in numbers),
         )
 
 

@@ -161,6 +161,9 @@ class ModuleFacts(msgspec.Struct, frozen=True, array_like=True, dict=True):
     """Functions that it calls with its own `__name__` when it is imported."""
     skips: tuple[str, ...] = ()
     """Modules named in `pytest.importorskip`."""
+    alternatives: tuple[tuple[int, int], ...] = ()
+    """Imports that run only when others have failed: places in `imports`, with the place in `guards` of what catches
+    the failure of the others."""
 
     @cached_property
     def names(self) -> dict[str, Name]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from guard.checks.module_facts import GuardFact
 from guard.exceptions import may_catch_import
-from guard.scopes import Guard, Scope, dotted, never_returns
+from guard.scopes import Context, Guard, Scope, caught_names, dotted, never_returns
 
 _SIMPLE: Final = frozenset(
     {
@@ -16,6 +16,7 @@ _SIMPLE: Final = frozenset(
     }
 )
 """Statements that hold no others."""
+_IMPORT_ERRORS: Final = frozenset({"ImportError", "ModuleNotFoundError"})
 
 
 class Guards:
@@ -24,6 +25,8 @@ class Guards:
     def __init__(self) -> None:
         self.facts: list[GuardFact] = []
         self._numbers: dict[int, int] = {}
+        self._behind: dict[int, int] = {}
+        """By handler that catches nothing but failed imports: the guard that it belongs to."""
 
     def number(self, guard: Guard) -> int:
         """The place of a guard among the facts."""
@@ -31,7 +34,17 @@ class Guards:
         if key not in self._numbers:
             self._numbers[key] = len(self.facts)
             self.facts.append(_guard_fact(guard))
+            for handler in getattr(guard.node, "handlers", ()):
+                names = caught_names(handler)
+                if names and _IMPORT_ERRORS.issuperset(names):
+                    self._behind[id(handler)] = self._numbers[key]
         return self._numbers[key]
+
+    def before(self, context: Context) -> list[int]:
+        """The guards each of whose imports must have failed before what stands in `context` runs."""
+        if not self._behind:
+            return []
+        return [number for node in context.branch if (number := self._behind.get(id(node))) is not None]
 
 
 def may_swallow(guard: Guard) -> bool:

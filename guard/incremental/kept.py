@@ -210,7 +210,7 @@ def _kept(program: Program, known: Known) -> Kept:
         ),
         anybody=modules.layout.roots.anybody,
         starts=frozenset(path for paths in reach.starts.values() for path in paths),
-        started=Started(reach.startup, reach.scripts),
+        started=Started(reach.startup, reach.scripts, reach.mains),
         second_pydantic=runs_second(program.linked(CLASSES).table),
         executed=imports_out(program).executed,
         in_circles=frozenset(path for circle in graph.circles for path in circle).union(_deciding(program)),

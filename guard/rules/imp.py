@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from guard.checks.breakage import NOT_SURE_TO_RUN, escapes
 from guard.checks.broken_imports import BrokenImport
 from guard.checks.elsewhere import is_elsewhere
-from guard.checks.module_facts import LAZY, TYPING, Import
+from guard.checks.module_facts import LAZY, MAIN, TYPING, Import
 from guard.checks.modules import FAMILY
 from guard.impact import reach_of
 from guard.mending.imports import mending_of
@@ -59,16 +59,20 @@ def _severity(broken: BrokenImport) -> Severity | None:
 def _violation(program: Program, broken: BrokenImport, hints: Hints) -> Violation:
     statement = broken.statement
     mending = mending_of(program, broken)
-    lazy = bool(statement.flags & (LAZY | TYPING))
+    lazy = not reach_of(program).runs_at_start(broken.path, statement)
     left = program.linked(FAMILY).left_at.get(broken.path)
     reached = left is None or statement.line <= left
     error = "ImportError" if broken.name else "ModuleNotFoundError"
     if statement.flags & TYPING:
         cause = "Type checkers treat everything that comes from here as unknown; nothing fails at run time."
-    elif lazy:
+    elif statement.flags & LAZY:
         cause = f"{statement.symbol} raises {error} whenever it is called."
+    elif statement.flags & MAIN:
+        cause = f"Running {broken.path} as a script raises {error}."
     elif not reached:
         cause = f"Nothing for now: the module is left at line {left}. With that mended, it raises {error} here."
+    elif lazy:
+        cause = f"Importing {broken.path} raises {error} where this branch is taken."
     else:
         cause = f"Importing {broken.path} raises {error}."
     related: tuple[Related, ...] = ()
@@ -365,7 +369,8 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
     whole tree is certain then.
     """
     modules = program.linked(FAMILY)
-    scripts = reach_of(program).scripts
+    reach = reach_of(program)
+    scripts = reach.scripts
     for path, facts in modules.facts.items():
         for statement in facts.imports:
             if statement.level <= 0 or statement.flags & TYPING:
@@ -390,7 +395,7 @@ def beyond_top_level(program: Program) -> Iterator[Violation]:
                 cause="Importing it raises ImportError: a relative import needs a package around the file.",
                 help="Import by the absolute name, or run the module with `python -m`.",
                 related=related if path in scripts else (),
-                lazy=bool(statement.flags & LAZY),
+                lazy=not reach.runs_at_start(path, statement),
                 raises="ImportError" if stops else "",
                 data={"module": "." * statement.level + statement.module, "name": ""},
             )

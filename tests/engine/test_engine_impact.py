@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -189,3 +190,43 @@ def test_what_python_reads_all_the_same_does_not_stop_a_start(tmp_path: Path) ->
     }
     started = subprocess.run([sys.executable, "-c", "import app.main"], cwd=tmp_path, capture_output=True)
     assert (started.returncode, started.stderr) == (0, b"")
+
+
+GUARDED = f"if __name__ == '__main__':\n    {BROKEN}"
+
+
+@pytest.mark.parametrize(
+    ("started", "impact"),
+    [
+        ("uvicorn app.main:app", Impact.RUNTIME),
+        ("python -c 'import app.main'", Impact.RUNTIME),
+        ("python app/main.py", Impact.STARTUP),
+        ("python -m app.main", Impact.STARTUP),
+    ],
+)
+def test_what_only_a_script_does_stops_the_start_of_a_script_alone(
+    tmp_path: Path, started: str, impact: Impact
+) -> None:
+    files = {"Procfile": f"web: {started}", "app/__init__.py": "", "app/main.py": GUARDED}
+    assert impacts(tmp_path, files) == {"app/main.py": impact}
+    ran = subprocess.run([sys.executable, *_words(started)], cwd=tmp_path, capture_output=True, text=True)
+    assert ("ModuleNotFoundError" in ran.stderr) is (impact is Impact.STARTUP)
+
+
+def _words(started: str) -> list[str]:
+    """What a Python does that imports what is started, where it is not started by Python itself."""
+    program, *rest = shlex.split(started)
+    return rest if program == "python" else ["-c", f"import {rest[0].partition(':')[0]}"]
+
+
+def test_a_branch_that_may_not_be_taken_does_not_stop_a_start_for_certain(tmp_path: Path) -> None:
+    files = {
+        "Procfile": "web: python app/main.py",
+        "app/__init__.py": "",
+        "app/main.py": "import os\nimport app.a, app.b, app.c\n",
+        "app/a.py": f"import os\nif os.environ.get('DEBUG'):\n    {BROKEN}",
+        "app/b.py": f"try:\n    import somewhere_else\nexcept ImportError:\n    {BROKEN}",
+        "app/c.py": f"class C:\n    {BROKEN}",
+    }
+    found = impacts(tmp_path, files)
+    assert found == {"app/a.py": Impact.RUNTIME, "app/b.py": Impact.RUNTIME, "app/c.py": Impact.STARTUP}
