@@ -26,11 +26,18 @@ _CONFIGS: Final = frozenset(
     }
 )
 
-_SECOND: Final = _CONFIGS - {External("builtins", "dict")} | {
-    External("pydantic", name)
-    for name in ("field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer")
-}
-"""What only the second version has."""
+_SECOND: Final = frozenset(
+    {
+        External("pydantic_settings", "SettingsConfigDict"),
+        External("pydantic_settings.main", "SettingsConfigDict"),
+        External("pydantic_settings", "BaseSettings"),
+        *(
+            External("pydantic", name)
+            for name in ("field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer")
+        ),
+    }
+)
+"""What only the second version has. The first one's last releases have a `ConfigDict` too."""
 _BY_NAME: Final = ("populate_by_name", "allow_population_by_field_name", "validate_by_name")
 _ALIASES: Final = ("alias", "validation_alias")
 _FILLING: Final = frozenset({"model_validator:before", "model_validator:wrap", "root_validator:before"})

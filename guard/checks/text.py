@@ -203,7 +203,7 @@ def _link(program: Program) -> TextTruth:
 
 
 FAMILY: Final[Family[TextFacts, TextTruth]] = Family(
-    "text", 2, TextFacts, _link, see_bytes=see_bytes, letters=("EOL", "SYN", "TXT")
+    "text", 3, TextFacts, _link, see_bytes=see_bytes, letters=("EOL", "SYN", "TXT")
 )
 
 

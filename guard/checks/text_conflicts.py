@@ -21,6 +21,9 @@ _MARKER: Final = re.compile(
     re.MULTILINE,
 )
 """As git writes them (`xdl_merge`): seven characters at a line's beginning, and a label behind those that have one."""
+_BLOCK_OPENS: Final = b"<" * 7 + b" SEARCH"
+_BLOCK_CLOSES: Final = b">" * 7 + b" REPLACE"
+"""Of the search/replace blocks in which language models are asked to write edits; prompts and their tests hold many."""
 _FENCE: Final = re.compile(rb"^ {0,3}(```+|~~~+)", re.MULTILINE)
 _DELIMITER: Final = re.compile(rb"^(-{4,}|\.{4,})\r?$", re.MULTILINE)
 
@@ -75,7 +78,9 @@ def _find(content: bytes) -> list[_Found]:
     found: list[_Found] = []
     current: _Found | None = None
     for marker in _MARKER.finditer(content):
-        if marker["open"]:
+        if marker["open"] == _BLOCK_OPENS or (current is None and marker["close"] == _BLOCK_CLOSES):
+            current = None
+        elif marker["open"]:
             current = _Found(marker)
             found.append(current)
         elif current is not None:
