@@ -158,6 +158,11 @@ class PydanticDataclasses(Dataclasses):
             return None
         return super().fields(table, cls)
 
+    def is_open(self, table: ClassTable, cls: Class) -> bool:
+        """Where a configuration may ask that unknown arguments become attributes."""
+        decorator = self._decorator(table, cls)
+        return decorator is None or decorator.has("config") or "__pydantic_config__" in cls.facts.names
+
     def signature(self, table: ClassTable, cls: Class, fields: Fields) -> Signature | None:
         """As of any data class, but unknown keyword arguments are ignored."""
         made = super().signature(table, cls, fields)

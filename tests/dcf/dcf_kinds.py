@@ -612,6 +612,26 @@ _SHAPES: Final = {
         "x = C(1); x.a, x.b, x.c, x.d",
         "x = C(1); x.e",
     ),
+    "pydantic dataclasses that take more": (
+        "from pydantic.dataclasses import dataclass\nfrom pydantic import ConfigDict\n",
+        """
+        @dataclass(config=ConfigDict(extra="allow"))
+        class C:
+            a: int
+
+        @dataclass
+        class D:
+            __pydantic_config__ = ConfigDict(extra="allow")
+            a: int
+
+        @dataclass
+        class E(C):
+            b: int = 2
+        """,
+        "x = C(a=1, z=2); x.a, x.z",
+        "x = D(a=1, z=2); x.a, x.z",
+        "x = E(a=1, z=2)",
+    ),
     "named tuple": (
         TUPLES,
         """
