@@ -12,12 +12,15 @@ import itertools
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 import msgspec
 
+from guard.checks.declared_names import DeclaredNames
+from guard.checks.given_names import CALLS, WORD, Given, GivenName, given_names, may_load
 from guard.checks.syntax_causes import Hint, Source, likely_causes
+from guard.checks.text_types import is_test
 from guard.checks.undefined import Undefined, undefined_names
 from guard.families import Family
 from guard.listeners import Listeners
@@ -60,6 +63,10 @@ class SyntaxFacts(msgspec.Struct, frozen=True, array_like=True):
     undefined: tuple[Undefined, ...] = ()
     into_builtins: tuple[str, ...] = ()
     """Names that the file puts where every other file can read them."""
+    into_modules: tuple[str, ...] = ()
+    """Names that it gives to modules that it has loaded, of which nobody knows which ones they are."""
+    into_new_modules: tuple[str, ...] = ()
+    """Those that it gives to such modules before it executes them."""
     template: bool = False
     """Broken at a Jinja tag: the file becomes Python only when it is rendered."""
 
@@ -67,12 +74,38 @@ class SyntaxFacts(msgspec.Struct, frozen=True, array_like=True):
 class SyntaxTruth:
     """The facts of every file that has some, and what they have in common."""
 
-    def __init__(self, files: Mapping[str, SyntaxFacts], builtins: frozenset[str] = frozenset()) -> None:
-        """`builtins` are those of files that are not among `files`."""
+    def __init__(
+        self,
+        files: Mapping[str, SyntaxFacts],
+        declared: DeclaredNames,
+        builtins: frozenset[str] = frozenset(),
+        given: frozenset[GivenName] = frozenset(),
+    ) -> None:
+        """`builtins` and `given` are those of files that are not among `files`."""
         self.files: Final = files
         """By path."""
         self.builtins: Final = builtins.union(name for facts in files.values() for name in facts.into_builtins)
         """Names that some file of the tree puts into builtins."""
+        self.given: Final = given.union(one for path, facts in files.items() for one in given_by(path, facts))
+        """Names that some file of the tree gives to modules of which nobody knows which ones they are."""
+        self._declared = declared
+
+    def may_be_there(self, path: str, found: Undefined) -> bool:
+        """Whether a file may have a name from elsewhere that it does not bind."""
+        name = found.name
+        if name in self.builtins or self._declared.has(path, name):
+            return True
+        for_tests = (False, True) if is_test(path) else (False,)
+        before = (True, False) if found.lazy else (True,)
+        return any(GivenName(name, test, new) in self.given for test in for_tests for new in before)
+
+
+def given_by(path: str, facts: SyntaxFacts) -> Iterator[GivenName]:
+    """The names that one file gives to modules of which nobody knows which ones they are."""
+    if facts.into_modules or facts.into_new_modules:
+        test = is_test(path)
+        yield from (GivenName(name, test, False) for name in facts.into_modules)
+        yield from (GivenName(name, test, True) for name in facts.into_new_modules)
 
 
 _NO_FAULT: Final = frozenset({UNDEFINED_NAME, LATE_FUTURE_IMPORT, UNREAD})
@@ -106,6 +139,7 @@ class SyntaxCollector:
         self._suspect = any(mark in content for mark in _COMPILER_ONLY)
         self._returns: list[tuple[ast.Return, Scope]] = []
         self._nonlocal: list[tuple[ast.Nonlocal, Scope]] = []
+        self._loads = False
 
     def listen(self, to: Listeners) -> None:
         """Say what it wants to be told of."""
@@ -115,6 +149,7 @@ class SyntaxCollector:
             to.on(kind, self.on_suspect)
         to.on(ast.Nonlocal, self.on_nonlocal)
         to.on(ast.Return, self.on_return)
+        to.on_calls(CALLS, self.on_call)
 
     def on_expression(self, node: ast.Expr, _context: Context) -> None:
         """`*a` as a statement parses, and does not compile."""
@@ -139,6 +174,10 @@ class SyntaxCollector:
         if node.value is not None and context.scope.is_async:
             self._returns.append((node, context.scope))
 
+    def on_call(self, node: ast.Call, called: str, _context: Context) -> None:
+        """A file that loads modules may give them names."""
+        self._loads = self._loads or may_load(node, called)
+
     def finish(self, _module: Scope) -> SyntaxFacts | None:
         """The facts of the file; None where nothing is wrong with it."""
         parsed = self._parsed
@@ -149,12 +188,16 @@ class SyntaxCollector:
         broken = self._broken([found for found in faults if found.added_in is None], bool(faults))
         newer = None if broken else _first([found for found in faults if found.added_in is not None], parsed)
         late = [found for found in diagnostics if found.code == LATE_FUTURE_IMPORT]
+        loads = self._loads or WORD in parsed.content
+        given = given_names(parsed.tree, parsed.content) if loads and parsed.tree is not None else Given()
         facts = SyntaxFacts(
             broken,
             newer,
             tuple(LateImport(found.span, _code(parsed, found.span.line)) for found in late),
             undefined_names(parsed, [found for found in diagnostics if found.code == UNDEFINED_NAME]),
             _into_builtins(parsed.content),
+            given.behind,
+            given.before,
             broken is not None and _is_template(parsed.text or "", broken.span.line),
         )
         return None if facts == _NOTHING else facts
@@ -340,10 +383,12 @@ _NOTHING: Final = SyntaxFacts()
 
 
 def _link(program: Program) -> SyntaxTruth:
-    elsewhere = program.focus.whole.builtins if program.focus is not None else frozenset[str]()
-    return SyntaxTruth(program.facts(FAMILY), elsewhere)
+    files, declared = program.facts(FAMILY), DeclaredNames(program.tree)
+    if program.focus is None:
+        return SyntaxTruth(files, declared)
+    return SyntaxTruth(files, declared, program.focus.whole.builtins, program.focus.whole.given)
 
 
 FAMILY: Final[Family[SyntaxFacts, SyntaxTruth]] = Family(
-    "syntax", 5, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
+    "syntax", 6, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
 )

@@ -141,6 +141,12 @@ def in_tests(path: str) -> bool:
     return not _TEST_FOLDERS.isdisjoint(path.split("/")[:-1])
 
 
+def is_test(path: str) -> bool:
+    """Whether the file is one of tests, by its name or its place."""
+    name = path.rpartition("/")[2]
+    return in_tests(path) or name.startswith("test_") or name.endswith("_test.py") or name == "conftest.py"
+
+
 def is_vendored(path: str) -> bool:
     """Whether the file lies below a folder of other people's code."""
     return not _VENDORED.isdisjoint(path.split("/")[:-1])

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 import msgspec
 
+from guard.checks.given_names import GivenName
+
 
 class Whole(msgspec.Struct, frozen=True, array_like=True):
     """Facts of the module table that no single file has."""
@@ -26,5 +28,7 @@ class Whole(msgspec.Struct, frozen=True, array_like=True):
     """The roots through which imports lead to something below a top-level name, with that name."""
     builtins: frozenset[str] = frozenset()
     """Names that some file puts into builtins."""
+    given: frozenset[GivenName] = frozenset()
+    """Names that some file gives to modules of which nobody knows which ones they are."""
     texts: frozenset[str] = frozenset()
     """The files whose text has something remarkable: those of which the family of texts has facts."""

@@ -206,7 +206,10 @@ def _kept(program: Program, known: Known) -> Kept:
     return Kept(
         known=known,
         whole=msgspec.structs.replace(
-            whole_of(modules), texts=frozenset(program.facts(TEXT)), builtins=program.linked(SYNTAX).builtins
+            whole_of(modules),
+            texts=frozenset(program.facts(TEXT)),
+            builtins=program.linked(SYNTAX).builtins,
+            given=program.linked(SYNTAX).given,
         ),
         anybody=modules.layout.roots.anybody,
         starts=frozenset(path for paths in reach.starts.values() for path in paths),

@@ -25,6 +25,7 @@ from guard.checks.roots import put_on_sys_path
 from guard.checks.standard_library import is_standard
 from guard.checks.suppressions import FAMILY as SUPPRESSIONS
 from guard.checks.syntax import FAMILY as SYNTAX
+from guard.checks.syntax import given_by
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.text import TextFacts
 from guard.checks.whole import Whole
@@ -268,18 +269,21 @@ class _Comparison(Trees):
             facts = facts_of(now, change.path, MODULES) if change.now is not None else None
             if facts is not None and (roots := put_on_sys_path(change.path, facts)):
                 put[change.path] = roots
-        builtins = set(self.kept.whole.builtins)
+        builtins, given = set(self.kept.whole.builtins), set(self.kept.whole.given)
         texts = set(self.kept.whole.texts)
         for change in self.changes:
             texts.discard(change.path)
             if change.now is not None and TEXT.name in now[change.path].parts:
                 texts.add(change.path)
             syntax = facts_of(now, change.path, SYNTAX) if change.now is not None else None
-            builtins.update(syntax.into_builtins if syntax is not None else ())
+            if syntax is not None:
+                builtins.update(syntax.into_builtins)
+                given.update(given_by(change.path, syntax))
         return msgspec.structs.replace(
             self.kept.whole,
             on_sys_path=dict(sorted(put.items())),
             builtins=frozenset(builtins),
+            given=frozenset(given),
             texts=frozenset(texts),
         )
 

@@ -184,6 +184,7 @@ def strings_in(value: object) -> Iterator[str]:
 _SILENCING: Final = frozenset(
     {
         *(("classes", "writes"), ("classes", "set_by_name"), ("syntax", "into_builtins")),
+        *(("syntax", "into_modules"), ("syntax", "into_new_modules")),
         *(("attributes", "written"), ("attributes", "set_by_name"), ("attributes", "imports_any")),
         ("attributes", "imported_by_name"),
     }

@@ -352,23 +352,26 @@ def undefined_name(program: Program) -> Iterator[Violation]:
 
     ## Configuration
     `# noqa: F821` on the line is respected as well as guard's own comments, and so is what pylint, mypy, pyright and ty
-    have in its place.
+    have in its place. A name is known that ruff's or flake8's `builtins`, pylint's `additional-builtins` or pyright's
+    stub `__builtins__.pyi` declares, for the files in and below the folder where that stands.
 
     ## What it cannot see
-    Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said
-    of them. Neither of names that are deleted somewhere in the file, bound further down in a loop, guarded by
-    `except NameError`, read in a branch that the platform or the version of Python decides, or put into builtins by
-    any file of the tree; nor of `__names__` with two underscores at both ends, which hosts such as Salt give. Other
-    names that a host hands to a script it executes are known for gettext, IPython, Snakemake and Databricks notebooks
-    only. Whether the line is ever reached is not known, except in tests that are skipped on the deployed Python
-    (`skipif(sys.version_info < (3, 14))`, `collect_ignore` under a condition): there nothing is said.
+    Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said of
+    them. Neither of names that are deleted somewhere in the file, bound further down in a loop, guarded by
+    `except NameError`, read in a branch that the platform or the version of Python decides, or put into builtins by any
+    file of the tree. Neither of names that some file gives to modules that it loads by a computed name, as a host of
+    plugins does (`module = load(path); module.logger = …`): which file is loaded is not known, so it may be any; what
+    tests give counts for tests alone. Nor of `__names__` with two underscores at both ends, which hosts such as Salt
+    give. Other names that a host hands to a script it executes are known for gettext, IPython, Snakemake and Databricks
+    notebooks only. Whether the line is ever reached is not known, except in tests that are skipped on the deployed
+    Python (`skipif(sys.version_info < (3, 14))`, `collect_ignore` under a condition): there nothing is said.
     """
     truth = program.linked(FAMILY)
     for path, facts in truth.files.items():
         if not facts.undefined or _TEMPLATE_PATH.search(path) or program.linked(COLLECTING).depends(path):
             continue
         for found in facts.undefined:
-            if found.name in truth.builtins or _is_configuration(path, found):
+            if truth.may_be_there(path, found) or _is_configuration(path, found):
                 continue
             yield _undefined(path, found)
 
