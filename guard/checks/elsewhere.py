@@ -197,7 +197,7 @@ def _is_known(target: Target) -> bool:
 def is_made(asked: Asked, modules: Modules) -> bool:
     """Whether an import names a module that a build makes."""
     last = asked.name or asked.module.rpartition(".")[2]
-    return last in _MADE or last.endswith(("_pb2", "_pb2_grpc")) or last in modules.layout.built
+    return last in _MADE or last.endswith(("_pb2", "_pb2_grpc")) or last in modules.layout.builds.mentioned
 
 
 # Ignored files

@@ -8,7 +8,6 @@ whole. Everything else is not known to be first-party, and guard says nothing of
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from functools import cached_property
@@ -17,9 +16,10 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks.asked_for import AskedFor
+from guard.checks.builds import Builds
 from guard.checks.built_modules import built_modules
 from guard.checks.module_facts import ModuleFacts
-from guard.checks.roots import PROJECT_FILES, Roots, parent_of
+from guard.checks.roots import Roots, parent_of
 
 if TYPE_CHECKING:
     from guard.checks.whole import Whole
@@ -60,17 +60,6 @@ class Resolution(msgspec.Struct, frozen=True):
 
 EXTERNAL: Final = Resolution()
 _UNKNOWN: Final = Target("unknown", "")
-
-_BUILD_FILES: Final = frozenset({"meson.build", "CMakeLists.txt", "Cargo.toml", "build.rs", "SConstruct", "wscript"})
-_EXTENSION_WORDS: Final = re.compile(
-    rb"ext_modules|Extension\(|cythonize|cffi_modules|maturin|setuptools_rust|setuptools-rust|mypycify|meson-python|"
-    rb"scikit-build|hatch-cython|mypyc"
-)
-_CRATE_WORDS: Final = re.compile(rb"\bcdylib\b|\bpyo3\b")
-"""A crate that has one of them can be a module of Python, whatever it is built by."""
-_MENTIONS: Final = re.compile(rb"([\w-]+)\.pyi?\b")
-_BUILDING: Final = PROJECT_FILES | _BUILD_FILES | {"MANIFEST.in", "Makefile", "hatch_build.py", "build.py"}
-_MENTIONING: Final = _BUILDING | {".gitignore"}
 
 
 class _Origin:
@@ -115,6 +104,7 @@ class Layout:
         self.folders = _with_parents(parent_of(path) for path in tree.files)
         """Every folder: one without any Python can be imported too, as an empty namespace package."""
         self.asked_for = AskedFor(tree)
+        self.builds = Builds(tree)
         self._built = built_modules(tree.files)
         self._links = frozenset(path for path, file in tree.files.items() if file.is_link)
         self._unread = {*tree.submodules, *(problem.path for problem in tree.problems)} - tree.files.keys()
@@ -195,60 +185,13 @@ class Layout:
             return True  # the parent could not be parsed: nothing is known of it
         if folder is None:
             return False
-        if name in self._generated or name.endswith(("_pb2", "_pb2_grpc")):
+        if self.builds.may_make(name) or (name.startswith("_") and folder in self.builds.compiled):
             return True
-        if name.startswith("_") and folder in self._compiled:
-            return True
-        return any(folder == built or folder.startswith(built + "/") or not built for built in self._builds_extensions)
-
-    @cached_property
-    def _compiled(self) -> frozenset[str]:
-        """Folders with compiled modules in them: another platform's build, or other options, may put more there."""
-        return frozenset(parent_of(path) for path in self._tree.files if path.endswith((".so", ".pyd", ".dylib")))
-
-    @cached_property
-    def _generated(self) -> frozenset[str]:
-        """Module names that a build file or an ignore file names: made later, so not missing."""
-        return self._mentioned(_MENTIONING)
-
-    @cached_property
-    def built(self) -> frozenset[str]:
-        """Module names that a build file names."""
-        return self._mentioned(_BUILDING)
-
-    def _mentioned(self, by: frozenset[str]) -> frozenset[str]:
-        names: set[str] = set()
-        wanted = self._tree.named(by)
-        for _, content in self._tree.read_many(wanted, 1 << 20):
-            names.update(name.decode("ascii", "replace") for name in _MENTIONS.findall(content))
-        return frozenset(names)
-
-    @cached_property
-    def _builds_extensions(self) -> frozenset[str]:
-        """Folders of projects whose build compiles extension modules."""
-        found = {parent_of(path) for path in self._tree.named(("meson.build", "CMakeLists.txt"))}
-        wanted = self._tree.named(PROJECT_FILES)
-        found.update(
-            parent_of(path)
-            for path, content in self._tree.read_many(wanted, 1 << 20)
-            if _EXTENSION_WORDS.search(content)
-        )
-        crates = self._tree.read_many(self._tree.named(("Cargo.toml",)), 1 << 20)
-        found.update(parent_of(path) for path, content in crates if _CRATE_WORDS.search(content))
-        return frozenset(found)
+        return self.builds.makes_extensions_in(folder)
 
     def holders_of(self, name: str) -> frozenset[str] | set[str]:
         """The folders in which a name is something that can be imported, whoever has them as a root."""
         return self._holders.get(name, frozenset())
-
-    def may_be_made(self, name: str) -> bool:
-        """Whether a build, or a person, may make a top-level module of this name."""
-        return name in self._generated or name.endswith(("_pb2", "_pb2_grpc"))
-
-    @property
-    def builds_extensions(self) -> bool:
-        """Whether some project of the tree compiles modules, so that there may be ones of any name."""
-        return bool(self._builds_extensions)
 
     def is_imported_from_above(self, folder: str) -> bool:
         """Whether imports of the tree lead through a folder, as they do through a package without `__init__.py`."""

@@ -105,7 +105,7 @@ class ImportsOut:
         if resolution.targets:
             return not self._is_ours(found, resolution)
         top = found.top
-        if top in self.modules.provided or self.modules.layout.may_be_made(top):
+        if top in self.modules.provided or self.modules.layout.builds.may_make(top):
             return False
         holders = self.modules.layout.holders_of(top)
         if not holders:

@@ -151,7 +151,7 @@ class _Search:
             return False
         if known().providers_of(one.module):
             return True
-        if view.unnamed or one.top.startswith("_") or self._imports.modules.layout.builds_extensions:
+        if view.unnamed or one.top.startswith("_") or self._imports.modules.layout.builds.makes_extensions:
             return False
         if is_shared(one.top) and not is_shared(one.module):
             return not any(name.startswith(normal(one.top)) for name in view.deployed if not explains_itself(name))
