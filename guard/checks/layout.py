@@ -277,7 +277,23 @@ class Layout:
         key = (roots, module)
         if key not in self._found:
             self._found[key] = self._search(roots, module.split("."))
-        return self._found[key]
+        found = self._found[key]
+        if found is None or not found.roots or not self._is_hidden(origin, found.roots, top):
+            return found
+        return msgspec.structs.replace(found, doubtful=True)
+
+    def _is_hidden(self, origin: _Origin, roots: tuple[str, ...], top: str) -> bool:
+        """Whether all that these roots have of a name is a folder without `__init__.py`, none of them certainly holds,
+        and somebody has a root with a real module of that name: it wins, in whatever order they are looked into."""
+        return all(root not in origin.certain and self._has_only_folder(root, top) for root in roots) and any(
+            root in holders and not self._has_only_folder(root, top)
+            for holders in (self._holders.get(top, frozenset()),)
+            for root in self.roots.anybody
+        )
+
+    def _has_only_folder(self, root: str, name: str) -> bool:
+        found = self.step(root, name)
+        return found is not None and not self.is_regular(found)
 
     @cached_property
     def _holders(self) -> Mapping[str, frozenset[str] | set[str]]:
@@ -345,18 +361,23 @@ class Layout:
         return False
 
     def means_namesake(self, path: str, module: str, resolution: Resolution) -> bool:
-        """Whether an absolute import leads to the package that it stands in, and means an installed one of that name.
+        """Whether what an absolute import leads to is only a namesake of an installed module, which is meant.
 
-        So it is where the package is found only below a folder that nobody is known to have as a root, and by nobody
-        else: `examples/redis/app.py` asks for `redis`.
+        So it is where it is found only below a folder that nobody is known to have as a root, and by nobody else: the
+        package that the import stands in (`examples/redis/app.py` asks for `redis`), or something in a folder without
+        `__init__.py` that is imported as a package itself (`app/net/client.py` asks for `dns`, and there is `app/dns`).
         """
-        top = module.partition(".")[0]
+        top, folder = module.partition(".")[0], parent_of(path)
         certain, _ = self.roots.of(path)
-        inside = f"{parent_of(path)}/"
-        return all(
-            target.kind == "package" and inside.startswith(f"{parent_of(target.path)}/")
-            for target in resolution.targets
-        ) and not any(root in certain or (root, top) in self.used for root in resolution.roots)
+        if any(root in certain or (root, top) in self.used for root in resolution.roots):
+            return False
+        inside = f"{folder}/"
+        if all(t.kind == "package" and inside.startswith(f"{parent_of(t.path)}/") for t in resolution.targets):
+            return True
+        facts = self._modules.get(path)
+        if facts is not None and facts.main and folder in resolution.roots:
+            return False  # whoever runs the file as a script has its folder as a root
+        return bool(resolution.roots) and all(map(self.is_imported_from_above, resolution.roots))
 
     def _resolve_missing(self, origin: _Origin, module: str) -> Resolution:
         """The answer for an absolute import that finds nothing: what is missing, or that it is not first-party."""

@@ -304,7 +304,10 @@ class Modules:
         external = External(ref.module, ref.name) if not ref.level else None
         if not resolution.targets:
             return external
-        if resolution.roots and all(map(self.layout.is_within_package, resolution.roots)):
+        if resolution.roots and (
+            all(map(self.layout.is_within_package, resolution.roots))
+            or self.layout.means_namesake(path, ref.module, resolution)
+        ):
             # A module beside this one in a package is seldom what an absolute import means.
             return external if ref.module.partition(".")[0] in sys.stdlib_module_names else None
         if len(resolution.targets) != 1:
