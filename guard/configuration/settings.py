@@ -200,8 +200,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     target_python: Annotated[
         Version,
         Meta(
-            description="The Python that is deployed. Where it is not given it is found: Dockerfiles, requires-python, "
-            ".python-version, runtime.txt."
+            description="The Python that is deployed. Where it is not given it is found: Dockerfiles and the conda "
+            "environment that they make, requires-python (pyproject.toml, setup.cfg, setup.py), Pipfile, "
+            "environment.yml, .python-version, runtime.txt."
         ),
     ] = ""
     environment: Annotated[

@@ -31,7 +31,7 @@ def _undeclared_message(one: Undeclared, program: Program) -> tuple[str, str]:
     module = one.found.module
     if one.change is not None:
         how, (major, minor) = one.change
-        deployed = f"{program.target} is deployed ({program.target.source})"
+        deployed = program.target.deployed
         if how == "removed":
             message = f"{one.found.top} was removed from the standard library in Python {major}.{minor}; {deployed}"
             return message, "Use what took its place, or require a distribution that brings the module back."

@@ -263,8 +263,9 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     ```
 
     ## Configuration
-    The deployed Python is read from `target-python` in the configuration, from the `FROM` lines of the Dockerfiles,
-    from `requires-python`, or is the one that runs guard; the message says which.
+    The deployed Python is read from `target-python` in the configuration, from the `FROM` lines of the Dockerfiles and
+    the conda environment that they make, from `requires-python`, Pipfile, environment.yml, .python-version or
+    runtime.txt. Where none of them names one, the Python that runs guard is taken for it. The message says which.
 
     ## What it cannot see
     A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
@@ -274,6 +275,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     told = unreadable_paths(program)
     target = program.target
     deployed = (Related(target.path, target.line, f"{target} is deployed"),) if target.path and target.line else ()
+    told_how = ", and say so (`target-python`)" if target.assumed else ""
     for path, facts in program.linked(FAMILY).files.items():
         fault = facts.newer
         if fault is None or fault.added_in is None or path in told or _TEMPLATE_PATH.search(path):
@@ -285,12 +287,12 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
         yield Violation(
             path=path,
             span=fault.span,
-            message=f"needs Python {needed}, and {target} is deployed ({target.source}): {said}{_and_more(fault)}",
+            message=f"needs Python {needed}, and {target.deployed}: {said}{_and_more(fault)}",
             anchor=f"{fault.message}: {fault.code}",
             symbol=fault.symbol,
             severity=Severity.WARNING if _is_data(path) else None,
             cause=f"It compiles on Python {needed} and raises SyntaxError on import on {target}.",
-            help=f"Write it in a form that {target} reads, or deploy on Python {needed}.",
+            help=f"Write it in a form that {target} reads, or deploy on Python {needed}{told_how}.",
             related=deployed,
             raises="" if _is_data(path) else "SyntaxError",
             data={"needs": needed, "python": str(target), "lines": [fault.span.line, *fault.more]},

@@ -1,13 +1,16 @@
 """Which Python is deployed.
 
-In this order: the config, the Dockerfiles, requires-python, .python-version, runtime.txt, the running Python. Of
-several Dockerfiles that are deployed the lowest Python counts: code that does not compile there stops that
-service. Dockerfiles of tests, examples and development are not deployed.
+In this order: the config, the Dockerfiles with the conda environment that they make, requires-python (pyproject.toml,
+setup.cfg, setup.py), Pipfile, environment.yml, .python-version, runtime.txt, the running Python. Of several Dockerfiles
+that are deployed the lowest Python counts: code that does not compile there stops that service. Dockerfiles of tests,
+examples and development are not deployed.
 """
 
 from __future__ import annotations
 
+import ast
 import configparser
+import posixpath
 import re
 import sys
 from collections.abc import Iterator
@@ -20,6 +23,7 @@ from guard.configuration.discover import Broken, parse_toml
 from guard.configuration.patterns import matcher
 from guard.configuration.settings import Config
 from guard.sources.tree import Tree
+from guard.target import conda
 from guard.target.base_image import Version, base_image
 from guard.target.specifiers import lowest_minor
 
@@ -32,7 +36,11 @@ _DOCKERFILE: Final = re.compile(
     r"^(?:(?:docker|container)file(?:[.-][\w.-]+)?|[\w.-]+\.(?:docker|container)file)$", re.IGNORECASE
 )
 _NO_DOCKERFILE: Final = (".dockerignore", ".md", ".txt", ".py", ".rst", ".sh")
-_SPECIFIER_KEYS: Final = (("project", "requires-python"), ("tool", "poetry", "dependencies", "python"))
+_SPECIFIER_KEYS: Final = (
+    ("project", "requires-python"),
+    ("tool", "poetry", "dependencies", "python"),
+    ("tool", "pixi", "dependencies", "python"),
+)
 _NOT_DEPLOYED_FOLDER: Final = re.compile(
     r"(?:^|/)(?:tests?|testing|testdata|fixtures?|examples?|samples?|demos?|docs?|archived?|benchmarks?|vendor|"
     r"third_party|node_modules|site-packages|\.?venv|\.?devcontainer)(?:/|$)",
@@ -75,6 +83,15 @@ class TargetPython(msgspec.Struct, frozen=True, kw_only=True):
     """What a person should know: that the version had to be replaced by the nearest that can be checked."""
     others: tuple[str, ...] = ()
     """The other places of the same rank, which name the same Python or a newer one."""
+    assumed: bool = False
+    """Nothing says which Python is deployed, so it is taken to be the running one."""
+
+    @property
+    def deployed(self) -> str:
+        """That it is deployed, and how that is known, for a message."""
+        if self.assumed:
+            return f"{self}, which guard runs on, is taken for the deployed one, since nothing here names one"
+        return f"{self} is deployed ({self.source})"
 
     def __str__(self) -> str:
         return f"{self.version[0]}.{self.version[1]}"
@@ -84,11 +101,15 @@ def target_python(tree: Tree, config: Config) -> TargetPython:
     """The Python that the code of `tree` is deployed on; never fails, since the running Python is the last resort."""
     if config.target_version:
         return _target([Candidate(config.target_version, "", 0, f"target-python of {_origin(config)}")])
-    for rank in (_dockerfiles, _requires_python, _python_version, _runtime_txt):
+    for rank in (_dockerfiles, _requires_python, _pipfile, _conda, _python_version, _runtime_txt):
         candidates = sorted(rank(tree, config), key=lambda candidate: (candidate.version, candidate.path))
         if candidates:
             return _target(candidates)
-    return _target([Candidate(sys.version_info[:2], "", 0, "the Python that guard runs on")])
+    return msgspec.structs.replace(
+        _target([Candidate(sys.version_info[:2], "", 0, "the Python that guard runs on")]),
+        assumed=True,
+        note="nothing here says which Python is deployed; target-python in the configuration can",
+    )
 
 
 def _origin(config: Config) -> str:
@@ -116,6 +137,38 @@ def _dockerfiles(tree: Tree, config: Config) -> Iterator[Candidate]:
         image = base_image(content)
         if image and image.python:
             yield Candidate(image.python, path, image.line, image.statement)
+            continue
+        asked = conda.in_dockerfile(content)
+        if asked is not None:
+            yield Candidate(asked.version, path, asked.line, asked.said)
+            continue
+        yield from (found for found, pinned in _environments(tree, _environments_of(tree, path, content)) if pinned)
+
+
+def _environments_of(tree: Tree, path: str, content: bytes) -> list[str]:
+    """The files that a Dockerfile may make a conda environment from. Its context is the tree, or its own folder."""
+    folder = posixpath.dirname(path)
+    found = [
+        posixpath.normpath(posixpath.join(above, name)).lstrip("/")
+        for name in conda.named_in(content)
+        for above in ("", folder)
+    ]
+    return [name for name in dict.fromkeys(found) if name in tree.files]
+
+
+def _environments(tree: Tree, paths: list[str]) -> Iterator[tuple[Candidate, bool]]:
+    """What each environment asks for, and whether it is one minor version."""
+    for path, content in tree.read_many(paths, _READ_LIMIT):
+        asked = conda.in_environment(content)
+        if asked is not None:
+            yield Candidate(asked.version, path, asked.line, asked.said), asked.pinned
+
+
+def _conda(tree: Tree, config: Config) -> Iterator[Candidate]:
+    paths = [name for name in conda.NAMES if name in tree.files]
+    for path, content in tree.read_many(list(deployed_dockerfiles(tree, config)), _READ_LIMIT):
+        paths += _environments_of(tree, path, content)
+    yield from (found for found, _ in _environments(tree, list(dict.fromkeys(paths))))
 
 
 def deployed_dockerfiles(tree: Tree, config: Config) -> Iterator[str]:
@@ -132,16 +185,31 @@ def deployed_dockerfiles(tree: Tree, config: Config) -> Iterator[str]:
 
 
 def _requires_python(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    for stated_in in (_pyproject, _setup_cfg, _setup_py):
+        found = list(stated_in(tree))
+        if found:
+            yield from found
+            return
+
+
+def _pyproject(tree: Tree) -> Iterator[Candidate]:
     for path, content in tree.read_many(["pyproject.toml"], _READ_LIMIT):
-        try:
-            project = parse_toml(content, path)
-        except Broken:
-            continue
+        project = _toml(content, path)
         for keys in _SPECIFIER_KEYS:
             found = list(_specified(_at(project, keys), path, content, keys[-1]))
             if found:
                 yield from found
                 return
+
+
+def _toml(content: bytes, path: str) -> object:
+    try:
+        return parse_toml(content, path)
+    except Broken:
+        return None
+
+
+def _setup_cfg(tree: Tree) -> Iterator[Candidate]:
     for path, content in tree.read_many(["setup.cfg"], _READ_LIMIT):
         parser = configparser.ConfigParser(interpolation=None, strict=False)
         try:
@@ -149,6 +217,39 @@ def _requires_python(tree: Tree, _config: Config) -> Iterator[Candidate]:
         except configparser.Error:
             continue
         yield from _specified(parser.get("options", "python_requires", fallback=None), path, content, "python_requires")
+
+
+def _setup_py(tree: Tree) -> Iterator[Candidate]:
+    """What a setup.py hands to `setup` as it is written, or by the name of a constant."""
+    for path, content in tree.read_many(["setup.py"], _READ_LIMIT):
+        if b"python_requires" not in content:
+            continue
+        try:
+            module = ast.parse(content)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        constants = {
+            target.id: statement.value
+            for statement in module.body
+            if isinstance(statement, ast.Assign)
+            for target in statement.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(module):
+            if isinstance(node, ast.keyword) and node.arg == "python_requires":
+                value = constants.get(node.value.id) if isinstance(node.value, ast.Name) else node.value
+                if isinstance(value, ast.Constant):
+                    yield from _specified(value.value, path, content, "python_requires")
+
+
+def _pipfile(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    for path, content in tree.read_many(["Pipfile"], _READ_LIMIT):
+        wanted = _toml(content, path)
+        for key in ("python_full_version", "python_version"):
+            found = list(_specified(_at(wanted, ("requires", key)), path, content, key))
+            if found:
+                yield from found
+                return
 
 
 def _at(table: object, keys: tuple[str, ...]) -> object:

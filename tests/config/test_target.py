@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 
 import pytest
 from config_support import MemoryTree
@@ -42,6 +43,108 @@ def test_the_order_of_the_places() -> None:
         ("3.8", "runtime.txt:1 python-3.8.2", "runtime.txt", 1),
     ]
     assert (found[-1].version, found[-1].source) == (sys.version_info[:2], "the Python that guard runs on")
+
+
+def test_that_it_is_said_where_nothing_says_it() -> None:
+    running = "%d.%d" % sys.version_info[:2]
+    found = target({})
+    assert found.assumed
+    assert found.note == "nothing here says which Python is deployed; target-python in the configuration can"
+    assert found.deployed == (
+        f"{running}, which guard runs on, is taken for the deployed one, since nothing here names one"
+    )
+    assert target({"Dockerfile": SLIM}).deployed == "3.12 is deployed (Dockerfile:1 FROM python:3.12-slim)"
+
+
+def test_the_order_of_what_projects_declare() -> None:
+    places = {
+        "pyproject.toml": "[project]\nrequires-python = '>=3.14'\n",
+        "setup.cfg": "[options]\npython_requires = >=3.13\n",
+        "setup.py": "from setuptools import setup\nsetup(\n    python_requires='>=3.12.1',\n)\n",
+        "Pipfile": "[requires]\npython_version = '3.11'\n",
+        "environment.yml": "dependencies:\n  - pip\n  - python=3.10\n",
+        ".python-version": "3.9.1\n",
+    }
+    found = []
+    for path in list(places):
+        found.append(target(places))
+        del places[path]
+    assert [(str(one), one.source) for one in found] == [
+        ("3.14", "pyproject.toml:2 requires-python = >=3.14"),
+        ("3.13", "setup.cfg:2 python_requires = >=3.13"),
+        ("3.12", "setup.py:3 python_requires = >=3.12.1"),
+        ("3.11", "Pipfile:2 python_version = 3.11"),
+        ("3.10", "environment.yml:3 python=3.10"),
+        ("3.9", ".python-version:1 3.9.1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "version"),
+    [
+        ("WANTED = '>=3.12'\nsetup(name='x', python_requires=WANTED)", "3.12"),
+        ("setuptools.setup(python_requires='~=3.12')", "3.12"),
+        ("# python_requires='>=3.12'\nsetup()", None),
+        ("setup(python_requires=f'>=3.{minor}')", None),
+        ("setup(python_requires='>=3.12'", None),
+        ("print 'python_requires'", None),
+    ],
+)
+def test_what_a_setup_py_says(code: str, version: str | None) -> None:
+    found = target({"setup.py": code})
+    assert (None if found.assumed else str(found)) == version
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("- python=3.12", "3.12"),
+        ("- python==3.12", "3.12"),
+        ("- python==3.12.4", "3.12"),
+        ("- python=3.12.*", "3.12"),
+        ("- python=3.12.1=h5499902_0  # the build", "3.12"),
+        ("- python 3.12.*", "3.12"),
+        ("- 'python>=3.10,<3.13'", "3.10"),
+        ('- "python >=3.10"', "3.10"),
+        ("- conda-forge::python=3.12", "3.12"),
+        ("- python", None),
+        ("- python=3", None),
+        ("- python<3.13", None),
+        ("- python-dateutil=3.12", None),
+        ("- python_abi=3.12", None),
+        ("# - python=3.12", None),
+    ],
+)
+def test_what_a_conda_environment_says(line: str, version: str | None) -> None:
+    found = target({"environment.yaml": f"name: python=3.8\nchannels:\n- python=3.8\ndependencies:\n{line}\n"})
+    assert (None if found.assumed else str(found)) == version
+
+
+def test_the_conda_environment_of_an_image() -> None:
+    image = "FROM continuumio/miniconda3\nCOPY setup/environment.yml /tmp/environment.yml\n"
+    asked = {"pyproject.toml": "[project]\nrequires-python = '>=3.9'\n"}
+    pinned = {"Dockerfile": image, "setup/environment.yml": "dependencies:\n  - python=3.12\n"}
+    found = target({**pinned, **asked})
+    assert (str(found), found.source) == ("3.12", "setup/environment.yml:2 python=3.12")
+    least = {"Dockerfile": image, "setup/environment.yml": "dependencies:\n  - python>=3.11\n"}
+    assert str(target({**least, **asked})) == "3.9", "which one conda takes is not known"
+    assert str(target(least)) == "3.11"
+    beside = {"svc/Dockerfile": image, "svc/setup/environment.yml": "dependencies:\n- python=3.12"}
+    assert str(target(beside)) == "3.12", "the context may be the folder of the Dockerfile"
+    command = (
+        "FROM mambaorg/micromamba\nRUN micromamba install -y -n base \\\n    python=3.13 pip && pip install python==1\n"
+    )
+    found = target({"Dockerfile": command, **asked})
+    assert (str(found), found.source) == ("3.13", "Dockerfile:2 RUN … python=3.13")
+    assert str(target({"Dockerfile": "FROM python:3.10\nRUN conda create python=3.13\n"})) == "3.10"
+
+
+def test_that_odd_environments_take_no_long() -> None:
+    started = time.process_time()
+    spaces = " " * 1_000_000
+    assert target({"environment.yml": f'dependencies:\n- python{spaces}"\n'}).assumed
+    assert target({"Dockerfile": "FROM x\nRUN " + "conda " * 150_000 + "\nCOPY " + "a/" * 450_000}).assumed
+    assert time.process_time() - started < 3
 
 
 def test_the_lowest_of_several_images_and_the_others_are_told() -> None:
