@@ -9,6 +9,7 @@ from guard.checks import modules
 from guard.checks.text import FAMILY
 from guard.checks.text_hidden import BIDI, CODE, Hidden
 from guard.checks.text_types import is_source, is_vendored
+from guard.impact import reach_of
 from guard.model import Related, Severity, Span, Violation
 from guard.program import Program
 from guard.registry import Depends, rule
@@ -148,8 +149,8 @@ def truncated_or_empty(program: Program) -> Iterator[Violation]:
     that is no submodule.
 
     ## What breaks in production
-    ImportError in every importer. An empty file where there was a module is usually a write that was cut off, or a
-    path typed in a shell; the broken imports (IMP002) are its consequence.
+    ImportError in every importer; what the finding hits is what they do. An empty file where there was a module is
+    usually a write that was cut off, or a path typed in a shell; the broken imports (IMP002) are its consequence.
 
     ## Bad
     `app/__init__.py`:
@@ -200,7 +201,7 @@ def truncated_or_empty(program: Program) -> Iterator[Violation]:
     blank = [path for path, facts in program.facts(FAMILY).items() if facts.blank]
     if not blank:
         return
-    linked = program.linked(modules.FAMILY)
+    linked, reach = program.linked(modules.FAMILY), reach_of(program)
     for path in blank:
         importers = linked.importers_of_names(path)
         if not importers:
@@ -212,7 +213,14 @@ def truncated_or_empty(program: Program) -> Iterator[Violation]:
             message=f"the module is empty, and names are imported from it (by {first})",
             anchor=path.rpartition("/")[2],
             cause="Every one of these imports raises ImportError.",
-            help="Restore the file from the commit that last had content, or delete it with its imports.",
+            help=_way_out_of_empty(path),
+            impact=min((reach.of(where) for where, _ in importers), key=lambda impact: impact.rank),
             related=tuple(Related(where, line, "imports from it") for where, line in importers[:_SHOWN_IMPORTERS]),
             data={"importers": len(importers)},
         )
+
+
+def _way_out_of_empty(path: str) -> str:
+    if path.endswith("__init__.py"):
+        return "Import each name from the module of the package that has it, or restore the file, if it once did."
+    return "Restore the file from the commit that last had content, or delete it with its imports."

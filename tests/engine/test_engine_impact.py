@@ -19,13 +19,15 @@ from guard.sources.directory import DirectoryTree
 BROKEN = "from app.nowhere import x\n"
 
 
-def impacts(folder: Path, files: Mapping[str, str], config: Config | None = None) -> dict[str, Impact]:
+def impacts(
+    folder: Path, files: Mapping[str, str], config: Config | None = None, code: str = "IMP001"
+) -> dict[str, Impact]:
     """The impact of the missing module that every file with `BROKEN` in it imports."""
     for path, content in files.items():
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_text(content)
     tree = DirectoryTree(str(folder))
-    report = check(tree, config or load(tree, "", (), rules=all_rules()), frozenset({"IMP001"}), Options(jobs=1))
+    report = check(tree, config or load(tree, "", (), rules=all_rules()), frozenset({code}), Options(jobs=1))
     assert not report.problems
     return {finding.path: finding.impact for finding in report.findings}
 
@@ -59,6 +61,28 @@ def test_what_an_entry_point_imports_stops_the_start(tmp_path: Path, files: Mapp
 
 def test_without_entry_points_nothing_stops_a_start(tmp_path: Path) -> None:
     assert set(impacts(tmp_path, PACKAGE).values()) == {Impact.RUNTIME}
+
+
+@pytest.mark.parametrize(
+    ("importers", "impact"),
+    [
+        (("tests/test_a.py",), Impact.TESTS),
+        (("scripts/a.py",), Impact.TOOLING),
+        (("tests/test_a.py", "app/b.py"), Impact.RUNTIME),
+        (("app/main.py", "scripts/a.py"), Impact.STARTUP),
+    ],
+)
+def test_an_empty_module_hits_what_takes_names_from_it(
+    tmp_path: Path, importers: tuple[str, ...], impact: Impact
+) -> None:
+    files = {
+        "Procfile": "web: uvicorn app.main:app",
+        "app/__init__.py": "",
+        "app/main.py": "import app.empty\n",
+        "app/empty.py": "",
+        **dict.fromkeys(importers, "from app.empty import name\n"),
+    }
+    assert impacts(tmp_path, files, code="TXT008") == {"app/empty.py": impact}
 
 
 def test_lazy_and_type_checking_imports_do_not_lead_on(tmp_path: Path) -> None:
