@@ -6,6 +6,7 @@ import ast
 from typing import Any, Final
 
 from guard.checks.module_facts import GuardFact
+from guard.checks.test_marks import sets_aside
 from guard.exceptions import may_catch_import
 from guard.scopes import Context, Guard, Scope, caught_names, dotted, never_returns
 
@@ -111,16 +112,11 @@ def asserts_absence(guard: Guard, node: ast.Import | ast.ImportFrom) -> bool:
     return False
 
 
-_EXPECTED: Final = frozenset({"xfail", "expectedfailure", "skip"})
-
-
 def expected_to_fail(scope: Scope | None) -> bool:
-    """Whether the code stands in a test that is marked as failing or skipped: `pytest.mark.xfail`, `@XFAIL`."""
+    """Whether the code stands in a test that is marked as failing or skipped."""
     while scope is not None and scope.kind != "module":
-        for decorator in getattr(scope.node, "decorator_list", ()):
-            name = dotted(decorator.func if isinstance(decorator, ast.Call) else decorator)
-            if name.rpartition(".")[2].lower() in _EXPECTED:
-                return True
+        if sets_aside(getattr(scope.node, "decorator_list", ()), scope.parent):
+            return True
         scope = scope.parent
     return False
 

@@ -126,6 +126,7 @@ _LIKELY_DEVELOPMENT: Final = _DEVELOPMENT | {
     *("tool", "tools", "tooling"),
 }
 """The same for files and groups only: an extra called `format` may well be one for users."""
+_WORDS: Final = re.compile(r"[^a-z0-9]+")
 
 
 @lru_cache(maxsize=4096)
@@ -137,7 +138,7 @@ def normal(name: str) -> str:
 def is_for_developers(name: str, *, extra: bool = False) -> bool:
     """Whether a group, a file or an extra is named as one for the project's developers: `dev`, `requirements-test`."""
     known = _DEVELOPMENT if extra else _LIKELY_DEVELOPMENT
-    return any(word.rstrip("0123456789") in known for word in re.split(r"[^a-z0-9]+", name.lower()))
+    return any(word.rstrip("0123456789") in known for word in _WORDS.split(name.lower()))
 
 
 def kind_of_extra(name: str) -> Kind:
@@ -148,6 +149,8 @@ def kind_of_extra(name: str) -> Kind:
 def is_requirements_file(path: str) -> bool:
     """Whether a path, by its name, lists distributions. Lock files are not among them."""
     name = path.rpartition("/")[2]
+    if "." not in name:
+        return path.endswith(f"/requirements/{name}") or path == f"requirements/{name}" or name in _FILES
     if name.endswith((".txt", ".in", ".pip")):
         return "require" in path.lower() and ".egg-info/" not in path
     return name in _FILES or (name.endswith((".yml", ".yaml")) and _CONDA.match(name) is not None)
@@ -161,9 +164,11 @@ def is_lock_file(path: str) -> bool:
 def kind_of_file(path: str) -> Kind:
     """What a list of requirements is for, by its place: `requirements-dev.txt`, `docs/requirements.txt`."""
     folder, _, name = path.rpartition("/")
-    stem = re.sub(r"require\w*", "", name.rpartition(".")[0].lower())
-    last = folder.rpartition("/")[2]
-    return Kind.DEV if is_for_developers(stem) or is_for_developers(last) else Kind.RUNTIME
+    stem = re.sub(r"require\w*", "", (name.rpartition(".")[0] or name).lower())
+    words = [word for word in _WORDS.split(folder.rpartition("/")[2].lower()) if not word.startswith("require")]
+    # A name of several words is one of its own: `deterministic-build/requirements.txt` may lock what is deployed.
+    in_folder = bool(words) and all(map(is_for_developers, words))
+    return Kind.DEV if is_for_developers(stem) or in_folder else Kind.RUNTIME
 
 
 def stated_in(path: str, content: bytes) -> Stated:

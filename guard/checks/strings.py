@@ -160,5 +160,5 @@ class Strings:
 
 
 FAMILY: Final[Family[StringsFacts, Strings]] = Family(
-    "strings", 2, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
+    "strings", 3, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
 )

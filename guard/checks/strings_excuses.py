@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterable
 from typing import Final
 
+from guard.checks.test_marks import sets_aside
 from guard.scopes import Context, Guard, Scope, constant_truth, dotted, guard_of_with
 
 _RAISED: Final = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
@@ -21,7 +22,6 @@ _OTHER: Final = frozenset(
     }
 )
 """Exceptions that it is not."""
-_SKIPS: Final = frozenset({"xfail", "expectedfailure", "skip"})
 _FAILS: Final = frozenset({"fail", "exit", "_exit"})
 ASSERTIONS: Final = frozenset(
     {
@@ -118,19 +118,12 @@ def is_skipped(scope: Scope, decorates: Scope | None) -> bool:
 def _is_skipped(start: Scope) -> bool:
     scope: Scope | None = start
     while scope is not None:
-        if _skips(getattr(scope.node, "decorator_list", ())):
+        if sets_aside(getattr(scope.node, "decorator_list", ()), scope.parent):
             return True
         if scope.kind in ("module", "class") and _marked(scope):
             return True
         scope = scope.parent
     return False
-
-
-def _skips(decorators: Iterable[ast.expr]) -> bool:
-    return any(
-        dotted(mark.func if isinstance(mark, ast.Call) else mark).rpartition(".")[2].lower() in _SKIPS
-        for mark in decorators
-    )
 
 
 def _marked(scope: Scope) -> bool:
@@ -140,7 +133,7 @@ def _marked(scope: Scope) -> bool:
         for binding in scope.bindings.get("pytestmark", ())
         if binding.value is not None and not binding.context.branch
     ]
-    return any(_skips(mark.elts if isinstance(mark, (ast.List, ast.Tuple)) else [mark]) for mark in marks)
+    return any(sets_aside(mark.elts if isinstance(mark, (ast.List, ast.Tuple)) else [mark], scope) for mark in marks)
 
 
 def calls_inside(node: ast.Call) -> set[ast.AST]:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from guard.checks.modules import FAMILY
+from guard.impact import reach_of
 from guard.mending.imports import export_mending
 from guard.model import WHOLE_FILE, Gate, Related, Severity, Span, Violation
 from guard.program import Program
@@ -82,6 +83,14 @@ def undefined_export(program: Program) -> Iterator[Violation]:
             )
 
 
+def _is_program(program: Program, path: str, packages: frozenset[str]) -> bool:
+    """Whether a file is started by its path: something deployed does that, or it stands in no package and says so."""
+    if path in reach_of(program).scripts:
+        return True
+    facts = program.facts(FAMILY).get(path)
+    return facts is not None and facts.main and posixpath.dirname(path) not in packages
+
+
 @rule("IMP014", "module-and-package", Severity.WARNING, gates=(Gate.PRE_COMMIT, Gate.CI))
 def module_and_package(program: Program) -> Iterator[Violation]:
     """A module beside a package of the same name: the package wins, and the module is dead.
@@ -132,13 +141,15 @@ def module_and_package(program: Program) -> Iterator[Violation]:
     None.
 
     ## What it cannot see
-    A module that is run by its path only, as a script: it is reported, since nobody can import it.
+    A module inside a package that is run by its path only, as a script, and by nothing that guard reads: it is
+    reported, since nobody can import it. One that stands in no package, and that is a program by its
+    `if __name__ == "__main__"`, is not.
     """
     modules = program.linked(FAMILY)
-    files = modules.layout.files
+    files, packages = modules.layout.files, modules.layout.packages
     for folder in sorted(posixpath.dirname(file) for file in files if file.endswith("/__init__.py")):
         path = f"{folder}.py"
-        if path in files:
+        if path in files and not _is_program(program, path, packages):
             name = posixpath.basename(folder)
             yield Violation(
                 path=path,

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guard.checks.requirement_commands import has_own_requirements, in_dockerfile, installed_by
-from guard.checks.requirements import Kind, Requirement, Stated, kind_of_file, requirement_of, stated_in
+from guard.checks.requirements import (
+    Kind,
+    Requirement,
+    Stated,
+    is_requirements_file,
+    kind_of_file,
+    requirement_of,
+    stated_in,
+)
 
 FILES = (
     "pyproject.toml",
@@ -81,9 +89,16 @@ def test_requirements_of_pep_508(line: str, name: str, versions: str | None, con
         ("dev-requirements.txt", Kind.DEV),
         ("docs/requirements.txt", Kind.DEV),
         ("services/contest/requirements.txt", Kind.RUNTIME),
+        ("requirements.dev.in", Kind.DEV),
+        ("test_requirements/base.txt", Kind.DEV),
+        ("build/requirements.txt", Kind.DEV),
+        ("contrib/deterministic-build/requirements.txt", Kind.RUNTIME),
+        ("examples/look/requirements/look", Kind.RUNTIME),
+        ("examples/look/requirements/test", Kind.DEV),
     ],
 )
 def test_what_a_list_is_for(path: str, kind: Kind) -> None:
+    assert is_requirements_file(path)
     assert kind_of_file(path) is kind
 
 
