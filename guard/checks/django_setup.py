@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from guard.checks.module_facts import DEAD, LAZY, TYPING
+from guard.checks.module_facts import DEAD, LAZY, TYPING, ModuleFacts
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
 from guard.checks.roots import parent_of
 from guard.checks.strings import FAMILY as STRINGS
+from guard.checks.strings_facts import StringsFacts
 
 if TYPE_CHECKING:
     from guard.program import Program
@@ -66,16 +67,27 @@ def _by_name(modules: Modules) -> Iterator[str]:
     """Modules that are named as those of an application are, and import Django: settings that cannot be read, or that
     stand in another tree, may install it."""
     for path, facts in modules.facts.items():
-        folder, _, name = path.rpartition("/")
-        if name not in ("apps.py", "models.py") and folder.rpartition("/")[2] != "models":
-            continue
-        if any(
-            module == "django" or module.startswith("django.")
-            for statement in facts.imports
-            if statement.level <= 0 and not statement.flags & (LAZY | TYPING)
-            for module in statement.modules
-        ):
+        if _looks_installed(path, facts):
             yield path
-            init = f"{folder}/__init__.py"
+            init = f"{parent_of(path)}/__init__.py"
             if init in modules.facts:
                 yield init
+
+
+def _looks_installed(path: str, facts: ModuleFacts) -> bool:
+    folder, _, name = path.rpartition("/")
+    if name not in ("apps.py", "models.py") and folder.rpartition("/")[2] != "models":
+        return False
+    return any(
+        module == "django" or module.startswith("django.")
+        for statement in facts.imports
+        if statement.level <= 0 and not statement.flags & (LAZY | TYPING)
+        for module in statement.modules
+    )
+
+
+def part_in_setup(path: str, facts: ModuleFacts | None, strings: StringsFacts | None) -> tuple[bool, tuple[str, ...]]:
+    """What of a file makes other files, or itself, such that Django may execute them when it is set up."""
+    uses = strings.uses if strings is not None else ()
+    installed = tuple(use.text for use in uses if use.api == _APPLICATIONS)
+    return facts is not None and _looks_installed(path, facts), installed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
 
@@ -67,6 +67,8 @@ class ImportsOut:
         self.reach: Final[Reach] = reach_of(program)
         self.projects: Final[Projects] = projects_of(program)
         self.tests: Final = TestPlaces(self.modules)
+        self.asked_who_calls: Final[set[str]] = set()
+        """The modules of which it was asked who imports them, in functions or not."""
 
     def __iter__(self) -> Iterator[ThirdParty]:
         """Every import of neither the tree nor the standard library that must succeed where it runs."""
@@ -163,26 +165,61 @@ class ImportsOut:
         )
 
     def purpose(self, path: str) -> Impact:
-        """What a file is for. Where something is deployed from the tree, a file that stands in no package, in a folder
-        from which no deployed process executes anything, is a tool, wherever it lies."""
+        """What a file is for. Where something is deployed from the tree, what lies in a folder from which no deployed
+        process executes anything is a tool, wherever that is: linters' plugins, benchmarks, helpers of a build."""
         found = self.reach.of(path)
         if found is not Impact.RUNTIME:
             return found
         if self.tests.place_of(path):
             return Impact.TESTS
-        if not self._applications or parent_of(path) in self.modules.layout.packages:
+        if _has_no_name(path):
+            return Impact.TOOLING
+        if not self._applications or self._first_folder(path) in self._deployed_folders:
             return found
-        return found if self._first_folder(path) in self._deployed_folders else Impact.TOOLING
+        if parent_of(path) not in self.modules.layout.packages:
+            return Impact.TOOLING
+        if not self._is_deployed_around(path) or self._first_folder(path) in self._used_folders:
+            return found
+        return Impact.TOOLING
+
+    def _is_deployed_around(self, path: str) -> bool:
+        """Whether something is deployed from a file's project, or from a project below it. Of any other project it is
+        not known how it is deployed, if it is."""
+        folder = self.projects.folder_of(path)
+        inside = f"{folder}/" if folder else ""
+        return (
+            any(one == folder or (one is not None and one.startswith(inside)) for one in self._applications)
+            and folder is not None
+        )
 
     @cached_property
     def _deployed_folders(self) -> frozenset[str]:
         return frozenset(map(self._first_folder, self.reach.startup)) - {""}
 
+    @cached_property
+    def _used_folders(self) -> frozenset[str]:
+        """The folders of which deployed processes execute something, or may once functions are called."""
+        seen = set(self.reach.startup)
+        waiting = list(seen)
+        while waiting:
+            path = waiting.pop()
+            facts = self.modules.facts.get(path)
+            for statement in facts.imports if facts is not None else ():
+                if statement.flags & (TYPING | DEAD):
+                    continue
+                for module in statement.modules:
+                    gained = [file for file in self.modules.executed_by(path, statement, module) if file not in seen]
+                    seen.update(gained)
+                    waiting += gained
+        return frozenset(map(self._first_folder, seen))
+
     def _first_folder(self, path: str) -> str:
-        """The highest folder that a file is in below its project's."""
-        project = self.projects.folder_of(path)
-        start = len(project) + 1 if project else 0
-        return path[: path.find("/", start)] if "/" in path[start:] else ""
+        return first_folder(self.projects, path)
+
+    @property
+    def deployed_folders(self) -> frozenset[str] | None:
+        """The folders from which deployed processes execute something; None where nothing is known to be deployed."""
+        return self._deployed_folders if self._applications else None
 
     def is_library(self, path: str) -> bool:
         """Whether a file is of a project that others install, and of which nothing is deployed from this tree.
@@ -192,6 +229,45 @@ class ImportsOut:
         folder = self.projects.folder_of(path)
         return folder is not None and folder not in self._applications and self.projects.is_published(folder)
 
+    def waits_for_a_call(self, path: str) -> bool:
+        """Whether a module is imported by functions of production code alone, as far as imports tell: whatever needs
+        it first is a call. A module that nothing imports may be loaded by its name."""
+        if path in self.reach.startup:
+            return False
+        seen = {path}
+        waiting = [path]
+        while waiting:
+            self.asked_who_calls.add(waiting[-1])
+            importers = self._importers.get(waiting.pop(), {})
+            if not importers:
+                return False
+            for importer, lazy in importers.items():
+                if lazy or importer in seen:
+                    continue
+                if importer in self.reach.startup:
+                    return False
+                seen.add(importer)
+                waiting.append(importer)
+        return True
+
+    @cached_property
+    def _importers(self) -> Mapping[str, Mapping[str, bool]]:
+        """By file, the files of production code that execute it, and whether only functions of them do."""
+        found: dict[str, dict[str, bool]] = {}
+        for path, facts in self.modules.facts.items():
+            if self.reach.kind(path) is not Impact.RUNTIME:
+                continue
+            for statement in facts.imports:
+                if statement.flags & (TYPING | DEAD):
+                    continue
+                lazy = bool(statement.flags & LAZY)
+                for module in statement.modules:
+                    for file in self.modules.executed_by(path, statement, module):
+                        if file != path:
+                            known = found.setdefault(file, {})
+                            known[path] = lazy and known.get(path, True)
+        return found
+
     def certainly_runs(self, found: ThirdParty) -> bool:
         """Whether an import is one that must succeed wherever the project is used."""
         if found.statement.flags & CONDITIONAL:
@@ -199,6 +275,19 @@ class ImportsOut:
         if not self.is_library(found.path):
             return True
         return not found.lazy and found.path in self.executed
+
+
+def first_folder(projects: Projects, path: str) -> str:
+    """The highest folder that a file is in below its project's; empty where there is none."""
+    project = projects.folder_of(path)
+    start = len(project) + 1 if project else 0
+    return path[: path.find("/", start)] if "/" in path[start:] else ""
+
+
+def _has_no_name(path: str) -> bool:
+    """Whether no import can name a module, for its name has dots: only what looks for such files by a pattern runs it,
+    as PyInstaller looks for hooks."""
+    return "." in path.rpartition("/")[2].removesuffix(".pyi").removesuffix(".py")
 
 
 def _is_standard(statement: Import) -> bool:

@@ -143,7 +143,10 @@ class _Search:
         """Whether production code that runs this import fails in what is deployed."""
         imports = self._imports
         installed_too = imports.projects.installs_development or "test" in one.statement.symbol.lower()
-        return imports.certainly_runs(one) and not (kind is Kind.DEV and installed_too)
+        if not imports.certainly_runs(one):
+            return False
+        # What only developers have is imported in functions on purpose: in those of their own commands.
+        return kind is not Kind.DEV or not (installed_too or one.lazy or imports.waits_for_a_call(one.path))
 
     def _is_certain(self, one: ThirdParty, view: View) -> bool:
         """Whether nothing that is asked for, known by name or not, can be what has the module."""

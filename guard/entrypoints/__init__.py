@@ -8,6 +8,7 @@ and `manage.py`, `wsgi.py` and `asgi.py`.
 from __future__ import annotations
 
 import posixpath
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -29,6 +30,14 @@ _READ_LIMIT: Final = 1 << 20
 _YAML_LIMIT: Final = 128 * 1024
 """Bytes. Manifests that people write are small, and the YAML parser takes seconds for a megabyte."""
 _BY_NAME: Final = ("manage.py", "wsgi.py", "asgi.py")
+_IS_ONE: Final = {
+    "manage.py": re.compile(rb"__main__|execute_from_command_line"),
+    "wsgi.py": re.compile(
+        rb"^(?:async )?(?:def |class )?app(?:lication)?\b|^from .* import .*\bapp(?:lication)?\b", re.MULTILINE
+    ),
+}
+"""What a file of that name says that is run, or served. A module of a package may have the name for another reason."""
+_IS_ONE["asgi.py"] = _IS_ONE["wsgi.py"]
 
 
 class EntryPoint(msgspec.Struct, frozen=True, order=True):
@@ -61,8 +70,18 @@ def find_entry_points(tree: Tree, configured: tuple[str, ...] = ()) -> tuple[Ent
                 for _, content in tree.read_many([script], _READ_LIMIT):
                     text = content.decode("utf-8", "replace")
                     waiting.extend((script, inner) for inner in in_shell_script(text, named.variables))
-    found.update(EntryPoint(path, 1, script=path) for path in tree.files if posixpath.basename(path) in _BY_NAME)
+    found.update(EntryPoint(path, 1, script=path) for path in _named_as_one(tree))
     return tuple(sorted(found))
+
+
+def _named_as_one(tree: Tree) -> Iterator[str]:
+    """The files that are run or served by their names: those that stand in no package, or look like it inside."""
+    paths = tree.named(_BY_NAME)
+    packaged = [path for path in paths if f"{posixpath.dirname(path)}/__init__.py" in tree.files]
+    yield from (path for path in paths if path not in packaged)
+    for path, content in tree.read_many(packaged, _READ_LIMIT):
+        if _IS_ONE[posixpath.basename(path)].search(content):
+            yield path
 
 
 def named_elsewhere(tree: Tree) -> tuple[EntryPoint, ...]:

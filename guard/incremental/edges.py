@@ -10,6 +10,7 @@ import msgspec
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.classes_facts import ClassesFacts
 from guard.checks.distributions import known
+from guard.checks.django_setup import part_in_setup
 from guard.checks.module_facts import DEAD, LAZY, TYPING, ModuleFacts
 from guard.checks.modules import FAMILY as MODULES
 from guard.checks.modules import Modules
@@ -20,7 +21,7 @@ from guard.checks.roots import parent_of
 from guard.checks.standard_library import change_of, is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
-from guard.dependencies.imports import modules_of
+from guard.dependencies.imports import first_folder, modules_of
 from guard.dependencies.test_places import TestPlaces, are_tests, counts_for, is_test, uses_framework
 from guard.families import Family
 from guard.impact import Reach
@@ -72,6 +73,8 @@ class Edges:
             )
         if path in self._kept.in_circles:
             raise NotCertain(f"{path}: is in a circle of imports")
+        if self._kept.into_circles:
+            self._refuse_other_setup(change, before, now, old, new)
         self._refuse_shadows(path, old, new)
         self._refuse_other_roots(path, old, new)
         started, starts = self._targets(path, old, at_start=True), self._targets(path, new, at_start=True)
@@ -81,7 +84,9 @@ class Edges:
         around = _packages_around(path) if old is None or new is None else ()
         if not (gained | lost).union(around).isdisjoint(self._kept.into_circles):
             raise NotCertain(f"{path}: enters a circle of imports")
-        reached = self._targets(path, new, at_start=False) - self._targets(path, old, at_start=False)
+        had_targets, targets = (self._targets(path, facts, at_start=False) for facts in (old, new))
+        reached = targets - had_targets
+        self._refuse_other_purposes(path, gained | lost | (targets ^ had_targets))
         emptied = {target for target, keys in self._kept.known.findings.items() if any(c == "TXT008" for c, _ in keys)}
         if not emptied.isdisjoint(self._targets(path, old, at_start=False)):
             raise NotCertain(f"{path}: imports a module that is empty")
@@ -103,6 +108,32 @@ class Edges:
         self._refuse_other_names({one.module for one in had}, {one.module for one in has}, path)
         for one in has - had:
             self._refuse_unknown(path, one.module)
+
+    def _refuse_other_purposes(self, path: str, changed: Set[str]) -> None:
+        """Raises NotCertain where other files than before may be production code, or wait for a call: `changed` are the
+        files that this one imports no longer, by now, or at another time."""
+        if not changed.isdisjoint(self._kept.waiting):
+            raise NotCertain(f"{path}: what only developers have may be needed at another time")
+        if not changed or self._kept.deployed is None or self._reach.kind(path) is not Impact.RUNTIME:
+            return
+        folders = {first_folder(self._projects, file) for file in changed} - {first_folder(self._projects, path), ""}
+        if not folders <= self._kept.deployed:
+            raise NotCertain(f"{path}: another folder than before may be one for tools")
+
+    def _refuse_other_setup(
+        self,
+        change: Change,
+        before: FactsOnDemand,
+        now: FactsOnDemand,
+        old: ModuleFacts | None,
+        new: ModuleFacts | None,
+    ) -> None:
+        """Raises NotCertain where Django may import other files than before when it is set up."""
+        path = change.path
+        had = facts_of(before, path, STRINGS) if change.before is not None else None
+        has = facts_of(now, path, STRINGS) if change.now is not None else None
+        if part_in_setup(path, old, had) != part_in_setup(path, new, has):
+            raise NotCertain(f"{path}: Django may import other files before a test")
 
     def _refuse_other_tests(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
         """Raises NotCertain where other files than before may be there for tests only."""

@@ -85,6 +85,10 @@ class Kept(msgspec.Struct, frozen=True, array_like=True):
     """The files that import one another in a circle when they are imported, and what decides which is the first one."""
     into_circles: frozenset[str]
     """The files that come to a circle where that may fail."""
+    deployed: frozenset[str] | None
+    """`ImportsOut.deployed_folders`."""
+    waiting: frozenset[str]
+    """`ImportsOut.asked_who_calls`."""
     shadowed: Shadowed
     tests_in: Mapping[str, tuple[int, int]]
     """`TestPlaces.counted`."""
@@ -218,6 +222,8 @@ def _kept(program: Program, known: Known) -> Kept:
         executed=imports_out(program).executed,
         in_circles=frozenset(path for circle in graph.circles for path in circle).union(_deciding(program)),
         into_circles=frozenset(path for cycle in cycles_of(program) for path in cycle.entrances),
+        deployed=imports_out(program).deployed_folders,
+        waiting=frozenset(imports_out(program).asked_who_calls),
         shadowed=shadowed_in(program),
         named=_named(program),
         tests_in=imports_out(program).tests.counted(),

@@ -244,7 +244,8 @@ def test_code_in_production(program: Program) -> Iterator[Violation]:
     ## What it does
     Looks at imports of production code that lead into folders for tests (`tests/`, `conftest.py`, a package of test
     helpers), and at imports of distributions that only a development group, a development extra or a requirements file
-    for developers asks for.
+    for developers asks for. Where something is deployed, only what it executes or may call is production code, with the
+    folders that this stands in: plugins of linters, benchmarks and hooks of a build beside them are none.
 
     ## What breaks in production
     ModuleNotFoundError when the service starts: images and wheels leave tests and development packages out. Every test
@@ -314,7 +315,8 @@ def test_code_in_production(program: Program) -> Iterator[Violation]:
     `tests` and `tooling` tell files of which this cannot be seen.
 
     ## What it cannot see
-    Imports in branches and under handlers of ImportError. Helpers that are shipped for users' tests (`pkg.testing`),
+    Imports in branches and under handlers of ImportError; of development packages, also those that only a call of some
+    function carries out, as the commands for developers do. Helpers that are shipped for users' tests (`pkg.testing`),
     and tests that a library ships inside its package, unless they need a test framework. Images that install
     development packages too: then these are there.
     """

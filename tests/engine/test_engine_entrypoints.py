@@ -257,6 +257,22 @@ def test_other_files(tmp_path: Path) -> None:
     }
 
 
+def test_a_module_of_a_package_is_no_entry_point_by_its_name_alone(tmp_path: Path) -> None:
+    assert named(
+        tmp_path,
+        {
+            "a/__init__.py": "",
+            "a/manage.py": "class Rooms: ...\n",
+            "a/wsgi.py": "class Server:\n    def __init__(self, app):\n        self.app = app\n",
+            "a/asgi.py": "def to_app(it): ...\n",
+            "b/__init__.py": "",
+            "b/manage.py": "if __name__ == '__main__':\n    run()\n",
+            "b/wsgi.py": "application = get_wsgi_application()\n",
+            "b/asgi.py": "from b.made import app\n",
+        },
+    ) == {(f"b/{name}", 1, f"b/{name}") for name in ("manage.py", "wsgi.py", "asgi.py")}
+
+
 ALIASES = "a0: &a0 {x: 1}\n" + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 9)}]}}\n" for n in range(1, 9))
 
 
