@@ -15,6 +15,9 @@ _PLATFORM_NAMES: Final = frozenset(
     {"sys.version_info", "sys.platform", "os.name", "sys.hexversion", "sys.implementation"}
 )
 
+_VERSIONS: Final = frozenset({"version_info", "__version__", "VERSION"})
+"""Names of versions. A test of one, of whatever package, decides as one of Python's does: a script that has to run with
+old releases of its own package asks for that package's."""
 _TELLING_ATTRIBUTES: Final = frozenset({name.rpartition(".")[2] for name in _PLATFORM_NAMES} | {"modules"})
 
 
@@ -156,7 +159,7 @@ class Context(msgspec.Struct, eq=False, gc=False):
     dead: bool = False
     """Never runs: behind `return`, `raise`, `sys.exit()`, or under `if False`."""
     platform: bool = False
-    """In a branch that `sys.platform`, `sys.version_info` or the like decides."""
+    """In a branch that `sys.platform`, `sys.version_info`, the version of a package or the like decides."""
     main: bool = False
     """Under `if __name__ == "__main__"`."""
 
@@ -272,10 +275,12 @@ class _Signs:
                 name = node.id
                 if name == "__name__":
                     self.main = True
-                elif name == "version_info":
+                elif name in _VERSIONS:
                     self.platform = True
             elif kind is ast.Attribute:
-                if node.attr in _TELLING_ATTRIBUTES:
+                if node.attr in _VERSIONS:
+                    self.platform = True
+                elif node.attr in _TELLING_ATTRIBUTES:
                     written = dotted(node)
                     self.platform = self.platform or written in _PLATFORM_NAMES
                     self.module = self.module or written == "sys.modules"

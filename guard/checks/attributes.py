@@ -11,5 +11,5 @@ from guard.families import Family
 __all__ = ["FAMILY", "ModuleAttributes"]
 
 FAMILY: Final[Family[UseFacts, ModuleAttributes]] = Family(
-    "attributes", 2, UseFacts, link, see_python=UseCollector, letters=("IMP",)
+    "attributes", 3, UseFacts, link, see_python=UseCollector, letters=("IMP",)
 )

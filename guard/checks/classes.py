@@ -478,5 +478,5 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 16, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 17, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

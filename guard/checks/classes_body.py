@@ -36,7 +36,7 @@ Index = Callable[[ast.expr], int]
 class ClassBody:
     """One class statement's body, read once. Blocks inside it count, functions and classes inside it do not."""
 
-    __slots__ = ("annotated", "made", "marks", "methods", "names", "owner", "signatures")
+    __slots__ = ("annotated", "made", "marks", "methods", "names", "owner", "signatures", "telling")
 
     def __init__(self, node: ast.ClassDef) -> None:
         self.owner: Final = node.name
@@ -48,6 +48,8 @@ class ClassBody:
         self.made: dict[str, ast.Assign] = {}
         """Names that are given the result of a call, or a dict, without an annotation."""
         self.marks: list[str] = []
+        self.telling: list[ast.expr] = []
+        """Decorators that tell which version of pydantic it is."""
         self.signatures: dict[str, Signature | None] = {}
         self.methods: dict[str, ast.FunctionDef] = {}
         """Functions, by name, as they are bound last."""
@@ -72,6 +74,7 @@ class ClassBody:
                     self.methods[name] = node  # type: ignore[assignment]
                 if node.decorator_list:  # type: ignore[attr-defined]
                     self.marks += filter(None, map(_mark, node.decorator_list))  # type: ignore[attr-defined]
+                    self.telling += filter(None, map(_telling, node.decorator_list))  # type: ignore[attr-defined]
                 if name in CONSTRUCTORS and not typing:
                     written = isinstance(node, ast.FunctionDef) and not conditional
                     self.signatures[name] = signature(node, self.owner) if written else None  # type: ignore[arg-type]
@@ -153,6 +156,18 @@ def _read_annotation(annotation: ast.expr, type_index: Index, imported: Callable
 _CONFIG: Final = "model_config"
 _MADE: Final = frozenset({ast.Call, ast.Dict})
 _MARKS: Final = frozenset({"model_validator", "root_validator"})
+
+
+_OF_THE_SECOND: Final = frozenset(
+    {"field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer"}
+)
+
+
+def _telling(decorator: ast.expr) -> ast.expr | None:
+    """A decorator that only the second version of pydantic has, by its name, without its arguments."""
+    func = decorator.func if isinstance(decorator, ast.Call) else decorator
+    name = func.id if isinstance(func, ast.Name) else func.attr if isinstance(func, ast.Attribute) else ""
+    return func if name in _OF_THE_SECOND else None
 
 
 def _mark(decorator: ast.expr) -> str:

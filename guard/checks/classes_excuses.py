@@ -69,7 +69,7 @@ class Excuses:
         return known
 
     def _decide(self, context: Context, error: str) -> bool:
-        if context.dead or context.type_checking:
+        if context.dead or context.type_checking or context.platform:
             return True
         for guard in context.guards:
             if guard.kind in ("raises", "suppress") or (guard.kind == "test" and error == "AttributeError"):

@@ -133,6 +133,8 @@ class _Finish(Uses, Calls):
             ref = self.types.reference(text, scope) if text else None
             return text if ref is None else ref.name or text
 
+        for telling in body.telling:
+            index(telling)
         # Most classes are plain ones, so what few have is looked for only where there may be some.
         decorators, metaclass = node.decorator_list, None
         if node.keywords:

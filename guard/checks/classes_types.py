@@ -98,17 +98,27 @@ def extras_of(annotation: ast.expr) -> tuple[ast.Call, ...]:
 
 
 def is_nullable(annotation: ast.expr) -> bool:
-    """Whether an annotation may allow None, at a look: it is Any, object or Optional, or names None somewhere."""
-    annotation = _unquoted(annotation)
-    if isinstance(annotation, ast.Name):
-        return annotation.id in ("Any", "object")
-    return any(
-        (isinstance(part, ast.Constant) and part.value is None)
-        or (isinstance(part, ast.Name) and part.id in ("Optional", "Any", "object"))
-        or (isinstance(part, ast.Attribute) and part.attr in ("Optional", "Any"))
-        or (isinstance(part, ast.Constant) and isinstance(part.value, str))
-        for part in ast.walk(annotation)
-    )
+    """Whether an annotation may allow None itself, at a look: it is Any, object or Optional, or a union with such a
+    member. What it allows inside a container does not count."""
+    waiting = [annotation]
+    while waiting:
+        node = _unquoted(waiting.pop())
+        if isinstance(node, ast.Constant) and (node.value is None or isinstance(node.value, str)):
+            return True
+        if isinstance(node, ast.BinOp):
+            waiting += (node.left, node.right)
+        elif isinstance(node, ast.Subscript):
+            head = dotted(node.value).rpartition(".")[2]
+            inner = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+            if head == "Optional":
+                return True
+            if head == "Union":
+                waiting += inner
+            elif head in _WRAPPERS:
+                waiting += inner[:1]
+        elif dotted(node).rpartition(".")[2] in ("Optional", "Any", "object"):
+            return True
+    return False
 
 
 _PLAIN: Final = frozenset(

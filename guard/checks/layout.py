@@ -375,7 +375,9 @@ class Layout:
         if all(t.kind == "package" and inside.startswith(f"{parent_of(t.path)}/") for t in resolution.targets):
             return True
         facts = self._modules.get(path)
-        if facts is not None and facts.main and folder in resolution.roots:
+        if folder in resolution.roots and (
+            (facts is not None and facts.main) or any(target.path == path for target in resolution.targets)
+        ):
             return False  # whoever runs the file as a script has its folder as a root
         return bool(resolution.roots) and all(map(self.is_imported_from_above, resolution.roots))
 

@@ -11,4 +11,4 @@ from guard.families import Family
 
 __all__ = ["FAMILY", "Definition", "External", "Modules"]
 
-FAMILY: Final[Family[ModuleFacts, Modules]] = Family("modules", 10, ModuleFacts, link, see_python=ModuleCollector)
+FAMILY: Final[Family[ModuleFacts, Modules]] = Family("modules", 11, ModuleFacts, link, see_python=ModuleCollector)

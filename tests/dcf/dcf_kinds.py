@@ -520,6 +520,45 @@ _SHAPES: Final = {
         "x = C(); x.a = 2",
         "x = C(); x.b = 2",
     ),
+    "what may be None in the first pydantic": (
+        PYDANTIC_1,
+        """
+        import typing
+
+        class A(BaseModel):
+            a: typing.Dict[str, Any]
+
+        class B(BaseModel):
+            b: typing.List[Optional[int]]
+
+        class C(BaseModel):
+            c: typing.Union[int, None]
+            d: "Optional[int]"
+            e: int | None
+            f: typing.Annotated[Optional[int], 3]
+            g: typing.Any
+
+        class D(BaseModel):
+            d: typing.Union[int, typing.List[None]]
+
+        class E(BaseModel):
+            e: typing.Literal["a", None]
+
+        class F(BaseModel):
+            f: typing.Literal["a", "None"]
+
+        class G(BaseModel):
+            g: typing.Callable[..., Any]
+        """,
+        "A()",
+        "B()",
+        "C()",
+        "D()",
+        "E()",
+        "F()",
+        "G()",
+        "A(a={}), B(b=[]), C(), D(d=[]), E(e='a'), F(f='a'), G(g=print)",
+    ),
     "pydantic of the first version": (
         PYDANTIC_1,
         """
