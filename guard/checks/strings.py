@@ -22,6 +22,7 @@ from guard.checks.strings_facts import (
     IMPORT,
     LAST_ONLY,
     MAY_CREATE,
+    PATCH,
     RUN,
     SELF,
     SERVED,
@@ -78,6 +79,8 @@ class Strings:
             if lost.name in facts.sets or (use.base, ".".join(parts[: lost.index + 1])) in created:
                 continue
             if self._is_put_there(path, lost, use) or not self._is_called(path, facts, use):
+                continue
+            if _is_replaced(facts, use, lost.index):
                 continue
             shown = f"{lost.holder}.{'.'.join(parts[lost.index :])}" if use.base >= 0 else use.text
             yield BrokenString(path, use, shown, lost)
@@ -157,6 +160,28 @@ class Strings:
             found.update(strings.provides if strings is not None else ())
             found.update((*module.provides, *module.provides_later) if module is not None else ())
         return found
+
+
+def _is_replaced(facts: StringsFacts, use: StringUse, index: int) -> bool:
+    """Whether the file puts something else, a double most likely, in the place of what lacks the attribute: in the same
+    function, or in one that is no test itself (a fixture, a helper, what decorates the class)."""
+    path = _full_path(facts, use).split(".")
+    leading = len(path) - len(use.text.split(".")) + index
+    holders = {".".join(path[:end]) for end in range(2, leading + 1)}
+    return any(
+        (other.way == PATCH or other.api.endswith(".setattr"))
+        and (other.symbol == use.symbol or not other.symbol.rpartition(".")[2].startswith("test"))
+        and _full_path(facts, other) in holders
+        for other in facts.uses
+    )
+
+
+def _full_path(facts: StringsFacts, use: StringUse) -> str:
+    """What a use names, with what its text is looked for in."""
+    if use.base < 0:
+        return use.text.replace(":", ".")
+    base = facts.refs[use.base]
+    return ".".join(part for part in ("." * base.level + base.module, base.name, use.text) if part)
 
 
 FAMILY: Final[Family[StringsFacts, Strings]] = Family(
