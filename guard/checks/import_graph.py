@@ -83,20 +83,27 @@ class ImportGraph:
         facts = self.modules.facts.get(path)
         if facts is None or path.endswith(".pyi"):
             return
-        resolve = self.modules.resolve
         for statement in facts.imports:
             if statement.flags & _NEVER:
                 continue
             if statement.level >= 0:
-                target = _certain(resolve(path, statement.level, statement.module))
+                target = self._led_to(path, statement.level, statement.module)
                 if target is not None:
                     yield self._from(path, statement, target)
                 continue
             for index, alias in enumerate(statement.aliases):
-                target = _certain(resolve(path, -1, alias.name))
+                target = self._led_to(path, -1, alias.name)
                 if target is not None:
                     depth = alias.name.count(".")
                     yield Step(statement, index, self._chain(target, depth), "", (), _root(target, depth))
+
+    def _led_to(self, path: str, level: int, module: str) -> Target | None:
+        """The one module of the tree that an import certainly leads to."""
+        resolution = self.modules.resolve(path, level, module)
+        target = _certain(resolution)
+        if target is not None and level <= 0 and self.modules.layout.means_namesake(path, module, resolution):
+            return None
+        return target
 
     def _from(self, path: str, statement: Import, target: Target) -> Step:
         depth = statement.module.count(".") if statement.level == 0 else sys.maxsize
@@ -168,14 +175,13 @@ class ImportGraph:
             return
         seen: dict[str, bool] = {path: True}
         folder = parent_of(path)
-        resolve = self.modules.resolve
         for statement in facts.imports:
             flags = statement.flags
             if flags & _NOT_AS_MODULE:
                 continue
             certain = not flags & _PERHAPS
             for module in statement.modules:
-                target = _certain(resolve(path, statement.level, module))
+                target = self._led_to(path, statement.level, module)
                 if target is None:
                     continue
                 depth = sys.maxsize if statement.level > 0 else module.count(".")

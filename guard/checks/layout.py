@@ -368,7 +368,7 @@ class Layout:
         `__init__.py` that is imported as a package itself (`app/net/client.py` asks for `dns`, and there is `app/dns`).
         """
         top, folder = module.partition(".")[0], parent_of(path)
-        certain, _ = self.roots.of(path)
+        certain = (self._origins.get(path) or self._origin_of(path)).certain
         if any(root in certain or (root, top) in self.used for root in resolution.roots):
             return False
         inside = f"{folder}/"
