@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Set
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,15 +22,28 @@ class AskedFor:
     @cached_property
     def _distributions(self) -> tuple[frozenset[str], frozenset[str]]:
         """Normalised names of the distributions that are asked for, and of the tree's own projects."""
-        asked: set[str] = set()
+        asked, own = self._stated
+        return frozenset(asked.keys() - own), own
+
+    @cached_property
+    def _stated(self) -> tuple[Mapping[str, Set[str]], frozenset[str]]:
+        """The distributions that are asked for, by normalised name, with the versions that will do; and the names of
+        the tree's own projects."""
+        asked: dict[str, set[str]] = {}
         own: set[str] = set()
         wanted = [path for path in self._tree.files if is_requirements_file(path)]
         for path, content in self._tree.read_many(wanted, 1 << 20):
             stated = stated_in(path, content)
-            asked.update([one.name for one in stated.requirements])
-            asked |= stated.mentioned
+            for one in stated.requirements:
+                asked.setdefault(one.name, set()).add(one.versions or "")
+            for name in stated.mentioned:
+                asked.setdefault(name, set())
             own |= stated.own
-        return frozenset(asked - own), frozenset(own)
+        return asked, frozenset(own)
+
+    def versions(self, name: str) -> Set[str]:
+        """The versions of a distribution that will do, as PEP 440 writes them, by everybody who asks for it."""
+        return self._stated[0].get(normal(name), frozenset())
 
     def __bool__(self) -> bool:
         """Whether any distribution is asked for."""

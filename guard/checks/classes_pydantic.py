@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from guard.checks.classes_bases import MODELS, PYDANTIC_1, SETTINGS
@@ -26,18 +27,12 @@ _CONFIGS: Final = frozenset(
     }
 )
 
-_SECOND: Final = frozenset(
-    {
-        External("pydantic_settings", "SettingsConfigDict"),
-        External("pydantic_settings.main", "SettingsConfigDict"),
-        External("pydantic_settings", "BaseSettings"),
-        *(
-            External("pydantic", name)
-            for name in ("field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer")
-        ),
-    }
-)
-"""What only the second version has. The first one's last releases have a `ConfigDict` too."""
+_SECOND: Final = _CONFIGS - {External("builtins", "dict")} | {
+    External("pydantic", name)
+    for name in ("field_validator", "model_validator", "computed_field", "field_serializer", "model_serializer")
+}
+"""What belongs to the second version. The last releases of the first have a `ConfigDict` too, for its dataclasses."""
+_CLAUSE: Final = re.compile(r"(===?|~=|<=?|>=?)\s*(\d+)((?:\.\d+)*)")
 _BY_NAME: Final = ("populate_by_name", "allow_population_by_field_name", "validate_by_name")
 _ALIASES: Final = ("alias", "validation_alias")
 _FILLING: Final = frozenset({"model_validator:before", "model_validator:wrap", "root_validator:before"})
@@ -216,12 +211,31 @@ SECOND: Final = "pydantic 2"
 
 
 def runs_second(table: ClassTable) -> bool:
-    """Whether some file asks for what only the second version of pydantic has."""
+    """Whether the program runs with the second version of pydantic: by what its requirements allow, or else since some
+    file asks for what belongs to that version."""
     if SECOND not in table.remembered:
-        table.remembered[SECOND] = any(
-            table.resolve(path, number) in _SECOND
-            for path, facts in everywhere(table.facts).items()
-            for number, ref in enumerate(facts.refs)
-            if ref.module.startswith("pydantic")
-        )
+        stated = {_major(versions) for versions in table.stated_versions("pydantic")} - {0}
+        table.remembered[SECOND] = stated == {2} if len(stated) == 1 else _asks_for_second(table)
     return table.remembered[SECOND] is True
+
+
+def _asks_for_second(table: ClassTable) -> bool:
+    return any(
+        table.resolve(path, number) in _SECOND
+        for path, facts in everywhere(table.facts).items()
+        for number, ref in enumerate(facts.refs)
+        if ref.module.startswith("pydantic")
+    )
+
+
+def _major(versions: str) -> int:
+    """1 where no version of pydantic from 2 on will do, 2 where none before it will; 0 for neither."""
+    for operator, major, rest in _CLAUSE.findall(versions):
+        later = int(major) >= 2
+        if operator in ("==", "===", "~="):
+            return 2 if later else 1
+        if operator.startswith(">") and later:
+            return 2
+        if operator.startswith("<") and (not later or (operator == "<" and major == "2" and not rest.strip(".0"))):
+            return 1
+    return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from functools import cached_property
 from typing import Final
 
@@ -166,6 +166,10 @@ class ClassTable:
             for told in facts.returns if facts is not None else ():
                 known[told.name] = None if told.name in known else told
         return known
+
+    def stated_versions(self, distribution: str) -> Set[str]:
+        """What the tree's requirements say of the version of a distribution."""
+        return self._modules.layout.asked_for.versions(distribution)
 
     def all_classes(self) -> Iterator[Class]:
         """The classes of every file, by path."""
