@@ -40,10 +40,18 @@ _FAILED: Final = frozenset({"io-error", "panic", "E902"})
 _ADDED: Final = re.compile(r" on Python 3\.\d+ \(syntax was (added|removed) in Python (\d+)\.(\d+)\)$")
 _NOQA: Final = re.compile(
     rb"#\s*noqa(?!\s*:)|#\s*noqa\s*:[^#]*\bF(?:8(?:21?)?)?\b|#\s*pylint\s*:\s*disable=[^#]*\b(?:undefined-variable|E0602)\b"
-    rb"|#\s*type\s*:\s*ignore\[[^\]]*\bname-defined\b|#\s*(?:pyright|ty)\s*:\s*ignore\[[^\]]*(?:reportUndefined|unresolved-ref)",
+    rb"|#\s*type\s*:\s*ignore\[[^\]]*\bname-defined\b|#\s*(?:pyright|ty)\s*:\s*ignore\[[^\]]*(?:reportUndefined|unresolved-ref)"
+    rb"|#\s*ruff\s*:\s*ignore\[[^\]]*\b(?:undefined-name|F821)\b",
     re.IGNORECASE,
 )
 """What says on a line that its undefined name is meant, whichever tool it is said to."""
+_FILE_NOQA: Final = re.compile(
+    rb"^(?:[ \t]*#[ \t]*(?:ruff|flake8)[ \t]*:[ \t]*(?:noqa[ \t]*:|file-ignore\[)"
+    rb"|#[ \t]*pylint[ \t]*:[ \t]*disable[ \t]*=)"
+    rb"[^#\n]*\b(?:F(?:8(?:21?)?)?|undefined-(?:variable|name)|E0602)\b",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""What says so of a whole file. That all of a tool's findings are left out says nothing of these."""
 _ALWAYS_KNOWN: Final = (3, 14)
 """The newest Python that every supported ruff can be asked about."""
 _IN_MEMORY: Final = "/dev/shm"
@@ -128,8 +136,13 @@ def diagnose(contents: Sequence[bytes], target: tuple[int, int]) -> list[list[Di
     found: list[list[Diagnostic]] = [[] for _ in contents]
     lines: dict[int, list[bytes]] = {}
     meant: dict[tuple[int, int], bool] = {}
+    meant_in: dict[int, bool] = {}
     for number, row in rows:
         if row.code == UNDEFINED_NAME:
+            if number not in meant_in:
+                meant_in[number] = _FILE_NOQA.search(contents[number]) is not None
+            if meant_in[number]:
+                continue
             place = number, row.noqa_row or row.location.row
             if place not in meant:
                 text = lines.get(number) or lines.setdefault(number, contents[number].splitlines())

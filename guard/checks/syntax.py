@@ -22,6 +22,7 @@ from guard.checks.given_names import CALLS, WORD, Given, GivenName, given_names,
 from guard.checks.syntax_causes import Hint, Source, likely_causes
 from guard.checks.text_types import is_test
 from guard.checks.undefined import Undefined, undefined_names
+from guard.checks.undefined_open import is_zope_script
 from guard.families import Family
 from guard.listeners import Listeners
 from guard.model import Span
@@ -68,7 +69,7 @@ class SyntaxFacts(msgspec.Struct, frozen=True, array_like=True):
     into_new_modules: tuple[str, ...] = ()
     """Those that it gives to such modules before it executes them."""
     template: bool = False
-    """Broken at a Jinja tag: the file becomes Python only when it is rendered."""
+    """Broken at a Jinja tag, or a script of Zope: the file becomes Python only when its host has changed it."""
 
 
 class SyntaxTruth:
@@ -198,7 +199,8 @@ class SyntaxCollector:
             _into_builtins(parsed.content),
             given.behind,
             given.before,
-            broken is not None and _is_template(parsed.text or "", broken.span.line),
+            broken is not None
+            and (_is_template(parsed.text or "", broken.span.line) or is_zope_script(parsed.content)),
         )
         return None if facts == _NOTHING else facts
 
@@ -390,5 +392,5 @@ def _link(program: Program) -> SyntaxTruth:
 
 
 FAMILY: Final[Family[SyntaxFacts, SyntaxTruth]] = Family(
-    "syntax", 6, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
+    "syntax", 7, SyntaxFacts, _link, see_python=SyntaxCollector, sees_unparsed=True, letters=("SYN",)
 )

@@ -50,6 +50,11 @@ _BUNDLED: Final = 500
 """Characters of an average line from which on a machine wrote the file."""
 _SHORT: Final = 5000
 """Characters of a file that are too few to tell by."""
+_FORMAT: Final = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
+_LISTED: Final = 5
+"""Invisible characters, each behind the one before it in Unicode, that make a list of such."""
+_REST: Final = 200
+"""Characters of a line that may stand behind a list."""
 _MOST: Final = 20
 """Places remembered of one file."""
 
@@ -122,7 +127,20 @@ def _unclosed(text: str, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int
             elif any(text[position] in _OPENS_ISOLATE for position in open_at):
                 while text[open_at.pop()] not in _OPENS_ISOLATE:
                     pass
-        yield from ((position, BIDI) for position in open_at)
+        yield from ((position, BIDI) for position in open_at if not _is_listed(text, position, end))
+
+
+def _is_listed(text: str, position: int, end: int) -> bool:
+    """Whether a control is one of a list of such characters, in order, behind which its line has no word."""
+    first, last = position, position + 1
+    while first and _FORMAT.match(text, first - 1) and text[first - 1] < text[first]:
+        first -= 1
+    while last < end and _FORMAT.match(text, last) and text[last - 1] < text[last]:
+        last += 1
+    if last - first < _LISTED:
+        return False
+    rest = text[last : last + _REST].partition("\n")[0]
+    return len(rest) < _REST and not any(character.isalnum() for character in rest)
 
 
 def _in_code(text: str, start: int, parts: Iterable[tuple[int, int, bool, bool]]) -> Iterator[tuple[int, str]]:

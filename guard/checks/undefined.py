@@ -282,6 +282,9 @@ class _Trail:
         elif isinstance(node, ast.Lambda) and field == "body":
             self.lazy = True
             self._scope, self._in_loop = node, False
+        elif isinstance(node, ast.Assign) and isinstance(self._scope, ast.Module):
+            if isinstance(child, ast.Set) and len(child.elts) == 1 and isinstance(child.elts[0], ast.Name):
+                self.unknowable = True  # `KEY = {key}` is for `str.format` to fill in
         elif isinstance(node, (ast.GeneratorExp, ast.ListComp, ast.SetComp, ast.DictComp, ast.Assert)):
             self.certain = False
         elif isinstance(node, (ast.For, ast.AsyncFor)) and field in ("body", "orelse"):

@@ -3,9 +3,9 @@ types of this module.
 
 A string in an annotation is a forward reference to type checkers, and to whatever resolves annotations. To other code
 it is what that code wants it to be: a D-Bus signature (`-> "s"`), a dimension (`Float[Array, "batch"]`), a word of
-help. Nothing says which, so a name in a string counts only where it looks like a type: it begins with a capital, is the
-head of a dotted name (`"np.ndarray"`), or is that of a well-known class; and not inside brackets whose owner may read
-its strings in its own way.
+help. Nothing says which, so a name in a string counts only where it looks like a type: it begins with a capital, or is
+that of a well-known class; and not inside brackets whose owner may read its strings in its own way. The head of a
+dotted name (`"app.models.User"`) does not count: the string says itself where the type is, and no import was lost.
 """
 
 from __future__ import annotations
@@ -94,10 +94,10 @@ def _type_names(node: ast.AST, depth: int = 0, own: bool = False) -> Iterator[st
             yield node.id
     elif isinstance(node, ast.Attribute):
         head = dotted(node).partition(".")[0]
-        if head:
-            yield head
-        else:
+        if not head:
             yield from _type_names(node.value, depth, own)
+        elif not depth:
+            yield head
     elif isinstance(node, ast.Constant):
         if isinstance(node.value, str) and not own and depth < _DEEPEST:
             yield from _in_text(node.value, depth)

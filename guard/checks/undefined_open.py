@@ -8,6 +8,10 @@ from typing import Final
 
 from guard.scopes import dotted
 
+_SHOWN_TO_SEMGREP: Final = re.compile(rb"^[ \t]*#[ \t]*ruleid:[ \t]*[\w.-]+", re.MULTILINE)
+_ZOPE: Final = re.compile(
+    rb"(?:[ \t]*(?:#[^#\n][^\n]*)?\r?\n){0,20}##(?:[ ]Script[ ]\(Python\)|bind[ ]\w+=|parameters=)"
+)
 NAMESPACES: Final = (b"globals(", b"locals(", b"vars(", b"dir(")
 """What gives a module's names as a mapping, or a list."""
 _MAY_BE_OPEN: Final = re.compile(
@@ -21,11 +25,19 @@ _READERS: Final = frozenset(
 )
 
 
+def is_zope_script(content: bytes) -> bool:
+    """Whether the head of a file says that it is a "Script (Python)", as Zope and CMF have them in their skins."""
+    return _ZOPE.match(content) is not None
+
+
 def is_open(content: bytes, tree: ast.Module) -> bool:
     """Whether something else than a statement may bind names of the module: `exec`, or a write through `globals()`.
 
     A module with a set in a set, which no Python can make, is a template: `{{ name }}` is filled in before it runs.
+    What shows semgrep what its rules are to find is never run, and Zope makes a function of its scripts.
     """
+    if _SHOWN_TO_SEMGREP.search(content) or is_zope_script(content):
+        return True
     if b"{{" in content and any(_is_placeholder(node) for node in ast.walk(tree)):
         return True
     if not any(mark in content for mark in _OPEN_MARKS) or not _MAY_BE_OPEN.search(content):

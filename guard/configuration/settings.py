@@ -202,7 +202,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
         Meta(
             description="The Python that is deployed. Where it is not given it is found: Dockerfiles and the conda "
             "environment that they make, requires-python (pyproject.toml, setup.cfg, setup.py), Pipfile, "
-            "environment.yml, .python-version, runtime.txt."
+            "environment.yml, .python-version, runtime.txt, the oldest that ruff, black, mypy or pyright are told of."
         ),
     ] = ""
     environment: Annotated[

@@ -1,16 +1,14 @@
-"""SYN: modules that do not compile on the deployed Python, and names that nothing binds."""
+"""SYN: modules that do not compile on the deployed Python."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
 from guard.checks.collecting import FAMILY as COLLECTING
 from guard.checks.syntax import FAMILY, Fault, LateImport
 from guard.checks.text import unreadable_paths
-from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
 from guard.model import Fix, Related, Severity, Violation
 from guard.registry import Depends, rule
 
@@ -22,28 +20,9 @@ _DATA: Final = re.compile(
 )
 _TEST_DATA: Final = re.compile(r"(?:^|/)test[_-]?data/")
 _COLLECTED: Final = re.compile(r"^(?:test_.*|.*_test|conftest|__init__)\.py$")
-_TEMPLATE_PATH: Final = re.compile(r"\{\{|\{%")
+TEMPLATE_PATH: Final = re.compile(r"\{\{|\{%")
 _SHOWN: Final = 8
 """Lines that a message names before it says how many more there are."""
-_TYPING: Final = (
-    *("Annotated", "Any", "AsyncGenerator", "AsyncIterator", "Awaitable", "Callable", "ClassVar", "Coroutine", "Dict"),
-    *("Final", "Generator", "Generic", "Iterable", "Iterator", "List", "Literal", "Mapping", "NamedTuple", "Optional"),
-    *("Protocol", "Sequence", "Set", "TYPE_CHECKING", "Tuple", "Type", "TypeVar", "TypedDict", "Union", "cast"),
-)
-_KNOWN_HOMES: Final = {
-    **dict.fromkeys(_TYPING, "typing"),
-    **dict.fromkeys(("Mock", "MagicMock", "AsyncMock", "patch", "call", "PropertyMock"), "unittest.mock"),
-    **dict.fromkeys(("dataclass", "field", "asdict"), "dataclasses"),
-    **dict.fromkeys(("defaultdict", "Counter", "OrderedDict", "deque", "namedtuple"), "collections"),
-    **dict.fromkeys(("datetime", "timedelta", "timezone"), "datetime"),
-    **dict.fromkeys(("partial", "wraps", "lru_cache"), "functools"),
-    **dict.fromkeys(("contextmanager", "asynccontextmanager", "suppress"), "contextlib"),
-    **dict.fromkeys(("ABC", "abstractmethod"), "abc"),
-    "Decimal": "decimal",
-    "Enum": "enum",
-    "Path": "pathlib",
-    "UUID": "uuid",
-}
 
 
 @rule("SYN001", "syntax-error", Severity.ERROR, depends=Depends.FILE)
@@ -101,7 +80,8 @@ def syntax_error(program: Program) -> Iterator[Violation]:
     ## Configuration
     `target-python` sets the deployed Python where it is not found in a Dockerfile or in `requires-python`. Files that
     are broken on purpose belong under `exclude`. In a folder of test data (`tests/data`, `testdata`,
-    `tests/fixtures`) a broken file is a warning, and a file that is broken at a Jinja tag is told as information.
+    `tests/fixtures`) a broken file is a warning, and a file that is broken at a Jinja tag, or that is a script of Zope,
+    is told as information.
 
     ## What it cannot see
     Whether anything ever imports the file: Python 2 code that a package carries along does not compile, and is
@@ -114,7 +94,7 @@ def syntax_error(program: Program) -> Iterator[Violation]:
         fault = facts.broken
         if fault is None or path in told:
             continue
-        template = facts.template or bool(_TEMPLATE_PATH.search(path))
+        template = facts.template or bool(TEMPLATE_PATH.search(path))
         yield Violation(
             path=path,
             span=fault.span,
@@ -131,13 +111,19 @@ def syntax_error(program: Program) -> Iterator[Violation]:
 
 
 def _template_message(fault: Fault) -> str:
+    if "outside" in fault.message:
+        return f"a script that its host makes a function of; not checked ({fault.message} in line {fault.span.line})"
     return f"a template that becomes Python when it is rendered; not checked (line {fault.span.line} holds a tag)"
 
 
 def _is_data(path: str) -> bool:
     """Whether a path is that of an input to tests, which nothing imports."""
-    name = path.rpartition("/")[2]
-    return not _COLLECTED.match(name) and bool(_DATA.search(path) or _TEST_DATA.search(path))
+    found = _DATA.search(path) or _TEST_DATA.search(path)
+    if found is None:
+        return False
+    # What lies below a folder that no package can be called cannot be imported.
+    *folders, name = path[found.end() :].split("/")
+    return not _COLLECTED.match(name) or not all(folder.isidentifier() for folder in folders)
 
 
 def _and_more(fault: Fault) -> str:
@@ -265,7 +251,8 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     ## Configuration
     The deployed Python is read from `target-python` in the configuration, from the `FROM` lines of the Dockerfiles and
     the conda environment that they make, from `requires-python`, Pipfile, environment.yml, .python-version or
-    runtime.txt. Where none of them names one, the Python that runs guard is taken for it. The message says which.
+    runtime.txt; else the oldest counts that ruff, black, mypy or pyright are told of. Where none of them names one, the
+    Python that runs guard is taken for it, and the finding is a warning. The message says which.
 
     ## What it cannot see
     A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
@@ -278,7 +265,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     told_how = ", and say so (`target-python`)" if target.assumed else ""
     for path, facts in program.linked(FAMILY).files.items():
         fault = facts.newer
-        if fault is None or fault.added_in is None or path in told or _TEMPLATE_PATH.search(path):
+        if fault is None or fault.added_in is None or path in told or TEMPLATE_PATH.search(path):
             continue
         if program.linked(COLLECTING).depends(path):
             continue
@@ -290,132 +277,10 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
             message=f"needs Python {needed}, and {target.deployed}: {said}{_and_more(fault)}",
             anchor=f"{fault.message}: {fault.code}",
             symbol=fault.symbol,
-            severity=Severity.WARNING if _is_data(path) else None,
+            severity=Severity.WARNING if _is_data(path) or target.assumed else None,
             cause=f"It compiles on Python {needed} and raises SyntaxError on import on {target}.",
             help=f"Write it in a form that {target} reads, or deploy on Python {needed}{told_how}.",
             related=deployed,
-            raises="" if _is_data(path) else "SyntaxError",
+            raises="" if _is_data(path) or target.assumed else "SyntaxError",
             data={"needs": needed, "python": str(target), "lines": [fault.span.line, *fault.more]},
         )
-
-
-@rule("SYN004", "undefined-name", Severity.ERROR, depends=Depends.FILE)
-def undefined_name(program: Program) -> Iterator[Violation]:
-    """A name that nothing binds.
-
-    ## What it does
-    Reports each place that reads a name which is bound nowhere: not in the scopes around it, not as a builtin of the
-    deployed Python. A name that stands only in an annotation which Python does not evaluate by itself, or under
-    `TYPE_CHECKING`, is a warning: it fails only when a framework resolves the annotation.
-
-    What a string in an annotation means is for whoever reads it to say: to dbus-fast `-> "s"` is a signature, to
-    jaxtyping `Float[Array, "batch"]` a dimension. So a name in a string is told of only where it looks like a type that
-    was misspelled or has lost its import: it begins with a capital, is the head of a dotted name (`"np.ndarray"`) or
-    that of a well-known class; and not inside the brackets of what is not known to take types there (SQLAlchemy's
-    `Mapped["User"]` finds the class by itself). Nor is a name told of that the annotated function imports in its own
-    body, where no decorator may look at the annotation: that is the usual way round a circle of imports.
-
-    ## What breaks in production
-    NameError as soon as the line is reached; often on a failure path that no test takes, where it hides the error that
-    was to be handled.
-
-    ## Bad
-    `app/metrics.py`:
-
-    ```python
-    class Factory:
-        def __init__(self):
-            self.failures = 0
-
-
-    async def create(connect):
-        try:
-            return await connect()
-        except OSError:
-            self.failures += 1  # <- SYN004
-            raise
-    ```
-
-    ## Good
-    `app/metrics.py`:
-
-    ```python
-    class Factory:
-        def __init__(self):
-            self.failures = 0
-
-        async def create(self, connect):
-            try:
-                return await connect()
-            except OSError:
-                self.failures += 1
-                raise
-    ```
-
-    ## Configuration
-    `# noqa: F821` on the line is respected as well as guard's own comments, and so is what pylint, mypy, pyright and ty
-    have in its place. A name is known that ruff's or flake8's `builtins`, pylint's `additional-builtins` or pyright's
-    stub `__builtins__.pyi` declares, for the files in and below the folder where that stands.
-
-    ## What it cannot see
-    Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said of
-    them. Neither of names that are deleted somewhere in the file, bound further down in a loop, guarded by
-    `except NameError`, read in a branch that the platform or the version of Python decides, or put into builtins by any
-    file of the tree. Neither of names that some file gives to modules that it loads by a computed name, as a host of
-    plugins does (`module = load(path); module.logger = …`): which file is loaded is not known, so it may be any; what
-    tests give counts for tests alone. Nor of `__names__` with two underscores at both ends, which hosts such as Salt
-    give. Other names that a host hands to a script it executes are known for gettext, IPython, Snakemake and Databricks
-    notebooks only. Whether the line is ever reached is not known, except in tests that are skipped on the deployed
-    Python (`skipif(sys.version_info < (3, 14))`, `collect_ignore` under a condition): there nothing is said.
-    """
-    truth = program.linked(FAMILY)
-    for path, facts in truth.files.items():
-        if not facts.undefined or _TEMPLATE_PATH.search(path) or program.linked(COLLECTING).depends(path):
-            continue
-        for found in facts.undefined:
-            if truth.may_be_there(path, found) or _is_configuration(path, found):
-                continue
-            yield _undefined(path, found)
-
-
-def _is_configuration(path: str, found: Undefined) -> bool:
-    """What Jupyter and Sphinx hand to their configuration files."""
-    name = path.rpartition("/")[2]
-    return (name == "conf.py" and found.name == "tags") or (name.endswith("_config.py") and found.name == "get_config")
-
-
-def _undefined(path: str, found: Undefined) -> Violation:
-    if found.use == ANNOTATION:
-        message = f"undefined name `{found.name}` in an annotation that Python does not evaluate by itself"
-        cause = "It fails when something resolves the annotation: pydantic, FastAPI, `typing.get_type_hints`."
-    elif found.use == CHECKERS:
-        message = f"undefined name `{found.name}`, which only a type checker reads"
-        cause = ""
-    else:
-        message = f"undefined name `{found.name}`"
-        cause = f"NameError {'when' if found.lazy else 'at import, as soon as'} this line is reached."
-    return Violation(
-        path=path,
-        span=found.span,
-        message=message,
-        anchor=f"undefined {found.name}",
-        symbol=found.symbol,
-        severity=None if found.use not in (ANNOTATION, CHECKERS) else Severity.WARNING,
-        cause=cause,
-        help=_import_help(found.name),
-        lazy=found.lazy or found.use in (ANNOTATION, CHECKERS),
-        raises="NameError" if found.stops else "",
-        data={"name": found.name},
-    )
-
-
-def _import_help(name: str) -> str:
-    """The import that is likely to be missing."""
-    home = _KNOWN_HOMES.get(name)
-    if home is not None:
-        return f"Is `from {home} import {name}` missing?"
-    if name in sys.stdlib_module_names and not name.startswith("_"):
-        return f"Is `import {name}` missing?"
-    if name in ("self", "cls"):
-        return f"This function is no method, so it has no `{name}`."
-    return ""

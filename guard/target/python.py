@@ -1,9 +1,9 @@
 """Which Python is deployed.
 
 In this order: the config, the Dockerfiles with the conda environment that they make, requires-python (pyproject.toml,
-setup.cfg, setup.py), Pipfile, environment.yml, .python-version, runtime.txt, the running Python. Of several Dockerfiles
-that are deployed the lowest Python counts: code that does not compile there stops that service. Dockerfiles of tests,
-examples and development are not deployed.
+setup.cfg, setup.py), Pipfile, environment.yml, .python-version, runtime.txt, the oldest that linters are told of, the
+running Python. Of several Dockerfiles that are deployed the lowest Python counts: code that does not compile there
+stops that service. Dockerfiles of tests, examples and development are not deployed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from guard.configuration.discover import Broken, parse_toml
 from guard.configuration.patterns import matcher
 from guard.configuration.settings import Config
 from guard.sources.tree import Tree
-from guard.target import conda
+from guard.target import conda, linters
 from guard.target.base_image import Version, base_image
 from guard.target.specifiers import lowest_minor
 
@@ -101,7 +101,7 @@ def target_python(tree: Tree, config: Config) -> TargetPython:
     """The Python that the code of `tree` is deployed on; never fails, since the running Python is the last resort."""
     if config.target_version:
         return _target([Candidate(config.target_version, "", 0, f"target-python of {_origin(config)}")])
-    for rank in (_dockerfiles, _requires_python, _pipfile, _conda, _python_version, _runtime_txt):
+    for rank in (_dockerfiles, _requires_python, _pipfile, _conda, _python_version, _runtime_txt, _linters):
         candidates = sorted(rank(tree, config), key=lambda candidate: (candidate.version, candidate.path))
         if candidates:
             return _target(candidates)
@@ -279,6 +279,14 @@ def _python_version(tree: Tree, _config: Config) -> Iterator[Candidate]:
 
 def _runtime_txt(tree: Tree, _config: Config) -> Iterator[Candidate]:
     yield from _first_line(tree, "runtime.txt", r"python-(\d)\.(\d{1,2})(?![0-9])")
+
+
+def _linters(tree: Tree, _config: Config) -> Iterator[Candidate]:
+    for path, content in tree.read_many(["pyproject.toml", *linters.RUFF], _READ_LIMIT):
+        settings = _toml(content, path)
+        told = linters.in_ruff(settings) if path in linters.RUFF else linters.in_pyproject(settings)
+        for version, key, said in told:
+            yield Candidate(version, path, _line_of(content, key), said)
 
 
 def _first_line(tree: Tree, name: str, pattern: str) -> Iterator[Candidate]:

@@ -139,6 +139,26 @@ def test_the_conda_environment_of_an_image() -> None:
     assert str(target({"Dockerfile": "FROM python:3.10\nRUN conda create python=3.13\n"})) == "3.10"
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "version"),
+    [
+        ("pyproject.toml", "[tool.ruff]\ntarget-version = 'py313'", "3.13"),
+        ("pyproject.toml", "[tool.black]\ntarget-version = ['py313', 'py310', 'py39']", "3.9"),
+        ("pyproject.toml", "[tool.mypy]\npython_version = '3.12'", "3.12"),
+        ("pyproject.toml", "[tool.pyright]\npythonVersion = '3.12'", "3.12"),
+        ("pyproject.toml", "[tool.mypy]\npython_version = 3.12", None),
+        ("pyproject.toml", "[tool.ruff]\ntarget-version = 'py27'", None),
+        ("pyproject.toml", "tool = 3", None),
+        (".ruff.toml", "target-version = 'py312'", "3.12"),
+        ("ruff.toml", "target-version = []", None),
+    ],
+)
+def test_what_linters_are_told_of(path: str, content: str, version: str | None) -> None:
+    found = target({path: content})
+    assert (None if found.assumed else str(found)) == version
+    assert str(target({path: content, "runtime.txt": "python-3.8.2\n"})) == "3.8"
+
+
 def test_that_odd_environments_take_no_long() -> None:
     started = time.process_time()
     spaces = " " * 1_000_000

@@ -60,6 +60,7 @@ def test_what_cannot_be_decoded_has_no_diagnostics(content: bytes) -> None:
         "# type: ignore[name-defined]",
         "# pyright: ignore[reportUndefinedVariable]",
         "# ty: ignore[unresolved-reference]",
+        "# ruff:ignore[undefined-name]",
     ],
 )
 def test_a_line_may_say_that_its_undefined_name_is_meant(comment: str) -> None:
@@ -71,6 +72,23 @@ def test_a_line_may_say_that_its_undefined_name_is_meant(comment: str) -> None:
 )
 def test_other_comments_say_nothing_of_it(comment: str) -> None:
     assert _codes(f"nothing  {comment}\n".encode()) == ["F821"]
+
+
+@pytest.mark.parametrize(
+    ("comment", "meant"),
+    [
+        ("# ruff: noqa: F821", True),
+        ("# flake8: noqa: E501, F821", True),
+        ("# pylint: disable=undefined-variable", True),
+        ("# ruff: noqa: F401", False),
+        ("# ruff: noqa", False),
+        ("# flake8: noqa", False),
+        ("    # pylint: disable=E0602", False),
+        ("x = '# ruff: noqa: F821'", False),
+    ],
+)
+def test_a_file_may_say_that_its_undefined_names_are_meant(comment: str, meant: bool) -> None:
+    assert _codes(f"import a\n{comment}\nnothing\n".encode()) == ([] if meant else ["F821"])
 
 
 def test_noqa_hides_no_syntax_error() -> None:

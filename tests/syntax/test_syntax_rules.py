@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,8 @@ def _findings(folder: Path, files: dict[str, str], family: str = "SYN") -> list[
         ("pkg/testing/unit/testdata/deep/broken.py", Severity.WARNING),
         ("pkg/test_data/broken.py", Severity.WARNING),
         ("{{cookiecutter.name}}/main.py", Severity.INFO),
+        ("tests/git_data/02-invalid/jobs/__init__.py", Severity.WARNING),
+        ("tests/git_data/invalid/__init__.py", Severity.ERROR),
     ],
 )
 def test_how_bad_a_broken_file_is(path: str, severity: Severity, tmp_path: Path) -> None:
@@ -68,6 +71,27 @@ def test_newer_syntax_names_the_deployed_python_and_its_place(tmp_path: Path) ->
     assert finding.message.endswith("(also lines 3, 4, 5, 6, 7, 8, 9, 10 and more)")
     assert [(place.path, place.line) for place in finding.related] == [("Dockerfile", 1)]
     assert finding.data["needs"] == "3.12"
+
+
+def test_newer_syntax_is_a_warning_where_nothing_says_which_python_is_deployed(tmp_path: Path) -> None:
+    text = "try:\n    pass\nexcept OSError, ValueError:\n    pass\n"
+    (finding,) = _findings(tmp_path, {"main.py": text})
+    running = "%d.%d" % sys.version_info[:2]
+    assert f"needs Python 3.14, and {running}, which guard runs on, is taken for the deployed one" in finding.message
+    assert (finding.severity, finding.raises) == (Severity.WARNING, "")
+    assert finding.help.endswith(", and say so (`target-python`).")
+    (finding,) = _findings(tmp_path, {"pyproject.toml": "[project]\nrequires-python = '>=3.11'\n"})
+    assert (finding.severity, finding.raises) == (Severity.ERROR, "SyntaxError")
+    assert not _findings(tmp_path, {"pyproject.toml": "[tool.ruff]\ntarget-version = 'py314'\n"})
+
+
+def test_a_script_of_zope_is_told_and_not_checked(tmp_path: Path) -> None:
+    head = '## Script (Python) "show"\n##bind context=context\n##parameters=name\n##title=\n'
+    (finding,) = _findings(tmp_path, {"skins/show.py": f"{head}\nreturn context.show(name)\n"})
+    assert (finding.code, finding.severity, finding.raises) == ("SYN001", Severity.INFO, "")
+    assert finding.message.startswith("a script that its host makes a function of; not checked")
+    (tmp_path / "skins/show.py").write_text("# a comment\nreturn context.show(name)\n")
+    assert _findings(tmp_path, {})[0].severity is Severity.ERROR
 
 
 @pytest.mark.parametrize(

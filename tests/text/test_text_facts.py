@@ -195,6 +195,23 @@ def test_a_kanji_has_variants() -> None:
     assert hidden("蘭\U000e0100 = 1\n", "python") == ()
 
 
+_LIST = "\u180e\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060"
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        (f'ODD = ["""{_LIST}""",\n    "a"]\n', 0),
+        (f'ODD = "{_LIST}"  # all of them\n', 3),
+        (f'ODD = "{_LIST[::-1]}"\n', 3),
+        ('ODD = "\u202a\u202b\u202d\u202e"\n', 4),
+        (f'ODD = "{_LIST}"' + " " * 300 + "+ x\n", 3),
+    ],
+)
+def test_a_list_of_controls_hides_nothing_where_no_word_follows(code: str, found: int) -> None:
+    assert len([place for place in hidden(code, "python") if place.kind == "bidi"]) == found
+
+
 def test_that_nothing_is_hidden_in_lines_that_a_bundler_wrote() -> None:
     """Nobody reviews them, and what is bundled may list such characters."""
     odd = "const controls = /[\u202d\u202e\u2066]/g;"
