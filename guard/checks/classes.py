@@ -18,6 +18,7 @@ from guard.checks.classes_bases import ENUMS, TYPED_DICTS
 from guard.checks.classes_binding import FITS, Misfit, Parameters
 from guard.checks.classes_body import CONSTRUCTORS
 from guard.checks.classes_collect import ClassCollector
+from guard.checks.classes_doubts import doubled_scopes, misnamed_scopes, outside_of
 from guard.checks.classes_facts import (
     AWAITED,
     RETURNED,
@@ -85,6 +86,7 @@ class Classes:
         self.table.is_closed = lambda cls: self._all_refuse(cls, "_", exact=False)
         self._constructors: dict[Class, Constructor | None] = {}
         self._judged: dict[Class, bool] = {}
+        self._misnamed: dict[tuple[str, int], frozenset[int]] = {}
         self._parameters: dict[Class, Parameters] = {}
         self._positional: dict[Class, int] = {}
         self._misfits: dict[tuple[Class, int, tuple[str, ...], bool, bool], Misfit] = {}
@@ -244,13 +246,23 @@ class Classes:
             there = frozenset() if self._is_typed_dict(cls) else self.table.attributes(cls, given=False)
             for use in uses:
                 if use.path not in there:
-                    yield from self._missing(path, facts, cls, use)
+                    yield from self._believed(path, facts, ref, cls, use)
         for ref, uses in facts.chains.items():
             cls = self._held(path, facts, ref)
             if cls is not None:
                 for use in uses:
-                    yield from self._missing(path, facts, cls, use)
+                    yield from self._believed(path, facts, ref, cls, use)
         yield from self._missing_members(path, facts)
+
+    def _believed(self, path: str, facts: ClassesFacts, ref: int, cls: Class, use: Use) -> Iterator[MissingAttribute]:
+        """`_missing`, where the annotation is to be believed."""
+        if any(True for _ in self._missing(path, facts, cls, use)):
+            key = (path, ref)
+            if key not in self._misnamed:
+                self._misnamed[key] = misnamed_scopes(self, path, facts, ref, cls)
+            sure = use if use.exact else outside_of(use, self._misnamed[key])
+            if sure is not None:
+                yield from self._missing(path, facts, cls, sure)
 
     def _held(self, path: str, facts: ClassesFacts, ref: int) -> Class | None:
         """The class of a receiver; None too where a function gives it that code of the file puts another one for."""
@@ -333,8 +345,11 @@ class Classes:
         for ref, uses in facts.stores.items():
             cls = self._held(path, facts, ref)
             if cls is not None:
+                doubled = doubled_scopes(self, facts, uses, cls)
                 for use in uses:
-                    yield from self._written(path, facts, cls, use)
+                    meant = outside_of(use, doubled)
+                    if meant is not None:
+                        yield from self._written(path, facts, cls, meant)
         for ref, uses in facts.members.items():
             cls = self.table.class_of(path, ref)
             if cls is None or not self._is_enumeration(cls):
@@ -478,5 +493,5 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 17, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 18, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

@@ -134,7 +134,8 @@ class Serializer(msgspec.Struct, frozen=True, array_like=True):
     written: tuple[str, ...]
     """Keys that are given the attribute of that name."""
     read: tuple[str, ...]
-    """Every attribute of `self` that it reads. Sorted."""
+    """Every attribute of `self` that it reads, itself or through the class's properties, and every key that it writes.
+    Sorted."""
     values: str = ""
     """The type of the dict's values, where the annotation says one: see `classes_types.plain_name`."""
 

@@ -169,7 +169,11 @@ class _Finish(Uses, Calls):
 
     def _serializers(self, body: ClassBody) -> tuple[Serializer, ...]:
         """What methods of the class write into a dict by hand."""
-        found = (serializer_of(method, body.owner) for name, method in body.methods.items() if name in SERIALIZERS)
+        found = (
+            serializer_of(method, body.owner, body.methods)
+            for name, method in body.methods.items()
+            if name in SERIALIZERS
+        )
         return tuple(serializer for serializer in found if serializer is not None)
 
     def _tuples(self) -> Iterator[ClassFacts]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from guard.checks.classes_facts import Serializer
@@ -15,9 +16,10 @@ FEWEST: Final = 3
 """Fields that a dict must hold before it is taken for one of the fields."""
 
 
-def serializer_of(node: ast.FunctionDef, owner: str) -> Serializer | None:
+def serializer_of(node: ast.FunctionDef, owner: str, methods: Mapping[str, ast.FunctionDef]) -> Serializer | None:
     """What a method of the class `owner` writes into a dict; None where it writes none by hand, or other code has a
-    hand in it."""
+    hand in it. `methods` are those of the class: a field from which a property is computed that is read is no field
+    that is forgotten."""
     if not node.args.args or node.decorator_list:
         return None
     own = node.args.args[0].arg
@@ -32,14 +34,29 @@ def serializer_of(node: ast.FunctionDef, owner: str) -> Serializer | None:
             if None in part.keys:  # type: ignore[attr-defined]
                 return None  # `**` of something
             for key, value in zip(part.keys, part.values, strict=True):  # type: ignore[attr-defined]
-                if isinstance(key, ast.Constant) and isinstance(key.value, str) and _reads(value, own, key.value):
-                    written.append(key.value)
-                    line = line or part.lineno  # type: ignore[attr-defined]
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    read.add(key.value)  # the name is there, whatever stands under it
+                    if _reads(value, own, key.value):
+                        written.append(key.value)
+                        line = line or part.lineno  # type: ignore[attr-defined]
         elif kind is ast.Call and _hands_over(part, own):  # type: ignore[arg-type]
             return None
     if len(written) < FEWEST or "__dict__" in read:
         return None
+    waiting = [name for name in read if name in methods]
+    while waiting:
+        inner = methods[waiting.pop()]
+        found = {mangled(name, owner) for name in _read_from_self(inner)} - read
+        read |= found
+        waiting += [name for name in found if name in methods]
     return Serializer(node.name, line, tuple(written), tuple(sorted(read)), _values(node.returns))
+
+
+def _read_from_self(node: ast.FunctionDef) -> Iterator[str]:
+    own = node.args.args[0].arg if node.args.args else ""
+    for part in ast.walk(node):
+        if isinstance(part, ast.Attribute) and isinstance(part.value, ast.Name) and part.value.id == own:
+            yield part.attr
 
 
 def _values(returns: ast.expr | None) -> str:

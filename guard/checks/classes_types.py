@@ -27,6 +27,8 @@ _LOOP: Final = BindingKind.LOOP
 _UNPACKED: Final = BindingKind.UNPACKED
 _WRAPPERS: Final = frozenset({"Optional", "Final", "ClassVar", "InitVar", "Annotated", "Required", "NotRequired"})
 _MARKERS: Final = {"ClassVar": Marker.CLASS_VAR, "InitVar": Marker.INIT_VAR, "KW_ONLY": Marker.KW_ONLY}
+_ROWS: Final = frozenset({"iloc", "loc", "iat", "at"})
+"""What gives rows and cells of a data frame by their place or their label."""
 _CLASS_METHODS: Final = frozenset({"__new__", "__init_subclass__", "__class_getitem__"})
 _DEPTH: Final = 8
 """How far a name is followed through other names."""
@@ -325,8 +327,10 @@ class Types:
 
     def declared_with(self, annotation: ast.expr | None, value: ast.expr | None, scope: Scope) -> Known | None:
         """What `x: annotation = value` makes of x. A value that is made by calling another class says that the
-        annotation is a wish (a test double, say)."""
+        annotation is a wish (a test double, say); and so does a row of a table, which has whatever its columns are."""
         declared = self._declared(annotation, scope)
+        if isinstance(value, ast.Subscript) and isinstance(value.value, ast.Attribute) and value.value.attr in _ROWS:
+            return None
         if declared is None or not isinstance(value, ast.Call):
             return declared
         callee = dotted(value.func)

@@ -163,7 +163,9 @@ def unknown_field(program: Program) -> Iterator[Violation]:
 
     ## What it cannot see
     Instances whose class is not certain: results of functions without an annotation, elements of containers without
-    one, names that are bound to several classes, parameters of tests (which are often doubles).
+    one, names that are bound to several classes, parameters of tests (which are often doubles). Where all that
+    functions use of what is annotated with one class, two attributes at least, is what another class has that the
+    file deals with, and nothing that the named class has, it is the annotation that is wrong.
     """
     linked = classes_of(program)
     for missing in linked.missing_attributes:

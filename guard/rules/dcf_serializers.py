@@ -17,7 +17,8 @@ def serializer_drift(program: Program) -> Iterator[Violation]:
 
     ## What it does
     Looks into `to_dict`, `as_dict`, `serialize` and the like of data classes and attrs classes. Where the method writes
-    most of the fields into a dict, each under its name, a field that it does not even read is reported. What is
+    most of the fields into a dict, each under its name, a field is reported that it does not even read, neither itself
+    nor through a property, and whose name is no key of the dict. What is
     left out on purpose is left alone: private and confidential fields, those with `repr=False`, and everything that
     holds no plain value (a session, a task, a callback). Where more than a quarter of the fields is missing, or one of
     the missing is of that sort, nothing is said. A field that the dict names and the class does not have is DCF001.

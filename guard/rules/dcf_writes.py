@@ -157,8 +157,8 @@ def undeclared_write(program: Program) -> Iterator[Violation]:
     None of its own.
 
     ## What it cannot see
-    Instances whose class is not certain (see DCF001), and attributes that methods of the class assign on `self`,
-    which are taken for meant.
+    Instances whose class is not certain (see DCF001), attributes that methods of the class assign on `self`, which are
+    taken for meant, and what is set on an instance by a function that also replaces a method of it, as tests do.
     """
     linked = classes_of(program)
     for bad in linked.bad_writes:
