@@ -59,6 +59,11 @@ class TestFiles:
         found = self._configured_for(parent_of(path))
         return found.path, found.plugins
 
+    @property
+    def plugins(self) -> frozenset[str]:
+        """Every module that some configuration of the tree tells pytest to load."""
+        return frozenset(plugin for found in self._configured.values() for plugin in found.plugins)
+
     def _configured_for(self, folder: str) -> _Configured:
         found = self._by_folder.get(folder)
         if found is None:

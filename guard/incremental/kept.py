@@ -12,6 +12,7 @@ import msgspec
 from guard.checks.classes import FAMILY as CLASSES
 from guard.checks.classes_facts import Body, ClassesFacts
 from guard.checks.classes_pydantic import runs_second
+from guard.checks.collecting import FAMILY as COLLECTING
 from guard.checks.import_graph import graph_of
 from guard.checks.module_facts import ModuleFacts
 from guard.checks.module_table import Modules, whole_of
@@ -23,6 +24,7 @@ from guard.checks.standard_library import is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
 from guard.checks.syntax import FAMILY as SYNTAX
+from guard.checks.test_files import TestFiles
 from guard.checks.text import FAMILY as TEXT
 from guard.checks.whole import Whole
 from guard.dependencies.imports import imports_out, modules_of
@@ -242,11 +244,13 @@ def _deciding(program: Program) -> frozenset[str]:
 
 def _named(program: Program) -> frozenset[str]:
     reach = reach_of(program)
-    return frozenset(
-        part
+    names = {
+        f"{entry.module}.{entry.script.replace('/', '.')}.{entry.attribute}"
         for entry in (*reach.entry_points, *reach.starts, *named_elsewhere(program.tree))
-        for part in parts_of(f"{entry.module}.{entry.script.replace('/', '.')}.{entry.attribute}")
-    )
+    }
+    names.update(TestFiles(program).plugins)
+    names.update(plugin.module for facts in program.facts(COLLECTING).values() for plugin in facts.plugins)
+    return frozenset(part for name in names for part in parts_of(name))
 
 
 def _maps_of(program: Program) -> Maps:
