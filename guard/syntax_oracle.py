@@ -48,10 +48,12 @@ _NOQA: Final = re.compile(
 _FILE_NOQA: Final = re.compile(
     rb"^(?:[ \t]*#[ \t]*(?:ruff|flake8)[ \t]*:[ \t]*(?:noqa[ \t]*:|file-ignore\[)"
     rb"|#[ \t]*pylint[ \t]*:[ \t]*disable[ \t]*=)"
-    rb"[^#\n]*\b(?:F(?:8(?:21?)?)?|undefined-(?:variable|name)|E0602)\b",
+    rb"[^#\n]*\b(?:F(?:8(?:21?)?)?|undefined-(?:variable|name)|E0602)\b"
+    rb"|^[ \t]*#[ \t]*(?:ruff|flake8)[ \t]*:[ \t]*noqa[ \t\r]*$",
     re.IGNORECASE | re.MULTILINE,
 )
-"""What says so of a whole file. That all of a tool's findings are left out says nothing of these."""
+"""What says so of a whole file. That all of a linter's findings are left out says it too, as it does on a line: so are
+parts of documents marked, which are put together from several files."""
 _ALWAYS_KNOWN: Final = (3, 14)
 """The newest Python that every supported ruff can be asked about."""
 _IN_MEMORY: Final = "/dev/shm"

@@ -95,10 +95,10 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     ```
 
     ## Configuration
-    `# noqa: F821` on the line is respected as well as guard's own comments, `# ruff: noqa: F821` for the file, and so
-    is what pylint, mypy, pyright and ty have in their place. A name is known that ruff's or flake8's `builtins`,
-    pylint's `additional-builtins` or pyright's stub `__builtins__.pyi` declares, for the files in and below the folder
-    where that stands.
+    `# noqa: F821` on the line is respected as well as guard's own comments, `# ruff: noqa: F821` or `# flake8: noqa`
+    for the file, and so is what pylint, mypy, pyright and ty have in their place. A name is known that ruff's or
+    flake8's `builtins`, pylint's `additional-builtins` or pyright's stub `__builtins__.pyi` declares, for the files in
+    and below the folder where that stands.
 
     ## What it cannot see
     Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said of
