@@ -17,6 +17,7 @@ from guard.checks.strings_excuses import (
     MAY_FAIL,
     calls_inside,
     entered_under_assertion,
+    is_dropped,
     is_skipped,
     swallowed_by,
 )
@@ -146,6 +147,8 @@ class _Uses:
             if is_skipped(context.scope, owner) or self._is_asserted_later(node, context, owner):
                 continue
             call, reader = read
+            if call.api.startswith("mock.") and owner is None and is_dropped(node, context):
+                continue
             for found in reader(call):
                 self._add(found, context, context.scope.qualname if owner is None else owner.qualname, owner)
         return tuple(self._uses), tuple(self._refs)

@@ -152,3 +152,22 @@ def entered_under_assertion(node: ast.With | ast.AsyncWith) -> set[ast.AST]:
         guard = guard_of_with(item.context_expr, node)
         asserted = asserted or (guard is not None and _swallows(guard) == MAY_FAIL)
     return found
+
+
+def is_dropped(node: ast.Call, context: Context) -> bool:
+    """Whether nothing is done with what a call gives: it is a statement of its own. A patch that nobody starts looks
+    for nothing."""
+    block: ast.AST = context.branch[-1] if context.branch else context.scope.node
+    waiting = [block]
+    while waiting:
+        around = waiting.pop()
+        for field in ("body", "orelse", "finalbody"):
+            statements = getattr(around, field, ())
+            if not isinstance(statements, list):
+                continue  # of a lambda
+            for statement in statements:
+                if isinstance(statement, ast.Expr) and statement.value is node:
+                    return True
+                if isinstance(statement, (ast.With, ast.AsyncWith, ast.Try)):
+                    waiting.append(statement)  # its body is no branch
+    return False
