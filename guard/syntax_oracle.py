@@ -41,7 +41,7 @@ _ADDED: Final = re.compile(r" on Python 3\.\d+ \(syntax was (added|removed) in P
 _NOQA: Final = re.compile(
     rb"#\s*noqa(?!\s*:)|#\s*noqa\s*:[^#]*\bF(?:8(?:21?)?)?\b|#\s*pylint\s*:\s*disable=[^#]*\b(?:undefined-variable|E0602)\b"
     rb"|#\s*type\s*:\s*ignore\[[^\]]*\bname-defined\b|#\s*(?:pyright|ty)\s*:\s*ignore\[[^\]]*(?:reportUndefined|unresolved-ref)"
-    rb"|#\s*ruff\s*:\s*ignore\[[^\]]*\b(?:undefined-name|F821)\b",
+    rb"|#\s*ruff\s*:\s*ignore\[[^\]]*\b(?:undefined-name|F821)\b|#\s*pytype\s*:\s*disable=[^#]*\bname-error\b",
     re.IGNORECASE,
 )
 """What says on a line that its undefined name is meant, whichever tool it is said to."""

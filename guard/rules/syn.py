@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from guard.program import Program
 
 _DATA: Final = re.compile(
-    r"(?:^|/)tests?(?:ing)?/(?:.*/)?(?:\w*data|fixtures?|cases|snippets|samples|resources|bad\w*|invalid\w*|broken\w*)/"
+    r"(?:^|/)tests?(?:ing)?/(?:.*/)?(?:\w*data|fixtures?|cases|snippets|samples|snapshots?|golden|resources|bad\w*|invalid\w*|broken\w*)/"
 )
 _TEST_DATA: Final = re.compile(r"(?:^|/)test[_-]?data/")
 _COLLECTED: Final = re.compile(r"^(?:test_.*|.*_test|conftest|__init__)\.py$")
 TEMPLATE_PATH: Final = re.compile(r"\{\{|\{%")
+_FOR: Final = re.compile(r"(?:^|[_-])py(?:thon)?_?3_?(\d{1,2})(?:plus|\+)?(?=$|[_.-])")
+"""What names of files and folders say of the Python that they are for."""
 _SHOWN: Final = 8
 """Lines that a message names before it says how many more there are."""
 
@@ -101,11 +103,11 @@ def syntax_error(program: Program) -> Iterator[Violation]:
             message=_template_message(fault) if template else f"does not compile: {fault.message}{_and_more(fault)}",
             anchor=f"{fault.message}: {fault.code}",
             symbol=fault.symbol,
-            severity=Severity.INFO if template else Severity.WARNING if _is_data(path) else None,
+            severity=Severity.INFO if template else Severity.WARNING if is_data(path) else None,
             cause="" if template else "Importing this module raises SyntaxError, whatever imports it.",
             help="" if template else _way_out(fault),
             related=tuple(Related(path, hint.line, hint.message) for hint in fault.hints),
-            raises="" if template or _is_data(path) else "SyntaxError",
+            raises="" if template or is_data(path) else "SyntaxError",
             data={"python": str(program.target), "lines": [fault.span.line, *fault.more]},
         )
 
@@ -116,7 +118,7 @@ def _template_message(fault: Fault) -> str:
     return f"a template that becomes Python when it is rendered; not checked (line {fault.span.line} holds a tag)"
 
 
-def _is_data(path: str) -> bool:
+def is_data(path: str) -> bool:
     """Whether a path is that of an input to tests, which nothing imports."""
     found = _DATA.search(path) or _TEST_DATA.search(path)
     if found is None:
@@ -124,6 +126,11 @@ def _is_data(path: str) -> bool:
     # What lies below a folder that no package can be called cannot be imported.
     *folders, name = path[found.end() :].split("/")
     return not _COLLECTED.match(name) or not all(folder.isidentifier() for folder in folders)
+
+
+def is_for(path: str, oldest: tuple[int, int]) -> bool:
+    """Whether a file, or a folder that it is in, is called after that Python or a newer one: `test_match_py310.py`."""
+    return any((3, int(found[1])) >= oldest for part in path.split("/") for found in _FOR.finditer(part))
 
 
 def _and_more(fault: Fault) -> str:
@@ -191,11 +198,11 @@ def late_future_import(program: Program) -> Iterator[Violation]:
                 span=late.span,
                 message="does not compile: a `__future__` import must stand at the beginning of the file",
                 anchor=late.code,
-                severity=Severity.WARNING if _is_data(path) else None,
+                severity=Severity.WARNING if is_data(path) else None,
                 cause="Importing this module raises SyntaxError, whatever imports it.",
                 help="Move it above every other statement, right behind the docstring.",
                 fix=Fix("safe", "move the import to the beginning of the file") if _stands_alone(late) else None,
-                raises="" if _is_data(path) else "SyntaxError",
+                raises="" if is_data(path) else "SyntaxError",
             )
 
 
@@ -257,7 +264,8 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     ## What it cannot see
     A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
     standard library has, and the deployed one has not, is no syntax. Nothing is said of tests that a `conftest.py`
-    leaves out under a condition (`collect_ignore`).
+    leaves out under a condition (`collect_ignore`), nor of files that are called after the Python that they are for
+    (`test_match_py310.py`).
     """
     told = unreadable_paths(program)
     target = program.target
@@ -267,7 +275,7 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
         fault = facts.newer
         if fault is None or fault.added_in is None or path in told or TEMPLATE_PATH.search(path):
             continue
-        if program.linked(COLLECTING).depends(path):
+        if program.linked(COLLECTING).depends(path) or is_for(path, fault.added_in):
             continue
         needed = "%d.%d" % fault.added_in
         said = fault.message[:1].lower() + fault.message[1:]
@@ -277,10 +285,10 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
             message=f"needs Python {needed}, and {target.deployed}: {said}{_and_more(fault)}",
             anchor=f"{fault.message}: {fault.code}",
             symbol=fault.symbol,
-            severity=Severity.WARNING if _is_data(path) or target.assumed else None,
+            severity=Severity.WARNING if is_data(path) or target.assumed else None,
             cause=f"It compiles on Python {needed} and raises SyntaxError on import on {target}.",
             help=f"Write it in a form that {target} reads, or deploy on Python {needed}{told_how}.",
             related=deployed,
-            raises="" if _is_data(path) or target.assumed else "SyntaxError",
+            raises="" if is_data(path) or target.assumed else "SyntaxError",
             data={"needs": needed, "python": str(target), "lines": [fault.span.line, *fault.more]},
         )

@@ -9,16 +9,22 @@ from typing import Final
 
 from guard.checks.collecting import FAMILY as COLLECTING
 from guard.checks.syntax import FAMILY
-from guard.checks.undefined import ANNOTATION, CHECKERS, Undefined
+from guard.checks.undefined import ANNOTATION, CHECKERS, RUNS, Undefined
 from guard.model import Severity, Violation
 from guard.program import Program
 from guard.registry import Depends, rule
-from guard.rules.syn import TEMPLATE_PATH
+from guard.rules.syn import TEMPLATE_PATH, is_data, is_for
 
 _FRAGMENT: Final = re.compile(
     r"(?:^|/)(?:docs?_src|snippets?|docs?/(?:[^/]+/)*(?:src|snippets?|examples?|tutorials?|samples?|code))/"
 )
 """Folders of what documentation shows. It need not be whole: what a page has said before is left out."""
+_NEW_BUILTINS: Final = frozenset(
+    {
+        *("aiter", "anext", "EncodingWarning", "BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError"),
+    }
+)
+"""What has become a builtin since Python 3.10."""
 _TYPING: Final = (
     *("Annotated", "Any", "AsyncGenerator", "AsyncIterator", "Awaitable", "Callable", "ClassVar", "Coroutine", "Dict"),
     *("Final", "Generator", "Generic", "Iterable", "Iterator", "List", "Literal", "Mapping", "NamedTuple", "Optional"),
@@ -98,7 +104,8 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     `# noqa: F821` on the line is respected as well as guard's own comments, `# ruff: noqa: F821` or `# flake8: noqa`
     for the file, and so is what pylint, mypy, pyright and ty have in their place. A name is known that ruff's or
     flake8's `builtins`, pylint's `additional-builtins` or pyright's stub `__builtins__.pyi` declares, for the files in
-    and below the folder where that stands.
+    and below the folder where that stands. In a folder of test data (`tests/data`, `testdata`, `tests/fixtures`) a
+    finding is a warning.
 
     ## What it cannot see
     Modules with a star import, with `exec`, or that write through `globals()` may bind any name, so nothing is said of
@@ -113,16 +120,19 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     known, except in tests that are skipped on the deployed Python (`collect_ignore` under a condition,
     `skipif(sys.version_info < (3, 14))`): there nothing is said.
     """
-    truth = program.linked(FAMILY)
+    truth, (major, minor) = program.linked(FAMILY), program.target.version
     for path, facts in truth.files.items():
         if not facts.undefined or TEMPLATE_PATH.search(path) or program.linked(COLLECTING).depends(path):
             continue
         if _FRAGMENT.search(path):
             continue
+        data, newer = is_data(path), is_for(path, (major, minor + 1))
         for found in facts.undefined:
+            if (data and found.use != RUNS) or (newer and found.name in _NEW_BUILTINS):
+                continue
             if truth.may_be_there(path, found) or _is_configuration(path, found):
                 continue
-            yield _undefined(path, found)
+            yield _undefined(path, found, is_told_mildly=data or found.use != RUNS)
 
 
 def _is_configuration(path: str, found: Undefined) -> bool:
@@ -135,7 +145,7 @@ def _is_configuration(path: str, found: Undefined) -> bool:
     )
 
 
-def _undefined(path: str, found: Undefined) -> Violation:
+def _undefined(path: str, found: Undefined, *, is_told_mildly: bool) -> Violation:
     if found.use == ANNOTATION:
         message = f"undefined name `{found.name}` in an annotation that Python does not evaluate by itself"
         cause = "It fails when something resolves the annotation: pydantic, FastAPI, `typing.get_type_hints`."
@@ -151,7 +161,7 @@ def _undefined(path: str, found: Undefined) -> Violation:
         message=message,
         anchor=f"undefined {found.name}",
         symbol=found.symbol,
-        severity=None if found.use not in (ANNOTATION, CHECKERS) else Severity.WARNING,
+        severity=Severity.WARNING if is_told_mildly else None,
         cause=cause,
         help=_import_help(found.name),
         lazy=found.lazy or found.use in (ANNOTATION, CHECKERS),

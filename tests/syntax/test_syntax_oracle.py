@@ -61,6 +61,7 @@ def test_what_cannot_be_decoded_has_no_diagnostics(content: bytes) -> None:
         "# pyright: ignore[reportUndefinedVariable]",
         "# ty: ignore[unresolved-reference]",
         "# ruff:ignore[undefined-name]",
+        "# pytype: disable=name-error",
     ],
 )
 def test_a_line_may_say_that_its_undefined_name_is_meant(comment: str) -> None:

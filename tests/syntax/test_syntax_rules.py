@@ -130,6 +130,11 @@ def test_what_python_does_not_evaluate_is_a_warning(content: str, severity: Seve
     assert (finding.code, finding.severity) == ("SYN004", severity)
 
 
+def test_in_data_of_tests_an_undefined_name_is_a_warning(tmp_path: Path) -> None:
+    (finding,) = _findings(tmp_path, {"tests/data/input.py": "print(Gone)\n"})
+    assert (finding.code, finding.severity) == ("SYN004", Severity.WARNING)
+
+
 def test_on_python_3_14_no_annotation_is_evaluated(tmp_path: Path) -> None:
     (tmp_path / "guard.toml").write_text('target-python = "3.14"\n')
     (finding,) = _findings(tmp_path, {"main.py": "def f(x: Gone): pass\n"})
