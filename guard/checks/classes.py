@@ -122,6 +122,8 @@ class Classes:
             for call in calls:
                 if call.own and any(self.table.descendants(cls)):
                     continue
+                if call.tried and constructor.kind is not None and constructor.kind.error == "ValidationError":
+                    continue
                 misfit = self._misfit(cls, constructor, call)
                 if misfit is not FITS:
                     for place in _places(path, facts, call.places):
@@ -493,5 +495,5 @@ def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, de
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(
-    "classes", 18, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
+    "classes", 20, ClassesFacts, Classes, see_python=ClassCollector, letters=("DCF",)
 )

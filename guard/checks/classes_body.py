@@ -54,6 +54,8 @@ class ClassBody:
         self.methods: dict[str, ast.FunctionDef] = {}
         """Functions, by name, as they are bound last."""
         self._read(node.body, False, False)
+        if _is_dots(node.body[0]) and len(node.body) == 1 and not (node.bases or node.decorator_list or node.keywords):
+            self.signatures["__init__"] = None  # `class C: ...` stands for a class that is written elsewhere
         if any(name[:2] == "__" and name[-2:] != "__" for name in self.names | self.annotated.keys()):
             self.names = {self.private(name) for name in self.names}
             self.annotated = {self.private(name): said for name, said in self.annotated.items()}
@@ -141,6 +143,10 @@ class ClassBody:
                 found.append(Field(name, made.lineno, UNKNOWN, Marker.BARE, Value.PLAIN, maker))
         found.sort(key=lambda field: field.line if self.made else 0)
         return tuple(found)
+
+
+def _is_dots(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and node.value.value is ...
 
 
 _Annotation = tuple[Marker, int, tuple[ast.Call, ...], str]

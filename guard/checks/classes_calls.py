@@ -140,16 +140,22 @@ class Calls(Seen):
         return self._as_known(receiver).ref if isinstance(receiver, OwnClass) else None
 
     def _class_calls(self) -> dict[int, list[Call]]:
-        calls: dict[int, dict[tuple[int, tuple[str, ...], bool, bool, bool], list[int]]] = {}
+        calls: dict[int, dict[tuple[int, tuple[str, ...], bool, bool, bool, bool], list[int]]] = {}
         for text, node, context in self.seen.calls:
             ref = self.types.reference(text, context.scope) if text != "cls" else self._own_class(context)
             if ref is None or (not ref.level and ref.module.partition(".")[0] in STANDARD_LIBRARY):
                 continue
-            if not self.excuses.excuse(context, "TypeError"):
-                shape = (*arguments_of(node), text == "cls")
+            if not self.excuses.excuse(context, "TypeError") and not _is_sketched(node):
+                shape = (*arguments_of(node), text == "cls", self.excuses.expects_values_to_fail(context))
                 alike = calls.setdefault(self._index(ref), {})
                 alike.setdefault(shape, []).extend((*place(node.func), self._where(context)))
         return {ref: [Call(*shape, tuple(places)) for shape, places in alike.items()] for ref, alike in calls.items()}
+
+
+def _is_sketched(node: ast.Call) -> bool:
+    """Whether a call is `C(...)`, which stands for one with whatever arguments it takes."""
+    only = node.args[0] if len(node.args) == 1 and not node.keywords else None
+    return isinstance(only, ast.Constant) and only.value is ...
 
 
 def _listed(given: ast.expr, scope: Scope) -> Iterator[ast.expr]:

@@ -68,6 +68,14 @@ class Excuses:
             known = self._answers[key] = self._decide(context, error)
         return known
 
+    def expects_values_to_fail(self, context: Context) -> bool:
+        """Whether code around `context` catches what a model raises for arguments that it does not take."""
+        return any(
+            name.rpartition(".")[2].endswith(("ValueError", "ValidationError"))
+            for guard in context.guards
+            for name in guard.catches
+        )
+
     def _decide(self, context: Context, error: str) -> bool:
         if context.dead or context.type_checking or context.platform:
             return True

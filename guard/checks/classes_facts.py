@@ -198,6 +198,8 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     double_starred: bool
     own: bool
     """Whether it is `cls(…)` in a method of the class, where a subclass may be what is called."""
+    tried: bool
+    """Whether code around it is prepared for a ValueError, which a ValidationError is."""
     places: tuple[int, ...]
     """Of the callee; as in `Use`."""
 

@@ -56,8 +56,8 @@ class Models:
         return bool(externals) and not (MODELS | SETTINGS).isdisjoint(externals)
 
     def writes_constructor(self, table: ClassTable, cls: Class) -> bool:
-        """Unless the class has its own."""
-        return not cls.defines("__init__")
+        """Unless the class has its own, or inherits one: nothing is written for a subclass."""
+        return not any(owner.defines("__init__") for owner in table.lineage(cls).classes)
 
     def refuses(self, table: ClassTable, cls: Class, name: str) -> bool:
         """What is not private cannot be set where it is no field."""

@@ -185,5 +185,5 @@ def _full_path(facts: StringsFacts, use: StringUse) -> str:
 
 
 FAMILY: Final[Family[StringsFacts, Strings]] = Family(
-    "strings", 3, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
+    "strings", 4, StringsFacts, Strings, see_python=StringCollector, letters=("IMP",)
 )

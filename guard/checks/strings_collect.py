@@ -144,6 +144,12 @@ class _Uses:
             if read is None:
                 continue
             owner = self._decorated.get(node)
+            if (
+                owner is not None
+                and owner.kind == "class"
+                and not any(name.startswith("test") for name in owner.bindings)
+            ):
+                continue  # `patch` wraps the tests of a class, and here are none
             if is_skipped(context.scope, owner) or self._is_asserted_later(node, context, owner):
                 continue
             call, reader = read

@@ -520,6 +520,49 @@ _SHAPES: Final = {
         "x = C(); x.a = 2",
         "x = C(); x.b = 2",
     ),
+    "constructors that models inherit": (
+        PYDANTIC,
+        """
+        class Base(BaseModel):
+            key: str
+            other: int
+
+            def __init__(self, **data):
+                data["key"] = "k"
+                super().__init__(**data)
+
+        class A(Base):
+            label: str
+
+        class Named(BaseModel):
+            name: str
+
+            def __init__(self, name, size=3):
+                super().__init__(name=name)
+
+        class B(Named):
+            more: int = 3
+
+        class C(B):
+            pass
+
+        class Mixin:
+            def __init__(self, first):
+                pass
+
+        class D(BaseModel, Mixin):
+            a: int
+        """,
+        "A(other=1, label='l')",
+        "B('n')",
+        "B('n', 4)",
+        "B()",
+        "B(more=3)",
+        "C(name='n', size=3)",
+        "C(name='n', more=3)",
+        "D(a=1)",
+        "D(first=1)  # unseen",
+    ),
     "what may be None in the first pydantic": (
         PYDANTIC_1,
         """
