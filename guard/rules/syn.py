@@ -262,7 +262,8 @@ def newer_syntax(program: Program) -> Iterator[Violation]:
     Python that runs guard is taken for it, and the finding is a warning. The message says which.
 
     ## What it cannot see
-    A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts. What a newer
+    A file that only a newer service of the same tree uses: of several deployed Pythons the oldest counts, but for that
+    of an image which takes no more than a file or two of the tree. What a newer
     standard library has, and the deployed one has not, is no syntax. Nothing is said of tests that a `conftest.py`
     leaves out under a condition (`collect_ignore`), nor of files that are called after the Python that they are for
     (`test_match_py310.py`).

@@ -22,6 +22,10 @@ _VARIABLE: Final = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^{}]*))?\})")
 _IN_TAG: Final = re.compile(r"(?:^|[-_.])(?:python|py)-?(\d)\.(\d{1,2})(?![0-9])")
 _TAG: Final = re.compile(r"^v?(\d)\.(\d{1,2})(?![0-9])")
 
+_BRINGS: Final = re.compile(r"--mount\b|\bclone\b")
+"""Ways for the tree's code to come into an image that no `COPY` brings."""
+_COMPUTED: Final = frozenset("$*?[<:")
+
 
 class BaseImage(NamedTuple):
     """The image that a Dockerfile's last stage is built on."""
@@ -62,6 +66,34 @@ def base_image(content: bytes) -> BaseImage | None:
     if last is None or not last.image:
         return None
     return BaseImage(last.line, f"FROM {last.image}", python_of(last.image))
+
+
+def copied_from_context(content: bytes) -> tuple[str, ...] | None:
+    """What a Dockerfile's `COPY` and `ADD` take out of its context, as they are written; None where that cannot be
+    told, or where code may come otherwise."""
+    sources: list[str] = []
+    for _, instruction in instructions(content.decode("utf-8", "replace")):
+        keyword, _, rest = instruction.partition(" ")
+        if keyword.upper() in ("COPY", "ADD"):
+            taken = _sources(rest)
+            if taken is None:
+                return None
+            sources += taken
+        elif keyword.upper() == "RUN" and _BRINGS.search(rest):
+            return None
+    return tuple(sources)
+
+
+def _sources(text: str) -> list[str] | None:
+    """The sources of one `COPY`; None where some are computed."""
+    words = text.split()
+    while words and words[0].startswith("--"):
+        if words.pop(0).startswith("--from"):
+            return []
+    joined = " ".join(words)
+    if joined.startswith("["):
+        words = [word.strip(" \"'") for word in joined.strip("[]").split(",")]
+    return None if any(set(word) & _COMPUTED for word in words) else words[:-1]
 
 
 def instructions(text: str) -> Iterator[tuple[int, str]]:

@@ -3,7 +3,8 @@
 In this order: the config, the Dockerfiles with the conda environment that they make, requires-python (pyproject.toml,
 setup.cfg, setup.py), Pipfile, environment.yml, .python-version, runtime.txt, the oldest that linters are told of, the
 running Python. Of several Dockerfiles that are deployed the lowest Python counts: code that does not compile there
-stops that service. Dockerfiles of tests, examples and development are not deployed.
+stops that service. Dockerfiles of tests, examples and development are not deployed, and beside one that takes the code
+of the tree, those do not count that take a file or two of it, as the image of a mock or of a proxy does.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from guard.configuration.patterns import matcher
 from guard.configuration.settings import Config
 from guard.sources.tree import Tree
 from guard.target import conda, linters
-from guard.target.base_image import Version, base_image
+from guard.target.base_image import Version, base_image, copied_from_context
 from guard.target.specifiers import lowest_minor
 
 OLDEST: Final = (3, 7)
@@ -132,17 +133,50 @@ def _target(candidates: list[Candidate]) -> TargetPython:
     )
 
 
-def _dockerfiles(tree: Tree, config: Config) -> Iterator[Candidate]:
-    for path, content in tree.read_many(list(deployed_dockerfiles(tree, config)), _READ_LIMIT):
-        image = base_image(content)
-        if image and image.python:
-            yield Candidate(image.python, path, image.line, image.statement)
-            continue
-        asked = conda.in_dockerfile(content)
-        if asked is not None:
-            yield Candidate(asked.version, path, asked.line, asked.said)
-            continue
-        yield from (found for found, pinned in _environments(tree, _environments_of(tree, path, content)) if pinned)
+def _dockerfiles(tree: Tree, config: Config) -> list[Candidate]:
+    contents = dict(tree.read_many(list(deployed_dockerfiles(tree, config)), _READ_LIMIT))
+    found = [candidate for path, content in contents.items() for candidate in _in_dockerfile(tree, path, content)]
+    if len({candidate.version for candidate in found}) < 2:
+        return found
+    little = {path for path, content in contents.items() if _takes_little(tree, path, content)}
+    return [candidate for candidate in found if candidate.path not in little] or found
+
+
+def _takes_little(tree: Tree, path: str, content: bytes) -> bool:
+    """Whether a Dockerfile certainly takes less than a tenth of the tree's Python, built with the top of the tree or
+    with its own folder. Where it takes none, the code comes otherwise, or it is the base of another one."""
+    sources = copied_from_context(content)
+    if sources is None:
+        return False
+    taken: set[str] = set()
+    for source in sources:
+        places = {
+            posixpath.normpath(posixpath.join(above, source.lstrip("/"))) for above in ("", posixpath.dirname(path))
+        }
+        there = [place for place in places if _is_there(tree, place)]
+        if not there:
+            return False  # it is built with another folder
+        taken.update(there)
+    every = [file for file in tree.files if file.endswith(".py")]
+    inside = tuple(f"{place}/" for place in taken)
+    among = every if "." in taken else [file for file in every if file in taken or file.startswith(inside)]
+    return 0 < len(among) * 10 < len(every)
+
+
+def _is_there(tree: Tree, place: str) -> bool:
+    return place == "." or place in tree.files or any(file.startswith(f"{place}/") for file in tree.files)
+
+
+def _in_dockerfile(tree: Tree, path: str, content: bytes) -> Iterator[Candidate]:
+    image = base_image(content)
+    asked = conda.in_dockerfile(content) if image is None or image.python is None else None
+    if image is not None and image.python is not None:
+        yield Candidate(image.python, path, image.line, image.statement)
+    elif asked is not None:
+        yield Candidate(asked.version, path, asked.line, asked.said)
+    else:
+        made_from = _environments(tree, _environments_of(tree, path, content))
+        yield from (found for found, pinned in made_from if pinned)
 
 
 def _environments_of(tree: Tree, path: str, content: bytes) -> list[str]:

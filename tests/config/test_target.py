@@ -167,6 +167,29 @@ def test_that_odd_environments_take_no_long() -> None:
     assert time.process_time() - started < 3
 
 
+@pytest.mark.parametrize(
+    ("mock", "deployed"),
+    [
+        ("COPY main.py start.sh .\n", "3.12"),
+        ("COPY mock/main.py /\nCOPY --from=other /x /x\n", "3.12"),
+        ('COPY ["mock/main.py", "/"]\n', "3.12"),
+        ("", "3.10"),  # the code is mounted, or it is the base of another one
+        ("COPY start.sh /\n", "3.10"),
+        ("COPY . /\n", "3.10"),
+        ("COPY app /\n", "3.10"),
+        ("COPY $WHAT /\n", "3.10"),
+        ("COPY main.py /\nRUN git clone x\n", "3.10"),
+        ("RUN --mount=type=bind,target=/x make\nCOPY main.py /\n", "3.10"),
+        ("COPY main.py other.py /\n", "3.10"),  # built with a folder that is not known
+    ],
+)
+def test_an_image_that_takes_a_file_or_two_does_not_speak_for_the_tree(mock: str, deployed: str) -> None:
+    code = {f"app/m{number}.py": "" for number in range(11)}
+    files = {"mock/main.py": "", "mock/start.sh": "", "mock/Dockerfile": f"FROM python:3.10\n{mock}", **code}
+    assert str(target({"Dockerfile": f"{SLIM}COPY app /app\n", **files})) == deployed
+    assert str(target(files)) == "3.10", "nothing else says"
+
+
 def test_the_lowest_of_several_images_and_the_others_are_told() -> None:
     found = target({"a/Dockerfile": SLIM, "b/Dockerfile": "\n\nFROM python:3.11\n", "c.Dockerfile": "FROM nginx\n"})
     assert found == TargetPython(
