@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import Final
@@ -35,6 +36,14 @@ _NOT_MEANT: Final = TYPING | DEAD | PLATFORM | ASSERTED
 _VENDORED: Final = frozenset(
     {"vendor", "vendored", "_vendor", "vendors", "third_party", "thirdparty", "extern", "_extern"}
 )
+
+
+_OF_DEVELOPERS: Final = frozenset(
+    {*("dev.py", "develop.py", "development.py"), *("testing.py", "settings_dev.py", "settings_test.py")}
+)
+"""Settings, and the like, of those who work on the code. What a deployed process executes is none of them."""
+_HELPING: Final = re.compile(r"(?:factor(?:y|ies)|mocks?|fakes?|fixtures?|stubs?)\.py")
+"""Modules that are named after what tests need."""
 
 
 class ThirdParty(msgspec.Struct, frozen=True):
@@ -170,9 +179,9 @@ class ImportsOut:
         found = self.reach.of(path)
         if found is not Impact.RUNTIME:
             return found
-        if self.tests.place_of(path):
+        if self.tests.place_of(path) or self.tests.is_among_tests(path):
             return Impact.TESTS
-        if _has_no_name(path):
+        if _has_no_name(path) or path.rpartition("/")[2] in _OF_DEVELOPERS:
             return Impact.TOOLING
         if not self._applications or self._first_folder(path) in self._deployed_folders:
             return found
@@ -237,8 +246,7 @@ class ImportsOut:
         seen = {path}
         waiting = [path]
         while waiting:
-            self.asked_who_calls.add(waiting[-1])
-            importers = self._importers.get(waiting.pop(), {})
+            importers = self._production_importers(waiting.pop())
             if not importers:
                 return False
             for importer, lazy in importers.items():
@@ -250,18 +258,55 @@ class ImportsOut:
                 waiting.append(importer)
         return True
 
+    def serves_tests(self, path: str) -> bool:
+        """Whether a module of production code is there for tests or those who run commands by hand: tests import it,
+        and no production code does but what is such a module itself; or it is a command of Django's."""
+        if path in self.reach.startup:
+            return False
+        seen = {path}
+        waiting = [path]
+        while waiting:
+            file = waiting.pop()
+            if _is_command(file):
+                continue
+            importers = self._production_importers(file)
+            if not importers and not self._is_for_tests_alone(file):
+                return False  # it may be loaded by its name
+            if not self.reach.startup.isdisjoint(importers):
+                return False
+            waiting += importers.keys() - seen
+            seen.update(importers)
+        return True
+
+    def _is_for_tests_alone(self, path: str) -> bool:
+        """Whether a module that no production code imports is there for tests. They import what is deployed, too: it
+        must be known what that is, or its name must say that it helps tests."""
+        is_imported = any(self.reach.kind(importer) is Impact.TESTS for importer in self._importers.get(path, ()))
+        return is_imported and (bool(self._applications) or _HELPING.match(path.rpartition("/")[2]) is not None)
+
+    def _production_importers(self, path: str) -> Mapping[str, bool]:
+        """The files of production code that import another one, but for what is in it where it is a package."""
+        self.asked_who_calls.add(path)
+        inside = path.removesuffix("__init__.py") if path.endswith("/__init__.py") else "\0"
+        found = self._importers.get(path, {})
+        return {
+            importer: lazy
+            for importer, lazy in found.items()
+            if self.reach.kind(importer) is Impact.RUNTIME and not importer.startswith(inside)
+        }
+
     @cached_property
     def _importers(self) -> Mapping[str, Mapping[str, bool]]:
-        """By file, the files of production code that execute it, and whether only functions of them do."""
+        """By file of production code, the files that execute it, and whether only functions of them do."""
         found: dict[str, dict[str, bool]] = {}
         for path, facts in self.modules.facts.items():
-            if self.reach.kind(path) is not Impact.RUNTIME:
-                continue
             for statement in facts.imports:
                 if statement.flags & (TYPING | DEAD):
                     continue
                 lazy = bool(statement.flags & LAZY)
                 for module in statement.modules:
+                    if self.modules.layout.is_nowhere(module) and statement.level <= 0:
+                        continue
                     for file in self.modules.executed_by(path, statement, module):
                         if file != path:
                             known = found.setdefault(file, {})
@@ -275,6 +320,11 @@ class ImportsOut:
         if not self.is_library(found.path):
             return True
         return not found.lazy and found.path in self.executed
+
+
+def _is_command(path: str) -> bool:
+    """Whether a file is a command of Django's, which somebody runs by its name: not the service."""
+    return "/management/commands/" in f"/{path}"
 
 
 def first_folder(projects: Projects, path: str) -> str:

@@ -60,6 +60,8 @@ def test_imports(program: Program) -> Iterator[TestImport]:
                     continue
                 if _within(path, place) or not _is_needed(imports, found, target.path, place):
                     continue
+                if imports.serves_tests(path):
+                    continue
                 yield TestImport(path, statement, alias, module, target.path, place)
                 if alias is None:
                     break
@@ -114,6 +116,8 @@ def _is_needed(imports: ImportsOut, found: ThirdParty, target: str, place: str) 
     A library may ship folders named `tests` inside its package, and use them; then only what needs a test framework, or
     is itself a test, is test code for certain.
     """
+    if imports.tests.is_no_test(place):
+        return False
     if imports.tests.is_top(place) or not imports.is_library(found.path):
         return True
     if not imports.certainly_runs(found):

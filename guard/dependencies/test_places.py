@@ -60,6 +60,14 @@ class TestPlaces:
                 return folder
         return path if _NAMED_SO.match(name) and self.is_test(path) else ""
 
+    def is_among_tests(self, path: str) -> bool:
+        """Whether a folder above a file is named as one for tests, and holds some, wherever it lies."""
+        parts = path.split("/")
+        return any(
+            _NAMED_SO.match(part) is not None and self._holds_tests("/".join(parts[: depth + 1]))
+            for depth, part in enumerate(parts[:-1])
+        )
+
     def possible(self, path: str) -> Iterator[str]:
         """Every folder or file that `place_of` may give for a file, whatever else is in these folders."""
         name = posixpath.basename(path).removesuffix(".py")
@@ -75,6 +83,15 @@ class TestPlaces:
     def is_top(self, folder: str) -> bool:
         """Whether a folder or file is a top-level one: what it stands in is no package."""
         return parent_of(folder) not in self._modules.layout.packages
+
+    def is_no_test(self, folder: str) -> bool:
+        """Whether a folder `test` of a package holds no tests: it is the application's own word, of exams perhaps."""
+        if folder.rpartition("/")[2] != "test" or self.is_top(folder):
+            return False
+        inside = f"{folder}/"
+        return not any(
+            path.startswith(inside) and speaks_of_tests(path, facts) for path, facts in self._modules.facts.items()
+        )
 
     def _holds_tests(self, folder: str) -> bool:
         """Whether the modules of a folder, those of its folders for tests left out, use a test framework."""
@@ -107,6 +124,12 @@ class TestPlaces:
         """Whether a module is one that a test runner would run, and has nothing else to offer."""
         facts = self._modules.facts.get(path)
         return facts is not None and is_test(facts)
+
+
+def speaks_of_tests(path: str, facts: ModuleFacts) -> bool:
+    """Whether a module is named as a test, or uses a test framework."""
+    name = posixpath.basename(path)
+    return name == "conftest.py" or _NAMED_SO.match(name.removesuffix(".py")) is not None or uses_framework(facts)
 
 
 def uses_framework(facts: ModuleFacts) -> bool:

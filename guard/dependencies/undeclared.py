@@ -146,7 +146,10 @@ class _Search:
         if not imports.certainly_runs(one):
             return False
         # What only developers have is imported in functions on purpose: in those of their own commands.
-        return kind is not Kind.DEV or not (installed_too or one.lazy or imports.waits_for_a_call(one.path))
+        if kind is not Kind.DEV:
+            return True
+        waits = installed_too or one.lazy or imports.waits_for_a_call(one.path)
+        return not (waits or imports.serves_tests(one.path))
 
     def _is_certain(self, one: ThirdParty, view: View) -> bool:
         """Whether nothing that is asked for, known by name or not, can be what has the module."""

@@ -22,7 +22,7 @@ from guard.checks.standard_library import change_of, is_standard
 from guard.checks.strings import FAMILY as STRINGS
 from guard.checks.strings_facts import StringsFacts
 from guard.dependencies.imports import first_folder, modules_of
-from guard.dependencies.test_places import TestPlaces, are_tests, counts_for, is_test, uses_framework
+from guard.dependencies.test_places import TestPlaces, are_tests, counts_for, is_test, speaks_of_tests, uses_framework
 from guard.families import Family
 from guard.impact import Reach
 from guard.incremental import kept as keeping
@@ -137,6 +137,9 @@ class Edges:
 
     def _refuse_other_tests(self, path: str, old: ModuleFacts | None, new: ModuleFacts | None) -> None:
         """Raises NotCertain where other files than before may be there for tests only."""
+        speaking = [facts is not None and speaks_of_tests(path, facts) for facts in (old, new)]
+        if "/test/" in f"/{path}" and speaking[0] != speaking[1]:
+            raise NotCertain(f"{path}: its folder may be one for tests by now, or none any more")
         for place in TestPlaces(self._modules).possible(path):
             if place == path:
                 if old is not None and new is not None and is_test(old) != is_test(new):

@@ -245,7 +245,8 @@ def test_code_in_production(program: Program) -> Iterator[Violation]:
     Looks at imports of production code that lead into folders for tests (`tests/`, `conftest.py`, a package of test
     helpers), and at imports of distributions that only a development group, a development extra or a requirements file
     for developers asks for. Where something is deployed, only what it executes or may call is production code, with the
-    folders that this stands in: plugins of linters, benchmarks and hooks of a build beside them are none.
+    folders that this stands in: plugins of linters, benchmarks and hooks of a build beside them are none. Neither are
+    modules that only tests import, and what Django's management commands alone need.
 
     ## What breaks in production
     ModuleNotFoundError when the service starts: images and wheels leave tests and development packages out. Every test
