@@ -21,6 +21,8 @@ from guard.program import Program
 _TEST_FOLDERS: Final = frozenset(
     {"tests", "test", "testing", "e2e", "testdata", "test_data", "fixtures", "integration_tests"}
 )
+_END_TO_END: Final = re.compile(r"^e2e[_-]|[_-]e2e$")
+"""Folders such as `e2e_playwright`."""
 _TEST_FILE: Final = re.compile(r"^(test_.*|.*_tests?|tests|conftest)\.pyi?$")
 _TOOLING_FOLDERS: Final = frozenset(
     {
@@ -117,6 +119,8 @@ class Reach:
     def _find_kind(self, path: str) -> Impact:
         *folders, name = path.split("/")
         if self._tests(path) or _TEST_FILE.match(name) or not _TEST_FOLDERS.isdisjoint(folders):
+            return Impact.TESTS
+        if any(map(_END_TO_END.search, folders)):
             return Impact.TESTS
         if self._tooling(path) or name in _TOOLING_FILES or self._in_tooling(folders):
             return Impact.TOOLING

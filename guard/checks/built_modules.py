@@ -34,4 +34,7 @@ def built_modules(paths: Iterable[str]) -> frozenset[str]:
         match = _BUILT_FROM.match(name) or _BUILT_TEMPLATE.match(name)
         if match:
             found.add(f"{folder}/{match['stem']}" if folder else match["stem"])
+            if match["stem"].endswith("module") and name.endswith(".c"):
+                # `spammodule.c` makes `spam`: https://docs.python.org/3/extending/extending.html
+                found.add(f"{folder}/{match['stem']}".removeprefix("/").removesuffix("module"))
     return frozenset(found)

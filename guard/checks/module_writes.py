@@ -13,11 +13,11 @@ from guard.scopes import dotted
 
 _TELLS: Final = re.compile(
     rb"sys\.modules(\.get\(|\[)__name__[\])]|sys\.modules\[[^\]\n]*\]\.__dict__|f_globals|meta_path|declare_namespace|"
-    rb"global_enum|_convert_|builtins(__)?\.globals|import_module\(__name__\)|__import__\(__name__\)"
+    rb"global_enum|pghistory|_convert_|builtins(__)?\.globals|import_module\(__name__\)|__import__\(__name__\)"
 )
 """What is common to all of it. A pattern is slow to look for, so it is asked only in files that have one of `WORDS`,
 `sys.modules`, or one of `CALLS`."""
-WORDS: Final = (b"f_globals", b"meta_path", b"global_enum")
+WORDS: Final = (b"f_globals", b"meta_path", b"global_enum", b"pghistory")
 CALLS: Final = frozenset({"globals", "declare_namespace", "_convert_", "import_module", "__import__"})
 WRITERS: Final = frozenset({"update", "setdefault", "__setitem__", "pop", "__delitem__"})
 _LOOKS: Final = frozenset(
@@ -72,8 +72,24 @@ class Writes:
         elif isinstance(node, ast.ClassDef):
             if any(dotted(decorator).rpartition(".")[2] == "global_enum" for decorator in node.decorator_list):
                 self._opens("members of an enumeration")
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and dotted(decorator.func) == "pghistory.track":
+                    self._tracks(node, decorator)
         elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Attribute) and node.value.attr == "f_globals":
             self._write_through(node.value)
+
+    def _tracks(self, node: ast.ClassDef, call: ast.Call) -> None:
+        """django-pghistory puts a model of the events of another one beside it: of the name that it is told, or one
+        that follows from the names of the model and its fields. https://django-pghistory.readthedocs.io
+        """
+        options = {keyword.arg: keyword.value for keyword in call.keywords}
+        name = options.get("model_name")
+        if isinstance(name, ast.Constant) and isinstance(name.value, str):
+            self.names.append((name.value, node.lineno))
+        elif name is None and "fields" not in options and None not in options:
+            self.names.append((f"{node.name}Event", node.lineno))
+        else:
+            self._opens("pghistory.track")
 
     def _look_at_call(self, node: ast.Call) -> None:
         name = _called(node)

@@ -51,6 +51,7 @@ class Asked(msgspec.Struct, frozen=True):
     versions: str | None
     conditional: bool = False
     """A marker says where it is wanted."""
+    extras: tuple[str, ...] = ()
 
 
 class View:
@@ -138,10 +139,25 @@ class View:
                 return kind
         if any(name in self.locked for name in exact):
             return self._kind_of_lock(exact)
+        by_extra = self._by_extra(exact)
+        if by_extra is not None:
+            return by_extra
         for kind, names in groups:
             if any(could_provide(name, module) or _shares(name, module) for name in names):
                 return kind
         return None
+
+    def _by_extra(self, names: Iterable[str]) -> Kind | None:
+        """What a distribution is asked for as by an extra of another one that is called like it: `celery[redis]`,
+        `pyjwt[crypto]` for cryptography."""
+        kinds = [
+            asked.kind
+            for several in self.asked.values()
+            for asked in several
+            for extra in asked.extras
+            if len(extra) > 2 and any(name.startswith(extra) or extra in name.split("-") for name in names)
+        ]
+        return min(kinds, default=None)
 
     def _kind_of_lock(self, names: Iterable[str]) -> Kind:
         kinds = {lock.kind for name in names for lock in self.locked.get(name, ())}
@@ -332,7 +348,9 @@ class Projects:
                 kind = requirement.kind
                 if kind is Kind.DEV and self._is_installed(place):
                     kind = Kind.RUNTIME
-                yield Asked(requirement.name, place, kind, requirement.versions, requirement.conditional)
+                yield Asked(
+                    requirement.name, place, kind, requirement.versions, requirement.conditional, requirement.extras
+                )
 
     def _is_installed(self, path: str) -> bool:
         """Whether an image installs this very file of requirements."""

@@ -123,13 +123,18 @@ def _in_poetry(poetry: Any) -> Iterator[Requirement]:
     for name, entry in _items(_at(poetry, "dependencies")):
         if name != "python":
             optional = isinstance(entry, dict) and entry.get("optional") is True
-            yield Requirement(normal(name), Kind.EXTRA if optional else Kind.RUNTIME, _poetry_versions(entry))
+            kind = Kind.EXTRA if optional else Kind.RUNTIME
+            yield Requirement(normal(name), kind, _poetry_versions(entry), extras=_extras(entry))
     for name, entry in _items(_at(poetry, "dev-dependencies")):
-        yield Requirement(normal(name), Kind.DEV, _poetry_versions(entry))
+        yield Requirement(normal(name), Kind.DEV, _poetry_versions(entry), extras=_extras(entry))
     for group, table in _items(_at(poetry, "group")):
         kind = Kind.RUNTIME if group == "main" else _kind_of_group(group)
         for name, entry in _items(_at(table, "dependencies")):
-            yield Requirement(normal(name), kind, _poetry_versions(entry))
+            yield Requirement(normal(name), kind, _poetry_versions(entry), extras=_extras(entry))
+
+
+def _extras(entry: Any) -> tuple[str, ...]:
+    return tuple(normal(extra) for extra in _texts(_at(entry, "extras")))
 
 
 def _poetry_versions(entry: Any) -> str | None:
@@ -190,7 +195,7 @@ def _in_pipfile(document: Mapping[str, Any]) -> Iterator[Requirement]:
         for name, entry in _items(packages):
             text = entry.get("version") if isinstance(entry, dict) else entry
             versions = "" if text == "*" else text if isinstance(text, str) else None
-            yield Requirement(normal(name), kind, versions)
+            yield Requirement(normal(name), kind, versions, extras=_extras(entry))
 
 
 def _at(table: Any, *keys: str) -> Any:

@@ -40,6 +40,8 @@ class Requirement(msgspec.Struct, frozen=True):
     """The versions that will do, as PEP 440 writes it; None where that cannot be told."""
     conditional: bool = False
     """A marker says where it is wanted."""
+    extras: tuple[str, ...] = ()
+    """The extras of it that are asked for too. Normalised."""
 
 
 class Locked(msgspec.Struct, frozen=True):
@@ -215,15 +217,16 @@ def requirement_of(text: str, kind: Kind) -> Requirement | None:
     match = _NAME.match(text)
     if match is None:
         return None
+    extras = tuple(sorted({normal(extra) for extra in re.findall(r"[\w.-]+", match[2] or "")}))
     rest, _, marker = match[3].partition(";")
     rest = rest.strip()
     conditional = bool(marker.strip())
     if rest.startswith("@"):
-        return Requirement(normal(match[1]), kind, None, conditional)
+        return Requirement(normal(match[1]), kind, None, conditional, extras)
     versions = rest.strip("()").strip()
     if versions and versions[0] not in "<>=!~":
         return None
-    return Requirement(normal(match[1]), kind, versions, conditional)
+    return Requirement(normal(match[1]), kind, versions, conditional, extras)
 
 
 # requirements.txt

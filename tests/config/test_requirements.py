@@ -62,7 +62,8 @@ def test_nothing_makes_a_reader_fail(path: str, content: bytes) -> None:
 )
 def test_poetry_constraints(constraint: str, versions: str | None) -> None:
     stated = stated_in("pyproject.toml", f"[tool.poetry.dependencies]\nshoplib = {constraint}\n".encode())
-    assert stated.requirements == (Requirement("shoplib", Kind.RUNTIME, versions),)
+    extras = ("x",) if "extras" in constraint else ()
+    assert stated.requirements == (Requirement("shoplib", Kind.RUNTIME, versions, extras=extras),)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,8 @@ def test_poetry_constraints(constraint: str, versions: str | None) -> None:
     ],
 )
 def test_requirements_of_pep_508(line: str, name: str, versions: str | None, conditional: bool) -> None:
-    assert requirement_of(line, Kind.DEV) == Requirement(name, Kind.DEV, versions, conditional)
+    extras = ("a", "b") if "[" in line else ()
+    assert requirement_of(line, Kind.DEV) == Requirement(name, Kind.DEV, versions, conditional, extras)
 
 
 @pytest.mark.parametrize(
