@@ -350,8 +350,9 @@ class Classes:
                 doubled = doubled_scopes(self, facts, uses, cls)
                 for use in uses:
                     meant = outside_of(use, doubled)
-                    if meant is not None:
-                        yield from self._written(path, facts, cls, meant)
+                    found = tuple(self._written(path, facts, cls, meant)) if meant is not None else ()
+                    if found and self._changed(facts).isdisjoint(use.path.split(".")[:-1]):
+                        yield from found
         for ref, uses in facts.members.items():
             cls = self.table.class_of(path, ref)
             if cls is None or not self._is_enumeration(cls):
@@ -416,10 +417,13 @@ class Classes:
             if not (use.exact and not depth) and self._is_enumeration(holder):
                 return  # what has other attributes than a member is annotated with an enumeration by mistake
             if self._lacks(holder, name, use.exact and not depth):
-                changed = frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
-                if changed.isdisjoint(names[: depth + 1]):
+                if self._changed(facts).isdisjoint(names[: depth + 1]):
                     yield from _missing_attributes(path, facts, use, holder, depth)
                 return
+
+    def _changed(self, facts: ClassesFacts) -> frozenset[str]:
+        """The attributes that a file gives to instances from outside of their methods."""
+        return frozenset(facts.loose).union(write.path.rpartition(".")[2] for write in facts.writes)
 
     def _lacks(self, cls: Class, name: str, exact: bool) -> bool:
         return (

@@ -83,6 +83,8 @@ class ModuleAttributes:
         if level <= 0 and self.modules.layout.means_namesake(path, module, resolution):
             return None
         target: Target | None = resolution.targets[0]
+        if level <= 0 and "." not in module and target == Target("module", path):
+            return None  # nobody imports a module in itself to read its attributes: an installed one is meant
         for part in name.split(".") if name else ():
             if target is None:
                 return None

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from guard.checks import modules
+from guard.checks.broken_imports import handler_of
+from guard.checks.module_facts import LAZY
 from guard.checks.modules import External
 from guard.checks.roots import parent_of
 from guard.checks.strings_apis import is_patch
@@ -80,7 +82,7 @@ class Strings:
                 continue
             if self._is_put_there(path, lost, use) or not self._is_called(path, facts, use):
                 continue
-            if _is_replaced(facts, use, lost.index):
+            if _is_replaced(facts, use, lost.index) or self._is_expected_to_miss(path, lost, parts):
                 continue
             shown = f"{lost.holder}.{'.'.join(parts[lost.index :])}" if use.base >= 0 else use.text
             yield BrokenString(path, use, shown, lost)
@@ -145,6 +147,22 @@ class Strings:
             return True
         parts = use.text.replace(":", ".").split(".")
         return any(".".join(parts[:end]) in provided for end in range(1, len(parts) + 1))
+
+    def _is_expected_to_miss(self, path: str, lost: Lost, parts: list[str]) -> bool:
+        """Whether the file imports what is missing, or something below it, outside of functions, and goes on without:
+        tests of what is in another repository, which are skipped where that is not installed."""
+        facts = self._modules.facts[path]
+        if lost.cls is not None or not facts.guards:
+            return False
+        missing = f"{'.'.join(parts[: lost.index + 1])}."
+        return any(
+            f"{module}.".startswith(missing)
+            for statement in facts.imports
+            if statement.guards
+            and not statement.flags & LAZY
+            and (handler_of(facts, statement, missing_module=True) or (1, False))[0]
+            for module in statement.modules
+        )
 
     def _provided(self, path: str) -> Set[str]:
         found: set[str] = set()
