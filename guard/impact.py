@@ -122,7 +122,10 @@ class Reach:
             return Impact.TESTS
         if any(map(_END_TO_END.search, folders)):
             return Impact.TESTS
-        if self._tooling(path) or name in _TOOLING_FILES or self._in_tooling(folders):
+        is_tool = (
+            name in _TOOLING_FILES and "/".join(folders) not in self._packages
+        )  # there it is Celery's, or Django's
+        if self._tooling(path) or is_tool or self._in_tooling(folders):
             return Impact.TOOLING
         return Impact.RUNTIME
 
