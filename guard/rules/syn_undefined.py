@@ -126,7 +126,10 @@ def undefined_name(program: Program) -> Iterator[Violation]:
             continue
         if _FRAGMENT.search(path):
             continue
-        data, newer = is_data(path), is_for(path, (major, minor + 1))
+        folder = path.rpartition("/")[0]
+        # What stands in a package is there to be imported, in a folder `tests/fixtures` too.
+        data = is_data(path) and f"{folder}/__init__.py" not in program.tree.files
+        newer = is_for(path, (major, minor + 1))
         for found in facts.undefined:
             if (data and found.use != RUNS) or (newer and found.name in _NEW_BUILTINS):
                 continue

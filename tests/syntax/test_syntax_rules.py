@@ -135,6 +135,11 @@ def test_in_data_of_tests_an_undefined_name_is_a_warning(tmp_path: Path) -> None
     assert (finding.code, finding.severity) == ("SYN004", Severity.WARNING)
 
 
+def test_in_a_package_of_fixtures_it_is_an_error(tmp_path: Path) -> None:
+    (finding,) = _findings(tmp_path, {"tests/fixtures/__init__.py": "", "tests/fixtures/server.py": "print(Gone)\n"})
+    assert (finding.code, finding.severity) == ("SYN004", Severity.ERROR)
+
+
 def test_on_python_3_14_no_annotation_is_evaluated(tmp_path: Path) -> None:
     (tmp_path / "guard.toml").write_text('target-python = "3.14"\n')
     (finding,) = _findings(tmp_path, {"main.py": "def f(x: Gone): pass\n"})
