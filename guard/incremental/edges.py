@@ -35,6 +35,7 @@ from guard.program import Program
 from guard.sources.tree import SourceFile
 
 F = TypeVar("F")
+_TURNED = ([False, True], [True, False])
 
 
 class Edges:
@@ -71,6 +72,9 @@ class Edges:
                 _parts_of(before, path, old) if change.before is not None else nothing,
                 _parts_of(now, path, new),
             )
+        beside = f"{path.removesuffix('.py')}/__init__.py"
+        if beside in self._program.tree.files and [facts is not None and facts.main for facts in (old, new)] in _TURNED:
+            raise NotCertain(f"{path}: is a program beside a package, or no more")
         if path in self._kept.in_circles:
             raise NotCertain(f"{path}: is in a circle of imports")
         if self._kept.into_circles:
