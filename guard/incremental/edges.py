@@ -319,7 +319,9 @@ def _imports_of(facts: ModuleFacts | None) -> object:
     """All that a file imports, with what is around each import."""
     if facts is None:
         return None
-    return without_positions((facts.imports, facts.guards, facts.skips, facts.provides_later)), facts.main
+    return without_positions(
+        (facts.imports, facts.guards, facts.alternatives, facts.skips, facts.provides_later)
+    ), facts.main
 
 
 def _packages_around(path: str) -> Iterator[str]:

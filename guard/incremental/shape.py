@@ -27,7 +27,18 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
     # Edges between files are looked at by themselves: see `changes`.
     # Folders on `sys.path` hold for the file that puts them there; as roots that anybody may have they are compared.
     "modules": frozenset(
-        {"bound", "defined", "imports", "guards", "skips", "provides_later", "main", "exports", "sys_path"}
+        {
+            "bound",
+            "defined",
+            "imports",
+            "guards",
+            "alternatives",
+            "skips",
+            "provides_later",
+            "main",
+            "exports",
+            "sys_path",
+        }
     ),
     "attributes": frozenset({"used"}),
     "strings": frozenset({"uses", "refs", "provides", "sets", "classes"}),
