@@ -7,11 +7,9 @@ together: the calls and attributes that cannot work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
-
-import msgspec
 
 from guard.checks import modules
 from guard.checks.classes_bases import ENUMS, TYPED_DICTS
@@ -30,7 +28,14 @@ from guard.checks.classes_facts import (
     Update,
     Use,
 )
-from guard.checks.classes_faults import BadCall, BadWrite, MissingAttribute, MissingKey, Place
+from guard.checks.classes_faults import (
+    BadCall,
+    BadWrite,
+    MissingAttribute,
+    MissingKey,
+    missing_attributes,
+    places_of,
+)
 from guard.checks.classes_kinds import Constructor, constructor_of, frozen_by, is_open, kind_of
 from guard.checks.classes_lineage import Class
 from guard.checks.classes_order import BadField, bad_fields
@@ -126,7 +131,7 @@ class Classes:
                     continue
                 misfit = self._misfit(cls, constructor, call)
                 if misfit is not FITS:
-                    for place in _places(path, facts, call.places):
+                    for place in places_of(path, facts, call.places):
                         yield BadCall(place, cls, constructor, misfit)
 
     def _misfit(self, cls: Class, constructor: Constructor, call: Call) -> Misfit:
@@ -165,7 +170,7 @@ class Classes:
             constructor, taken = found
             unexpected = tuple(name for name in update.keywords if name not in taken)
             if unexpected:
-                for place in _places(path, facts, update.places):
+                for place in places_of(path, facts, update.places):
                     yield BadCall(place, cls, constructor, Misfit(unexpected), update.method or "replace")
 
     def _rebuilt(self, path: str, cls: Class, update: Update) -> tuple[Constructor, frozenset[str]] | None:
@@ -223,7 +228,7 @@ class Classes:
             keys = frozenset(field.name for one in self.table.lineage(cls).classes for field in one.facts.fields)
             for use in uses:
                 if use.path not in keys and (use.exact or not any(self.table.descendants(cls))):
-                    for place in _places(path, facts, use.places):
+                    for place in places_of(path, facts, use.places):
                         yield MissingKey(place, cls, use.path, keys, use.exact)
 
     @cached_property
@@ -325,7 +330,7 @@ class Classes:
                 second = rest.partition(".")[0]
                 if first not in there:
                     if use.access is _LOAD and first not in facts.loose and self._lacks_member(cls, first):
-                        yield from _missing_attributes(path, facts, use, cls, 0)
+                        yield from missing_attributes(path, facts, use, cls, 0)
                 elif (
                     second
                     and use.access is _LOAD
@@ -333,7 +338,7 @@ class Classes:
                     and self._lacks(cls, second, True)
                     and second not in facts.loose
                 ):
-                    yield from _missing_attributes(path, facts, use, cls, 1)
+                    yield from missing_attributes(path, facts, use, cls, 1)
 
     def _lacks_member(self, cls: Class, name: str) -> bool:
         if self._is_enumeration(cls):
@@ -359,7 +364,7 @@ class Classes:
                 continue
             for use in uses:
                 if use.access is not _LOAD and self.table.is_plain_member(cls, use.path):
-                    for place in _places(path, facts, use.places):
+                    for place in places_of(path, facts, use.places):
                         yield BadWrite(place, cls, use.path, use.path, use.access, cls, "enumeration")
 
     def _written(self, path: str, facts: ClassesFacts, cls: Class, use: Use) -> Iterator[MissingAttribute | BadWrite]:
@@ -384,12 +389,12 @@ class Classes:
         elif declared or use.access is not _STORE or kind.name in _WITHOUT_FIELDS:
             return
         elif all(self._refuses(one, name) for one in family):
-            yield from _missing_attributes(path, facts, use, holder, len(leading))
+            yield from missing_attributes(path, facts, use, holder, len(leading))
             return
         elif name.startswith("_") or any(self._refuses(one, name) for one in family):
             return
         frozen = owners[0] if all(owners) else None
-        for place in _places(path, facts, use.places):
+        for place in places_of(path, facts, use.places):
             yield BadWrite(place, holder, name, use.path, use.access, frozen, kind.name)
 
     def _refuses(self, cls: Class, name: str) -> bool:
@@ -418,7 +423,7 @@ class Classes:
                 return  # what has other attributes than a member is annotated with an enumeration by mistake
             if self._lacks(holder, name, use.exact and not depth):
                 if self._changed(facts).isdisjoint(names[: depth + 1]):
-                    yield from _missing_attributes(path, facts, use, holder, depth)
+                    yield from missing_attributes(path, facts, use, holder, depth)
                 return
 
     def _changed(self, facts: ClassesFacts) -> frozenset[str]:
@@ -475,27 +480,6 @@ class Classes:
                 kind_of(self.table, owner) is not None for owner in lineage.classes
             ) and self.table.has_known_attributes(cls)
         return found
-
-
-def _places(path: str, facts: ClassesFacts, places: Sequence[int]) -> Iterator[Place]:
-    """The places of a `Use` or a `Call`."""
-    numbers = iter(places)
-    for line, column, end_column, where in zip(numbers, numbers, numbers, numbers, strict=True):
-        yield Place(path, line, column, end_column, facts.scopes[where // 2], where % 2 == 1)
-
-
-def _missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, depth: int) -> Iterator[MissingAttribute]:
-    parts = use.path.split(".")
-    behind = sum(len(part) + 1 for part in parts[depth + 1 :])
-    for place in _places(path, facts, use.places):
-        yield MissingAttribute(
-            msgspec.structs.replace(place, end_column=max(place.column, place.end_column - behind)),
-            cls,
-            parts[depth],
-            ".".join(parts[: depth + 1]),
-            _LOAD if depth < len(parts) - 1 else use.access,
-            parts[depth + 1] if depth < len(parts) - 1 else use.value,
-        )
 
 
 FAMILY: Final[Family[ClassesFacts, Classes]] = Family(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Final
+
 import msgspec
 
 from guard.checks.classes_binding import Misfit
-from guard.checks.classes_facts import (
-    Access,
-)
+from guard.checks.classes_facts import Access, ClassesFacts, Use
 from guard.checks.classes_kinds import Constructor
 from guard.checks.classes_lineage import Class
+
+_LOAD: Final = Access.LOAD
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -79,3 +82,25 @@ class BadWrite(msgspec.Struct, frozen=True):
     """The class that forbids it; None where the attribute is only declared nowhere."""
     kind: str
     """What kind of class it is."""
+
+
+def places_of(path: str, facts: ClassesFacts, places: Sequence[int]) -> Iterator[Place]:
+    """The places of a `Use` or a `Call`."""
+    numbers = iter(places)
+    for line, column, end_column, where in zip(numbers, numbers, numbers, numbers, strict=True):
+        yield Place(path, line, column, end_column, facts.scopes[where // 2], where % 2 == 1)
+
+
+def missing_attributes(path: str, facts: ClassesFacts, use: Use, cls: Class, depth: int) -> Iterator[MissingAttribute]:
+    """What is said of the attribute at `depth` of the chain of a use, which `cls` has not: once for each place."""
+    parts = use.path.split(".")
+    behind = sum(len(part) + 1 for part in parts[depth + 1 :])
+    for place in places_of(path, facts, use.places):
+        yield MissingAttribute(
+            msgspec.structs.replace(place, end_column=max(place.column, place.end_column - behind)),
+            cls,
+            parts[depth],
+            ".".join(parts[: depth + 1]),
+            _LOAD if depth < len(parts) - 1 else use.access,
+            parts[depth + 1] if depth < len(parts) - 1 else use.value,
+        )
