@@ -16,9 +16,11 @@ from guard.registry import Depends, rule
 from guard.rules.syn import TEMPLATE_PATH, is_data, is_for
 
 _FRAGMENT: Final = re.compile(
-    r"(?:^|/)(?:docs?_src|snippets?|docs?/(?:[^/]+/)*(?:src|snippets?|examples?|tutorials?|samples?|code))/"
+    r"(?:^|/)(?:docs?_src|docs?/(?:[^/]+/)*(?:src|snippets?|examples?|tutorials?|samples?|code))/"
 )
 """Folders of what documentation shows. It need not be whole: what a page has said before is left out."""
+_SNIPPETS: Final = re.compile(r"(?:^|/)snippets?/")
+"""The same, unless it is a package: there it is an application's."""
 _NEW_BUILTINS: Final = frozenset(
     {
         *("aiter", "anext", "EncodingWarning", "BaseExceptionGroup", "ExceptionGroup", "PythonFinalizationError"),
@@ -124,11 +126,11 @@ def undefined_name(program: Program) -> Iterator[Violation]:
     for path, facts in truth.files.items():
         if not facts.undefined or TEMPLATE_PATH.search(path) or program.linked(COLLECTING).depends(path):
             continue
-        if _FRAGMENT.search(path):
-            continue
-        folder = path.rpartition("/")[0]
         # What stands in a package is there to be imported, in a folder `tests/fixtures` too.
-        data = is_data(path) and f"{folder}/__init__.py" not in program.tree.files
+        alone = f"{path.rpartition('/')[0]}/__init__.py" not in program.tree.files
+        if _FRAGMENT.search(path) or (alone and _SNIPPETS.search(path)):
+            continue
+        data = alone and is_data(path)
         newer = is_for(path, (major, minor + 1))
         for found in facts.undefined:
             if (data and found.use != RUNS) or (newer and found.name in _NEW_BUILTINS):
